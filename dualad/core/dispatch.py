@@ -1,0 +1,42 @@
+"""NumPy calls on tensors: ``np.sin(x)``, ``np.add.reduce(x)``, ``np.concatenate([x, y])`` find dualad's functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dualad.core.errors import NotDifferentiable
+from dualad.core.primitive import NUMPY
+from dualad.core.tensor import Tensor
+
+UFUNC_METHODS: dict[str, Callable[..., Any]] = {}
+"""``reduce``, ``accumulate``, ``outer``, ``at``: called with the ufunc and its arguments; filled by dualad.numpy."""
+
+
+def _array_ufunc(self: Tensor, ufunc: Any, method: str, *args: Any, **keywords: Any) -> Any:
+    if method == "__call__":
+        f = NUMPY.get(ufunc)
+        if f is not None:
+            return f(*args, **keywords)
+    elif method in UFUNC_METHODS:
+        return UFUNC_METHODS[method](ufunc, *args, **keywords)
+    name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+    raise not_differentiable(f"np.{name}")
+
+
+def _array_function(self: Tensor, function: Any, types: Any, args: Any, keywords: Any) -> Any:
+    f = NUMPY.get(function)
+    if f is None:
+        raise not_differentiable(f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1))
+    return f(*args, **keywords)
+
+
+def not_differentiable(name: str) -> NotDifferentiable:
+    return NotDifferentiable(
+        f"{name} has no derivative rule in dualad. Write it with functions of dualad.numpy, give it a rule with "
+        f"dualad.custom_jvp or custom_vjp, or take it out of the derivative: {name}(dualad.stop_gradient(x))."
+    )
+
+
+setattr(Tensor, "__array_ufunc__", _array_ufunc)
+setattr(Tensor, "__array_function__", _array_function)

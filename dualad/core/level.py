@@ -1,0 +1,95 @@
+"""Level: one transform in progress. A mode (forward, reverse, ...) is one subclass in one file."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+from dualad.core.errors import LeakedTensorError
+
+if TYPE_CHECKING:
+    from dualad.core.primitive import Primitive
+    from dualad.core.tensor import Tensor
+
+_ids = itertools.count(1)  # never reused; next() is atomic, so threads get distinct ids
+
+
+class Level:
+    """A transform in progress.
+
+    Levels rise: a transform opened inside another has the higher id, and ``bind`` hands every
+    call to the highest level among its arguments. Use as a context manager: leaving it closes
+    the level, after which its tensors raise ``LeakedTensorError``.
+    """
+
+    name = "transform"
+
+    def __init__(self) -> None:
+        self.id = next(_ids)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.__dict__["closed_as"] = self.name
+        self.__class__ = ClosedLevel  # costs open levels nothing per call
+
+    def bind(self, prim: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+    def bind1(self, prim: Primitive, x: Tensor) -> Any:
+        return self.bind(prim, (x,), {})
+
+    def bind2(self, prim: Primitive, a: Any, b: Any) -> Any:
+        return self.bind(prim, (a, b), {})
+
+    def lift(self, x: Any) -> Tensor:
+        """A tensor of this level that holds ``x`` as a constant."""
+        raise NotImplementedError
+
+    def shape(self, x: Tensor) -> tuple[int, ...]:
+        return x.value.shape
+
+    def look(self, x: Tensor, why: str) -> Any:
+        """The concrete value of ``x``, for Python's eyes (``if``, ``int()``, ``print``)."""
+        v = x.value
+        return v.level.look(v, why) if hasattr(v, "level") else v
+
+
+class ClosedLevel(Level):
+    """What a level becomes when its transform has ended."""
+
+    def _raise(self, *_: Any) -> NoReturn:
+        raise LeakedTensorError(
+            f"a tensor made inside `{self.__dict__['closed_as']}` was used after that transform had ended. "
+            "Return it from the function (for example with has_aux=True) instead of storing it, or store "
+            "dualad.stop_gradient(x)."
+        )
+
+    bind = bind1 = bind2 = lift = shape = look = _raise
+
+    def close(self) -> None:
+        pass
+
+
+class Ground(Level):
+    """The level below all transforms: buffers (``dualad.numpy.zeros``) that nothing tracks yet."""
+
+    name = "ground"
+
+    def __init__(self) -> None:
+        self.id = 0
+
+    def bind(self, prim: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        return prim(*[a.value if hasattr(a, "level") else a for a in args], **params)
+
+    def lift(self, x: Any) -> Tensor:
+        from dualad.core.tensor import Tensor
+
+        return Tensor(x, self, None)
+
+
+GROUND = Ground()

@@ -1,0 +1,52 @@
+"""Spec: the shape and dtype of a value without the value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+class Spec:
+    """What a tape keeps of a value that no rule needs: its shape and its dtype.
+
+    A rule that touches anything else of an argument it did not list in ``keep`` gets an
+    ``AttributeError`` or ``TypeError`` here, never a wrong number.
+    """
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
+        self.shape = shape
+        self.dtype = dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        n = 1
+        for k in self.shape:
+            n *= k
+        return n
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Spec) and self.shape == other.shape and self.dtype == other.dtype
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.dtype))
+
+    def __repr__(self) -> str:
+        return f"{np.dtype(self.dtype).name}{list(self.shape)}"
+
+
+def spec_of(x: Any) -> Spec:
+    """Shape and dtype of an array, tensor or number."""
+    if not hasattr(x, "shape"):
+        x = np.asarray(x)
+    return Spec(x.shape, x.dtype)

@@ -1,0 +1,89 @@
+"""Recording: a tape that keeps all that is needed to run the program again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dualad.core.primitive import Primitive
+from dualad.core.spec import Spec
+from dualad.core.tensor import Tensor
+from dualad.modes.reverse import _NONE1, PICK, Node, ReverseLevel, own
+
+
+class RecordLevel(ReverseLevel):
+    """Reverse mode that also records constants, specs, zero-derivative operations, and what Python looked at."""
+
+    name = "a tape"
+    full = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inputs: list[Node] = []
+
+    def watch(self, x: Any) -> Tensor:
+        t = super().watch(x)
+        self.inputs.append(t.aux)
+        return t
+
+    def lift(self, x: Any) -> Tensor:
+        return self.record(LIFT, (x,), (None,), x, {})
+
+    def bind1(self, prim: Primitive, x: Tensor) -> Any:
+        return self.bind(prim, (x,), {})
+
+    def bind2(self, prim: Primitive, a: Any, b: Any) -> Any:
+        return self.bind(prim, (a, b), {})
+
+    def record(
+        self, prim: Primitive, args: tuple[Any, ...], parents: tuple[Any, ...], y: Any, params: dict[str, Any]
+    ) -> Any:
+        need = prim.needs(parents)
+        kept = tuple(
+            own(a) if p is None else a if need[i] else Spec(a.shape, a.dtype)
+            for i, (a, p) in enumerate(zip(args, parents, strict=True))
+        )
+        if prim.multiple:
+            out: Any = tuple(v if prim.keep_y else Spec(v.shape, v.dtype) for v in y)
+        else:
+            out = y if prim.keep_y else Spec(y.shape, y.dtype)
+        fix = tuple(p and (a.shape, a.dtype) for a, p in zip(args, parents, strict=True))
+        node = (next(self.count), prim, parents, kept, out, params, fix)
+        self.append(node)
+        return self.pick(node, y) if prim.multiple else Tensor(y, self, node)
+
+    def pick(self, node: Node, y: tuple[Any, ...]) -> tuple[Any, ...]:
+        out = []
+        for k, v in enumerate(y):
+            spec = Spec(v.shape, v.dtype)
+            part = (next(self.count), PICK, (node,), _NONE1, spec, {"k": k, "n": len(y)}, None)
+            self.append(part)
+            out.append(Tensor(v, self, part))
+        return tuple(out)
+
+    def look(self, x: Tensor, why: str) -> Any:
+        value = super().look(x, why)
+        if why not in ("print()", "format()"):
+            node = x.aux
+            self.append((next(self.count), GUARD, (node,), _NONE1, None, {"value": value, "why": why}, None))
+        return value
+
+
+class _Marker(Primitive):
+    """An instruction that is no operation."""
+
+    kind = "marker"
+
+    def __init__(self, name: str) -> None:
+        self.name = self.__name__ = name
+        self.impl = lambda x, **_: x
+        self.keep = ""
+
+    def needs(self, parents: Any) -> Any:
+        return [False] * len(parents)
+
+    def vjp(self, g: Any, need: Any, y: Any, args: Any, params: Any) -> Any:
+        return [None] * len(args)
+
+
+LIFT = _Marker("constant")
+GUARD = _Marker("guard")

@@ -1,0 +1,222 @@
+"""Reverse mode: record a tape while the program runs, then walk it backwards once.
+
+A node of the tape is a tuple ``(index, prim, parents, args, y, params, fix)``: ``parents`` are the nodes of the
+tracked arguments (None for constants), ``args`` and ``y`` what ``prim.keep`` asks for (a Spec or None otherwise), and
+``fix`` the (shape, dtype) to which an elementwise cotangent must be brought back where broadcasting or promotion
+changed them. Tuples, because making one costs a fifth of making an object.
+
+Source: Griewank & Walther, Evaluating Derivatives, 2nd ed. 2008, ch. 3.2.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from dualad.core.level import GROUND, Level
+from dualad.core.primitive import Primitive
+from dualad.core.spec import Spec
+from dualad.core.tensor import Tensor
+from dualad.ops.kinds import Elementwise, bring_back
+
+Node = tuple[Any, ...]
+_NONE1 = (None,)
+_NONE2 = (None, None)
+_NO_PARAMS: dict[str, Any] = {}
+ndarray = np.ndarray
+
+
+class ReverseLevel(Level):
+    """Records what the pullback needs, and no more."""
+
+    name = "reverse mode"
+    full = False  # a full tape (modes/record.py) also keeps what only replaying needs
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nodes: list[Node] = []
+        self.append: Callable[[Node], None] = self.nodes.append
+        self.count = itertools.count()
+
+    def watch(self, x: Any) -> Tensor:
+        x = own(x) if type(x) is Tensor else x
+        return Tensor(x, self, (next(self.count), None, (), (), Spec(x.shape, x.dtype), _NO_PARAMS, None))
+
+    def lift(self, x: Any) -> Tensor:
+        return self.watch(x)
+
+    def bind1(self, prim: Primitive, x: Tensor) -> Any:
+        v = x.value
+        y = prim(v) if type(v) is Tensor else prim.impl(v)
+        if not isinstance(prim, Elementwise):
+            return self.record(prim, (v,), (x.aux,), y, _NO_PARAMS)
+        fix = ((v.shape, v.dtype),) if prim.to_real else None
+        node = (
+            next(self.count), prim, (x.aux,), (v,) if prim.keep_x else _NONE1, y if prim.keep_y else None,
+            _NO_PARAMS, fix,
+        )  # fmt: skip
+        self.append(node)
+        return Tensor(y, self, node)
+
+    def bind2(self, prim: Primitive, a: Any, b: Any) -> Any:
+        pa = pb = None
+        if type(a) is Tensor and a.level is self:
+            pa = a.aux
+            a = a.value
+        if type(b) is Tensor and b.level is self:
+            pb = b.aux
+            b = b.value
+        y = prim(a, b) if type(a) is Tensor or type(b) is Tensor else prim.impl(a, b)
+        if not isinstance(prim, Elementwise):
+            return self.record(prim, (a, b), (pa, pb), y, _NO_PARAMS)
+        shape = y.shape
+        dtype = y.dtype
+        fix = None
+        if (pa is not None and (a.dtype is not dtype or a.shape != shape)) or (
+            pb is not None and (b.dtype is not dtype or b.shape != shape)
+        ):
+            fix = (pa and (a.shape, a.dtype), pb and (b.shape, b.dtype))
+        if prim.keep_x:
+            # A plain array belongs to the caller, who may change it before the pullback.
+            if pa is None:
+                if type(a) is ndarray or type(a) is Tensor:
+                    a = own(a)
+            elif pb is None and (type(b) is ndarray or type(b) is Tensor):
+                b = own(b)
+            args = (a, b)
+        else:
+            args = _NONE2
+        node = (next(self.count), prim, (pa, pb), args, y if prim.keep_y else None, _NO_PARAMS, fix)
+        self.append(node)
+        return Tensor(y, self, node)
+
+    def bind(self, prim: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        values = []
+        parents = []
+        for a in args:
+            if type(a) is Tensor and a.level is self:
+                values.append(a.value)
+                parents.append(a.aux)
+            else:
+                values.append(a)
+                parents.append(None)
+        return self.record(prim, tuple(values), tuple(parents), prim(*values, **params), params)
+
+    def record(
+        self, prim: Primitive, args: tuple[Any, ...], parents: tuple[Any, ...], y: Any, params: dict[str, Any]
+    ) -> Any:
+        """Append a node for a call already computed; returns its output as tensor(s) of this level."""
+        if prim.constant:
+            return y
+        fix = None
+        if isinstance(prim, Elementwise):
+            fix = tuple(p and (a.shape, a.dtype) for a, p in zip(args, parents, strict=True))
+        need = prim.needs(parents)
+        args = tuple(
+            own(a) if need[i] and p is None else a if need[i] or not hasattr(a, "shape") else Spec(a.shape, a.dtype)
+            for i, (a, p) in enumerate(zip(args, parents, strict=True))
+        )
+        node = (next(self.count), prim, parents, args, y if prim.keep_y else None, params, fix)
+        self.append(node)
+        if not prim.multiple:
+            return Tensor(y, self, node)
+        return self.pick(node, y)
+
+    def pick(self, node: Node, y: tuple[Any, ...]) -> tuple[Any, ...]:
+        out = []
+        for k, v in enumerate(y):
+            if v.dtype.kind in "fc":
+                part = (next(self.count), PICK, (node,), _NONE1, None, {"k": k, "n": len(y)}, None)
+                self.append(part)
+                v = Tensor(v, self, part)
+            out.append(v)
+        return tuple(out)
+
+
+def own(a: Any) -> Any:
+    """A copy of what the caller can still change: a writable array (read-only ones are trusted: that is the way to save
+    the copy), or a tensor of a lower level, whose value assignment would replace."""
+    if type(a) is ndarray:
+        return a.copy() if a.flags.writeable else a
+    if type(a) is Tensor:
+        return a.value if a.level is GROUND else Tensor(a.value, a.level, a.aux)
+    return a
+
+
+class _Pick(Primitive):
+    """Output ``k`` of an operation with several outputs: a place on the tape, no operation of its own."""
+
+    kind = "pick"
+
+    def __init__(self) -> None:
+        self.name = self.__name__ = "pick"
+        self.impl = lambda t, k, n: t[k]
+
+
+PICK = _Pick()
+
+Callback = Callable[[Any], Any]
+
+
+def pull(nodes: Iterable[Node], cts: dict[int, Any], at: dict[int, Callback] | None = None) -> None:
+    """Walk ``nodes`` (last first), turning the cotangents ``cts`` (by index) into those of the leaves.
+
+    ``at`` maps an index to what is to be done with its finished cotangent (a hook): it may return another.
+    """
+    pop = cts.pop
+    get = cts.get
+    for index, prim, parents, args, y, params, fix in nodes:
+        g = pop(index, None)
+        if g is None:
+            continue
+        if at is not None and index in at:
+            g = at[index](g)
+        if prim is PICK:
+            k = parents[0][0]
+            parts = cts.setdefault(k, [None] * params["n"])
+            parts[params["k"]] = g
+            continue
+        if fix is None and isinstance(prim, Elementwise):
+            partials = prim.partials
+            if len(partials) == 1:
+                # Elementwise.vjp for one and two arguments, inlined: this is the hot path.
+                d = partials[0]
+                gi = (g if d == 1 else -g) if type(d) is int else prim.times(g, d(y, args[0]))
+                k = parents[0][0]
+                c = get(k)
+                cts[k] = gi if c is None else c + gi
+                continue
+            if len(partials) == 2:
+                pa, pb = parents
+                a, b = args
+                da, db = partials
+                if pa is not None:
+                    gi = (g if da == 1 else -g) if type(da) is int else prim.times(g, da(y, a, b))
+                    k = pa[0]
+                    c = get(k)
+                    cts[k] = gi if c is None else c + gi
+                if pb is not None:
+                    gi = (g if db == 1 else -g) if type(db) is int else prim.times(g, db(y, a, b))
+                    k = pb[0]
+                    c = get(k)
+                    cts[k] = gi if c is None else c + gi
+                continue
+        need = tuple([p is not None for p in parents])
+        for i, gi in enumerate(prim.vjp(g, need, y, args, params)):
+            if gi is None or not need[i]:
+                continue
+            shape, dtype = fix[i] if fix is not None else (args[i].shape, args[i].dtype)
+            if gi.shape != shape or gi.dtype != dtype:
+                gi = bring_back(gi, shape, dtype)
+            k = parents[i][0]
+            c = get(k)
+            cts[k] = gi if c is None else c + gi
+
+
+def drain(nodes: list[Node]) -> Iterable[Node]:
+    """Last node first, each forgotten as it is passed: its values are freed on the way."""
+    while nodes:
+        yield nodes.pop()

@@ -1,0 +1,107 @@
+"""Products that contract axes: matmul and its relatives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dualad.core.errors import ShapeError
+from dualad.core.primitive import Binary, Primitive
+from dualad.ops.kinds import Bilinear, Params, align_ranks
+from dualad.ops.samples import array, several
+from dualad.ops.shape import reshape, transpose
+
+
+def swap_last(x: Any) -> Any:
+    """Matrix transpose of the last two axes."""
+    n = x.ndim
+    return transpose(x, axes=(*range(n - 2), n - 1, n - 2))
+
+
+def _matmul(a: Any, b: Any) -> Any:
+    try:
+        return np.matmul(a, b)
+    except ValueError:
+        a, b = np.asarray(a), np.asarray(b)
+        if a.ndim == 0 or b.ndim == 0:
+            raise ShapeError(f"matmul: operands need an axis: a is {a.shape}, b is {b.shape}. Use a * b.") from None
+        need = "a.shape[-1] == b.shape[-2]" if b.ndim > 1 else "a.shape[-1] == b.shape[0]"
+        raise ShapeError(
+            f"matmul: sizes do not fit: a is {a.shape}, b is {b.shape}. Need {need}, and leading axes that broadcast."
+        ) from None
+
+
+def _left(g: Any, a: Any, b: Any) -> Any:
+    if b.ndim == 1:
+        return reshape(g, shape=(*g.shape, 1)) * b if a.ndim > 1 else g * b
+    if a.ndim == 1:
+        g = reshape(g, shape=(*g.shape[:-1], 1, g.shape[-1]))
+        out = matmul(g, swap_last(b))
+        return _sum_lead(out, 2)[0]
+    return _sum_lead(matmul(g, swap_last(b)), a.shape)
+
+
+def _right(g: Any, a: Any, b: Any) -> Any:
+    if a.ndim == 1:
+        if b.ndim == 1:
+            return g * a
+        g = reshape(g, shape=(*g.shape[:-1], 1, g.shape[-1]))
+        return _sum_lead(reshape(a, shape=(a.shape[0], 1)) * g, b.shape)
+    if b.ndim == 1:
+        g = reshape(g, shape=(*g.shape, 1))
+        return _sum_lead(matmul(swap_last(a), g), 2)[:, 0]
+    return _sum_lead(matmul(swap_last(a), g), b.shape)
+
+
+def _sum_lead(x: Any, shape: Any) -> Any:
+    from dualad.ops.reduce import sum, sum_to
+
+    if isinstance(shape, int):
+        return sum(x, axis=tuple(range(x.ndim - shape))) if x.ndim > shape else x
+    return sum_to(x, shape) if x.shape != shape else x
+
+
+def _batch(prim: Primitive, args: Sequence[Any], batched: Sequence[bool], size: int, params: Params) -> Any:
+    a, b = args
+    # A 1-D side becomes a matrix, so that the batch axis can lead.
+    a1 = a.ndim - batched[0] == 1
+    b1 = b.ndim - batched[1] == 1
+    if a1:
+        a = reshape(a, shape=(*a.shape[:-1], 1, a.shape[-1]))
+    if b1:
+        b = reshape(b, shape=(*b.shape, 1))
+    a, b = align_ranks((a, b), batched)
+    y = matmul(a, b)
+    if a1:
+        y = reshape(y, shape=(*y.shape[:-2], y.shape[-1]))
+    if b1:
+        y = reshape(y, shape=y.shape[:-1])
+    return y
+
+
+class _Matmul(Binary, Bilinear):
+    pass
+
+
+matmul = _Matmul(
+    "matmul",
+    _matmul,
+    _left,
+    _right,
+    operator="@",
+    numpy=np.matmul,
+    batch=_batch,
+    samples=several(
+        array((2, 3), (3, 4), complex=True),
+        array((3,), (3,)),
+        array((2, 3), (3,)),
+        array((3,), (3, 2)),
+        array((4, 2, 3), (3, 2)),
+        array((2, 1, 2, 3), (4, 3, 2)),
+        array((3,), (4, 3, 2)),
+        array((4, 2, 3), (3,)),
+        array((0, 3), (3, 2)),
+    ),
+)

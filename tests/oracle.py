@@ -1,0 +1,62 @@
+"""JAX as the oracle: for each primitive the JAX function of the same arguments, and its derivatives from one compilation."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dualad.ops.index import _fill
+
+jax.config.update("jax_enable_x64", True)
+
+
+def _index_set(x: Any, v: Any, *arrays: Any, template: Any) -> Any:
+    return x.at[_fill(template, arrays)].set(v)
+
+
+ORACLE: dict[str, Any] = {
+    "stop_gradient": jax.lax.stop_gradient,
+    "astype": lambda x, dtype: jax.lax.convert_element_type(jnp.real(x) if np.dtype(dtype).kind != "c" else x, dtype),
+    "transpose": lambda x, axes: jnp.transpose(x, axes),
+    "index": lambda x, *arrays, template: x[_fill(template, arrays)],
+    "scatter": lambda v, *arrays, template, shape: jnp.zeros(shape, v.dtype).at[_fill(template, arrays)].add(v),
+    "index_set": _index_set,
+    "stack": lambda *xs, axis: jnp.stack(xs, axis),
+}
+"""Primitives whose oracle is not ``jax.numpy.<name>(*args, **params)``."""
+
+
+def function(name: str) -> Any:
+    """The oracle of a primitive."""
+    if name in ORACLE:
+        return ORACLE[name]
+    for module in (jnp, jnp.linalg, jnp.fft, jax.scipy.special, jax.scipy.linalg):
+        if hasattr(module, name):
+            return getattr(module, name)
+    raise LookupError(f"no oracle for primitive {name!r}: add one to tests/oracle.py")
+
+
+def derivatives(
+    name: str, args: tuple[Any, ...], params: dict[str, Any], moving: tuple[int, ...], ts: Any, us: Any, gs: Any
+) -> Any:
+    """(y, jvp along ts, vjp of gs, second derivative along ts and us), jitted as one program."""
+    f = functools.partial(function(name), **params)
+
+    def of_moving(*moved: Any) -> Any:
+        full = list(args)
+        for i, x in zip(moving, moved, strict=True):
+            full[i] = x
+        out = f(*full)
+        return tuple(out) if isinstance(out, (tuple, list)) else out
+
+    def program(xs: Any, ts: Any, us: Any, gs: Any) -> Any:
+        y, t = jax.jvp(of_moving, xs, ts)
+        _, pullback = jax.vjp(of_moving, *xs)
+        _, second = jax.jvp(lambda *v: jax.jvp(of_moving, v, ts)[1], xs, us)
+        return y, t, pullback(gs), second
+
+    return jax.jit(program)(tuple(args[i] for i in moving), ts, us, gs)
