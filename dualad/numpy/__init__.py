@@ -1,3 +1,13 @@
-"""NumPy's names with derivatives."""
+"""NumPy's names with derivatives: ``import dualad.numpy as np``.
 
-from dualad.numpy.reductions import sum as sum
+Each module holds one family; plain ``numpy`` calls on tensors find the same functions.
+"""
+
+from dualad.numpy import fft as fft
+from dualad.numpy import linalg as linalg
+from dualad.numpy.creation import *
+from dualad.numpy.elementwise import *
+from dualad.numpy.indexing import *
+from dualad.numpy.products import *
+from dualad.numpy.reductions import *
+from dualad.numpy.shaping import *

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+
 from typing import Any
 
 from dualad.numpy.register import implements
 from dualad.ops import reduce
 from dualad.ops.shape import reshape
+
+__all__ = ["sum"]
 
 
 def keep(y: Any, axes: tuple[int, ...], x: Any, keepdims: bool) -> Any:
