@@ -32,6 +32,12 @@ class Case:
     degenerate: bool = False
     order: int = 2
     batch: bool = True
+    name: str = ""  # filled by ``parameters``
+
+    def aspects(self) -> list[str]:
+        """What ``check`` checks of this case: the columns of the support table."""
+        second = ["second order", "Taylor"] if self.order >= 2 else []
+        return ["value", "forward", "reverse", "replay", *second, *(["vmap"] if self.batch else [])]
 
 
 def arr(*shape: int, seed: int = 0, lo: float = -2.0, hi: float = 2.0, dtype: Any = float) -> Any:
@@ -54,7 +60,7 @@ def differences(f: Callable[..., Any], xs: tuple[Any, ...], ts: tuple[Any, ...])
 
 
 def check(case: Case) -> None:
-    """Value, dispatch from numpy, forward, reverse, second order, vmap; arguments unmodified."""
+    """Value, dispatch from numpy, forward, reverse, second order, Taylor, replay, vmap; arguments unmodified."""
     xs = case.args
     before = [np.array(x) for x in xs]
 
@@ -94,6 +100,14 @@ def check(case: Case) -> None:
             close(fr, ff, "forward over reverse", **tol)
             close(rf, ff, "reverse over forward", **tol)
 
+        series = tuple((t, np.zeros_like(x)[()]) for x, t in zip(xs, ts, strict=True))
+        along = dualad.jvp(lambda *v: dualad.jvp(f, v, ts)[1], xs, ts)[1]
+        close(dualad.jet(f, xs, series)[1][1], along, "second derivative by Taylor mode", **tol)
+
+    with dualad.Tape() as tape:
+        out = f(*[tape.watch(x) for x in xs])
+    close(tape.replay(out, *xs), expected, "replay", **tol)
+
     if not case.degenerate:
         if case.oracle == "differences":
             assert case.why, "a case that JAX does not judge needs a reason"
@@ -132,4 +146,7 @@ def parameters(cases: dict[str, list[Case]]) -> list[Any]:
     """For ``pytest.mark.parametrize('case', parameters(CASES))``."""
     import pytest
 
+    for name, many in cases.items():
+        for c in many:
+            c.name = name
     return [pytest.param(c, id=f"{name}-{k}") for name, many in cases.items() for k, c in enumerate(many)]

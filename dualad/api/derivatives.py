@@ -29,8 +29,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _ones(y: Any) -> Any:
-    return np.ones(y.shape, y.dtype)[()]
+def _one(y: Any) -> Any:
+    return y.dtype.type(1)
 
 
 # Reverse --------------------------------------------------------------------------------------
@@ -68,6 +68,8 @@ def _strip(x: Any, level: Any) -> Any:
 
 
 def _strip_tree(tree: Any, level: Any) -> Any:
+    if tree is None:
+        return None
     leaves, structure = flatten(tree)
     return unflatten(structure, [_strip(x, level) for x in leaves])
 
@@ -102,7 +104,7 @@ def _run_value_and_grad(
     y = _check_scalar(tape.values, tape.structure, title, holomorphic)
     if holomorphic and any(x.dtype.kind != "c" for x in tape.leaves):
         raise DtypeError(f"{title} with holomorphic=True: the inputs must be complex.")
-    grads = fresh(tape.pull([_ones(y)], once=True), tape.leaves)
+    grads = fresh(tape.pull([_one(y)], once=True), tape.leaves)
     return tape.values[0], tape.aux, chosen.pack(rebuild(grads, tape.shapes))
 
 

@@ -34,7 +34,7 @@ def _split(rows: Any, leaves: list[Any]) -> list[Any]:
     start = 0
     for x in leaves:
         block = rows[start : start + x.size]
-        out.append(block.reshape(*x.shape, *rows.shape[1:]))
+        out.append(block.reshape((*x.shape, *rows.shape[1:])))
         start += x.size
     return out
 
@@ -74,7 +74,7 @@ def _run_jacfwd(f: Any, args: Any, kwargs: Any, argnums: Argnums, has_aux: bool,
 def _last(block: Any, n: int) -> Any:
     """Move the first ``n`` axes (of the input) behind the others (of the output)."""
     rank = block.ndim
-    return block.transpose(*range(n, rank), *range(n))
+    return block.transpose((*range(n, rank), *range(n)))
 
 
 def _run_jacrev(f: Any, args: Any, kwargs: Any, argnums: Argnums, has_aux: bool, holomorphic: bool) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 from dualad.core.errors import ArgumentError, DtypeError, ShapeError, StructureError
 from dualad.core.level import GROUND
 from dualad.core.tensor import Tensor
-from dualad.core.tree import describe, flatten, paths, unflatten
+from dualad.core.tree import LEAF, describe, flatten, paths, unflatten
 
 Argnums = int | str | Sequence[int | str]
 
@@ -59,11 +59,15 @@ class Chosen:
         self.f = f
         self.args = args
         self.kwargs = kwargs
+        if type(argnums) is int and 0 <= argnums < len(args):  # by far the commonest
+            self.single = True
+            self.keys: list[int | str] = [argnums]
+            return
         self.single = isinstance(argnums, (int, str)) and not isinstance(argnums, bool)
         names = (argnums,) if self.single else argnums
         if not isinstance(names, (tuple, list)) or not names:
             raise ArgumentError(f"argnums must be an int, a name or a non-empty sequence of them, got {argnums!r}.")
-        self.keys: list[int | str] = [self._key(n) for n in names]
+        self.keys = [self._key(n) for n in names]
         if len(set(self.keys)) != len(self.keys):
             raise ArgumentError(f"argnums={argnums!r} names an argument twice.")
 
@@ -147,11 +151,18 @@ def inexact(x: Any, where: Callable[[], str], *, complex_ok: bool = True) -> Any
     return x
 
 
+_ONE_LEAF = (LEAF, 1)
+
+
 def inputs(trees: Sequence[Any], name: Callable[[int], str], **kind: Any) -> tuple[list[Any], list[tuple[Any, int]]]:
     """The leaves of several trees, checked, with each tree's structure and leaf count."""
     leaves: list[Any] = []
     shapes = []
     for i, tree in enumerate(trees):
+        if type(tree) is np.ndarray and tree.dtype.kind == "f":  # by far the commonest
+            leaves.append(tree)
+            shapes.append(_ONE_LEAF)
+            continue
         own, structure = flatten(tree)
         for j, x in enumerate(own):
             leaves.append(inexact(x, functools.partial(_where, name, i, tree, j), **kind))
@@ -168,6 +179,10 @@ def rebuild(leaves: Sequence[Any], shapes: Sequence[tuple[Any, int]]) -> list[An
     out = []
     k = 0
     for structure, n in shapes:
+        if structure is LEAF:
+            out.append(leaves[k])
+            k += 1
+            continue
         out.append(unflatten(structure, list(leaves[k : k + n])))
         k += n
     return out

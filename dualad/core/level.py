@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+import numpy as np
+
 from dualad.core.errors import LeakedTensorError
 
 if TYPE_CHECKING:
@@ -58,6 +60,10 @@ class Level:
         v = x.value
         return v.level.look(v, why) if hasattr(v, "level") else v
 
+    def describe(self, x: Tensor) -> str:
+        """How ``x`` shows itself."""
+        return f"Tensor({x.value!r}, {self.name})"
+
 
 class ClosedLevel(Level):
     """What a level becomes when its transform has ended."""
@@ -69,7 +75,7 @@ class ClosedLevel(Level):
             "dualad.stop_gradient(x)."
         )
 
-    bind = bind1 = bind2 = lift = shape = look = _raise
+    bind = bind1 = bind2 = lift = shape = look = _raise  # type: ignore[assignment]
 
     def close(self) -> None:
         pass
@@ -90,6 +96,9 @@ class Ground(Level):
         from dualad.core.tensor import Tensor
 
         return Tensor(x, self, None)
+
+    def describe(self, x: Tensor) -> str:
+        return f"Buffer({np.array2string(np.asarray(x.value), separator=', ')})"
 
 
 GROUND = Ground()

@@ -7,11 +7,11 @@ with the highest level decides; with no tensor among the arguments, NumPy is cal
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from dualad.core.errors import DtypeError
+from dualad.core.errors import DtypeError, DualadError, ShapeError
 from dualad.core.tensor import Tensor
 
 REGISTRY: dict[str, Primitive] = {}
@@ -133,18 +133,27 @@ class Binary(Primitive):
             if type(b) is Tensor:
                 la = a.level
                 lb = b.level
-                return la.bind2(self, a, b) if la is lb or la.id > lb.id else lb.bind2(self, a, b)
+                try:
+                    return la.bind2(self, a, b) if la is lb or la.id > lb.id else lb.bind2(self, a, b)
+                except ValueError as e:
+                    raise explained(e, self, a, b) from None
             if type(b) not in _PLAIN:
                 b = plain(b)
                 if type(b) is Tensor:
                     return self(a, b)
-            return a.level.bind2(self, a, b)
+            try:
+                return a.level.bind2(self, a, b)
+            except ValueError as e:
+                raise explained(e, self, a, b) from None
         if type(b) is Tensor:
             if type(a) not in _PLAIN:
                 a = plain(a)
                 if type(a) is Tensor:
                     return self(a, b)
-            return b.level.bind2(self, a, b)
+            try:
+                return b.level.bind2(self, a, b)
+            except ValueError as e:
+                raise explained(e, self, a, b) from None
         return self.impl(a, b)
 
 
@@ -190,6 +199,24 @@ def plain(x: Any) -> Any:
     return a if isinstance(x, (list, tuple, np.ndarray)) or a.ndim else a[()]
 
 
+def explained(e: ValueError, prim: Primitive, a: Any, b: Any) -> ValueError:
+    """NumPy's complaint about shapes as dualad's; anything else as it is."""
+    if isinstance(e, DualadError) or "broadcast" not in str(e):
+        return e
+    return ShapeError(
+        f"{prim.name}: shapes {shape_of(a)} and {shape_of(b)} do not broadcast: axes, counted from the last, must be "
+        "equal or 1. Insert axes with x[:, None]."
+    )
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    return x.shape if type(x) is Tensor else np.shape(x)
+
+
+def refuse_objects(y: Any) -> NoReturn:
+    raise DtypeError("an operand has dtype object, through which nothing can be differentiated. Pass a numeric array.")
+
+
 def holds_tensor(x: Any) -> bool:
     """Whether a (nested) list or tuple has a tensor in it."""
     stack = [x]
@@ -219,10 +246,11 @@ def _install_operator(prim: Primitive, operator: str) -> None:
 
     # A function is found faster than a callable object, so the operators inline Binary.__call__'s common case.
     def forward(a: Any, b: Any) -> Any:
-        if type(b) in _PLAIN:
-            return a.level.bind2(prim, a, b)
-        if type(b) is Tensor and a.level is b.level:
-            return a.level.bind2(prim, a, b)
+        if type(b) in _PLAIN or (type(b) is Tensor and a.level is b.level):
+            try:
+                return a.level.bind2(prim, a, b)
+            except ValueError as e:
+                raise explained(e, prim, a, b) from None
         return NotImplemented if _defers(b) else prim(a, b)
 
     setattr(Tensor, f"__{name}__", forward)
@@ -230,7 +258,10 @@ def _install_operator(prim: Primitive, operator: str) -> None:
 
         def reflected(b: Any, a: Any) -> Any:
             if type(a) in _PLAIN:
-                return b.level.bind2(prim, a, b)
+                try:
+                    return b.level.bind2(prim, a, b)
+                except ValueError as e:
+                    raise explained(e, prim, a, b) from None
             return NotImplemented if _defers(a) else prim(a, b)
 
         setattr(Tensor, f"__r{name}__", reflected)

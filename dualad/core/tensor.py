@@ -56,6 +56,19 @@ class Tensor:
     def nbytes(self) -> int:
         return self.size * self.dtype.itemsize
 
+    @property
+    def primal(self) -> Any:
+        """The value without what this tensor's mode keeps beside it."""
+        return self.value
+
+    @property
+    def tangent(self) -> Any:
+        """Forward mode: the tangent, of the primal's shape, or (k, *shape) for k directions."""
+        tangent = getattr(self.level, "tangent", None)
+        if tangent is None:
+            raise AttributeError(f"a tensor of {self.level.name} has no tangent; only Dual tensors have one")
+        return tangent(self)
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of unsized object: this tensor has shape ()")
@@ -111,9 +124,7 @@ class Tensor:
         return str(self.level.look(self, "print()"))
 
     def __repr__(self) -> str:
-        if self.level is GROUND:
-            return f"Buffer({np.array2string(np.asarray(self.value), separator=', ')})"
-        return f"Tensor({self.value!r}, {self.level.name})"
+        return self.level.describe(self)
 
     def __getstate__(self) -> NoReturn:
         raise UntrackedError(

@@ -17,7 +17,7 @@ LEAF = None  # the structure of a tree that is one leaf
 
 def flatten(tree: Any) -> tuple[list[Any], Any]:
     """Leaves and structure. Dataclasses count as nodes without having been registered."""
-    if isinstance(tree, _LEAVES):
+    if type(tree) is Tensor or isinstance(tree, _LEAVES):
         return [tree], LEAF
     import optree
 

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from dualad.core.level import Level
-from dualad.core.primitive import Primitive
+from dualad.core.primitive import Primitive, refuse_objects
 from dualad.core.tensor import Tensor
-from dualad.ops.kinds import Elementwise, bring_forward
+from dualad.modes.batch import BatchLevel
+from dualad.ops.kinds import Elementwise, bring_forward, zeros_like
 
 _NO_PARAMS: dict[str, Any] = {}
+OBJECT = np.dtype(object)
 
 
 class ForwardLevel(Level):
@@ -20,8 +24,21 @@ class ForwardLevel(Level):
 
     name = "forward mode"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.directions: dict[int, BatchLevel] = {}  # by how many: the levels over which tangents are batched
+
     def lift(self, x: Any) -> Tensor:
         return Tensor(x, self, None)
+
+    def tangent(self, x: Tensor) -> Any:
+        t = x.aux
+        if t is None:
+            return zeros_like(x.value)
+        return t.value if type(t) is Tensor and t.level in self.directions.values() else t
+
+    def describe(self, x: Tensor) -> str:
+        return f"Dual({x.value!r}, {self.tangent(x)!r})"
 
     def bind1(self, prim: Primitive, x: Tensor) -> Any:
         v = x.value
@@ -57,6 +74,8 @@ class ForwardLevel(Level):
             if tb is not None:
                 s = (tb if db == 1 else -tb) if type(db) is int else prim.times(tb, db(y, a, b))
                 t = s if t is None else t + s
+            if y.dtype is OBJECT:
+                refuse_objects(y)
             if t.shape != y.shape or t.dtype is not y.dtype:
                 t = bring_forward(t, y.shape, y.dtype)
             return Tensor(y, self, t)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dualad.core.level import ClosedLevel
 from dualad.core.primitive import Primitive
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
@@ -19,6 +20,10 @@ class RecordLevel(ReverseLevel):
     def __init__(self) -> None:
         super().__init__()
         self.inputs: list[Node] = []
+
+    def close(self) -> None:
+        super().close()
+        self.__class__ = ClosedTape  # type: ignore[assignment]
 
     def watch(self, x: Any) -> Tensor:
         t = super().watch(x)
@@ -66,6 +71,17 @@ class RecordLevel(ReverseLevel):
             node = x.aux
             self.append((next(self.count), GUARD, (node,), _NONE1, None, {"value": value, "why": why}, None))
         return value
+
+
+class ClosedTape(ClosedLevel):
+    """A finished recording: its tensors' values can be read and shown, but not computed with."""
+
+    def shape(self, x: Tensor) -> tuple[int, ...]:  # type: ignore[override]
+        return x.value.shape
+
+    def look(self, x: Tensor, why: str) -> Any:
+        v = x.value
+        return v.level.look(v, why) if type(v) is Tensor else v
 
 
 class _Marker(Primitive):

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from dualad.core.level import GROUND, Level
-from dualad.core.primitive import Primitive
+from dualad.core.primitive import Primitive, refuse_objects
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
 from dualad.ops.kinds import Elementwise, bring_back
@@ -27,6 +27,7 @@ _NONE1 = (None,)
 _NONE2 = (None, None)
 _NO_PARAMS: dict[str, Any] = {}
 ndarray = np.ndarray
+OBJECT = np.dtype(object)
 
 
 class ReverseLevel(Level):
@@ -74,6 +75,8 @@ class ReverseLevel(Level):
             return self.record(prim, (a, b), (pa, pb), y, _NO_PARAMS)
         shape = y.shape
         dtype = y.dtype
+        if dtype is OBJECT:
+            refuse_objects(y)
         fix = None
         if (pa is not None and (a.dtype is not dtype or a.shape != shape)) or (
             pb is not None and (b.dtype is not dtype or b.shape != shape)
@@ -119,10 +122,13 @@ class ReverseLevel(Level):
             own(a) if need[i] and p is None else a if need[i] or not hasattr(a, "shape") else Spec(a.shape, a.dtype)
             for i, (a, p) in enumerate(zip(args, parents, strict=True))
         )
-        node = (next(self.count), prim, parents, args, y if prim.keep_y else None, params, fix)
-        self.append(node)
         if not prim.multiple:
+            node = (next(self.count), prim, parents, args, y if prim.keep_y else None, params, fix)
+            self.append(node)
             return Tensor(y, self, node)
+        kept = y if prim.keep_y else tuple(Spec(v.shape, v.dtype) for v in y)
+        node = (next(self.count), prim, parents, args, kept, params, fix)
+        self.append(node)
         return self.pick(node, y)
 
     def pick(self, node: Node, y: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -59,7 +59,7 @@ class Elementwise(Primitive):
 
     def vjp(self, g: Any, need: Sequence[bool], y: Any, args: Sequence[Any], params: Params) -> Sequence[Any]:
         """Cotangents before broadcasting is undone."""
-        out = []
+        out: list[Any] = []
         for n, d in zip(need, self.partials, strict=True):
             if not n:
                 out.append(None)

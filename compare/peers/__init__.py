@@ -1,0 +1,1 @@
+"""One file per library: its NumPy namespace, and how it makes a gradient."""

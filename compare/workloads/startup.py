@@ -1,0 +1,23 @@
+"""Importing, in fresh processes: what `import dualad` adds to NumPy's own import."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+from types import ModuleType
+
+from compare.timing import Row
+
+CODE = "import numpy, time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
+
+
+def measure(peers: dict[str, ModuleType], rounds: int) -> list[Row]:
+    seconds = {}
+    for name in ("dualad", "autograd", "torch", "jax"):
+        command = [sys.executable, "-c", CODE.format(name)]
+        runs = [subprocess.run(command, capture_output=True, text=True) for _ in range(6)]
+        if runs[0].returncode == 0:
+            seconds[name] = statistics.median(float(r.stdout) for r in runs[1:])
+    print(f"`import dualad` takes {seconds['dualad']:.3f} s beyond NumPy (must be under 0.2)\n")
+    return [Row("import, beyond NumPy", seconds, {})]
