@@ -17,7 +17,7 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *args: Any, **keywords: 
     if method == "__call__":
         f = NUMPY.get(ufunc)
         if f is not None:
-            return f(*args, **keywords)
+            return f(*args, **keywords) if keywords else f(*args)
     elif method in UFUNC_METHODS:
         return UFUNC_METHODS[method](ufunc, *args, **keywords)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"

@@ -33,6 +33,10 @@ class Primitive:
     """
 
     kind = "?"
+    partials: Any  # of elementwise primitives, with the product that suits them and whether they make complex real
+    times: Any
+    to_real = False
+    elementwise = False  # asked on each call: an attribute is found faster than a class is tested
     constant = False  # derivative is zero everywhere: lean tapes don't record it
     multiple = False  # returns a tuple
     singular = False  # a partial can be infinite: zero tangents and cotangents are strong

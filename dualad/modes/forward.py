@@ -13,7 +13,7 @@ from dualad.core.level import Level
 from dualad.core.primitive import Primitive, refuse_objects
 from dualad.core.tensor import Tensor
 from dualad.modes.batch import BatchLevel
-from dualad.ops.kinds import Elementwise, bring_forward, zeros_like
+from dualad.ops.kinds import bring_forward, zeros_like
 
 _NO_PARAMS: dict[str, Any] = {}
 OBJECT = np.dtype(object)
@@ -47,10 +47,11 @@ class ForwardLevel(Level):
             return y
         t = x.aux
         if t is None:
-            return Tensor(y, self, None)
-        if prim.multiple:
-            return self.zip(y, prim.jvp((t,), y, (v,), _NO_PARAMS))
-        return Tensor(y, self, prim.jvp((t,), y, (v,), _NO_PARAMS))
+            return self.zip_one(prim, y, [None] * len(y) if prim.multiple else None)
+        if prim.elementwise and not prim.to_real:
+            d = prim.partials[0]
+            return Tensor(y, self, (t if d == 1 else -t) if type(d) is int else prim.times(t, d(y, v)))
+        return self.zip_one(prim, y, prim.jvp((t,), y, (v,), _NO_PARAMS))
 
     def bind2(self, prim: Primitive, a: Any, b: Any) -> Any:
         ta = tb = None
@@ -65,15 +66,22 @@ class ForwardLevel(Level):
             return y
         if ta is None and tb is None:
             return Tensor(y, self, None)
-        if isinstance(prim, Elementwise):
-            # jvp by the product rule, inlined: this is the hot path
+        if prim.elementwise:
+            # Elementwise.jvp, inlined: this is the hot path. A sum of both parts, and a product with a Python number,
+            # have the output's shape and dtype already.
             da, db = prim.partials
             t: Any = None
             if ta is not None:
                 t = (ta if da == 1 else -ta) if type(da) is int else prim.times(ta, da(y, a, b))
+                if type(b) is float:
+                    return Tensor(y, self, t)
             if tb is not None:
-                s = (tb if db == 1 else -tb) if type(db) is int else prim.times(tb, db(y, a, b))
-                t = s if t is None else t + s
+                s: Any = tb if type(db) is int else prim.times(tb, db(y, a, b))
+                if type(db) is int and db != 1:
+                    s = -s
+                if t is not None:
+                    return Tensor(y, self, t + s)
+                t = s
             if y.dtype is OBJECT:
                 refuse_objects(y)
             if t.shape != y.shape or t.dtype is not y.dtype:

@@ -20,7 +20,7 @@ from dualad.core.level import GROUND, Level
 from dualad.core.primitive import Primitive, refuse_objects
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
-from dualad.ops.kinds import Elementwise, bring_back
+from dualad.ops.kinds import bring_back
 
 Node = tuple[Any, ...]
 _NONE1 = (None,)
@@ -52,7 +52,7 @@ class ReverseLevel(Level):
     def bind1(self, prim: Primitive, x: Tensor) -> Any:
         v = x.value
         y = prim(v) if type(v) is Tensor else prim.impl(v)
-        if not isinstance(prim, Elementwise):
+        if not prim.elementwise:
             return self.record(prim, (v,), (x.aux,), y, _NO_PARAMS)
         fix = ((v.shape, v.dtype),) if prim.to_real else None
         node = (
@@ -71,7 +71,7 @@ class ReverseLevel(Level):
             pb = b.aux
             b = b.value
         y = prim(a, b) if type(a) is Tensor or type(b) is Tensor else prim.impl(a, b)
-        if not isinstance(prim, Elementwise):
+        if not prim.elementwise:
             return self.record(prim, (a, b), (pa, pb), y, _NO_PARAMS)
         shape = y.shape
         dtype = y.dtype
@@ -115,7 +115,7 @@ class ReverseLevel(Level):
         if prim.constant:
             return y
         fix = None
-        if isinstance(prim, Elementwise):
+        if prim.elementwise:
             fix = tuple(p and (a.shape, a.dtype) for a, p in zip(args, parents, strict=True))
         need = prim.needs(parents)
         args = tuple(
@@ -185,7 +185,7 @@ def pull(nodes: Iterable[Node], cts: dict[int, Any], at: dict[int, Callback] | N
             parts = cts.setdefault(k, [None] * params["n"])
             parts[params["k"]] = g
             continue
-        if fix is None and isinstance(prim, Elementwise):
+        if fix is None and prim.elementwise:
             partials = prim.partials
             if len(partials) == 1:
                 # Elementwise.vjp for one and two arguments, inlined: this is the hot path.

@@ -16,6 +16,7 @@ Rules use dualad's own operations only, so that they can be differentiated, batc
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,6 +38,7 @@ class Elementwise(Primitive):
     """
 
     kind = "elementwise"
+    elementwise = True
 
     def __init__(
         self,
@@ -52,7 +54,7 @@ class Elementwise(Primitive):
         self.partials = tuple(partials)
         self.singular = singular
         self.to_real = to_real
-        self.times = strong_times if singular else _times
+        self.times = strong_times if singular else operator.mul
 
     def needs(self, parents: Sequence[Any]) -> Sequence[bool]:
         return [self.keep_x] * len(parents)
@@ -107,10 +109,6 @@ class _ElementwiseUnary(Unary, Elementwise):
 
 class _ElementwiseBinary(Binary, Elementwise):
     pass
-
-
-def _times(t: Any, partial: Any) -> Any:
-    return t * partial
 
 
 def strong_times(t: Any, partial: Any) -> Any:
