@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.metadata
 import os
+import pathlib
 import pkgutil
+import platform
 
 # One thread for everyone, before any library starts its pools.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+
+
+HEAD = """# Performance
+
+Measured by `make compare`: every library in one process, in turn, one thread, the median of rounds. Times are of one run on one
+machine; the ratios (in parentheses: dualad's time divided by the library's) are what to look at. Written by
+`python -m compare --write docs/performance.md`.
+"""
 
 
 def main() -> None:
@@ -19,20 +30,31 @@ def main() -> None:
 
     every = [m.name for m in pkgutil.iter_modules(workloads.__path__)]
     parser = argparse.ArgumentParser(prog="python -m compare", description=__doc__)
-    parser.add_argument("workload", nargs="*", choices=[*every, []], help=f"among {', '.join(every)} (default: all)")
+    parser.add_argument("workload", nargs="*", help=f"among {', '.join(every)} (default: all)")
     parser.add_argument("--rounds", type=int, default=15, help="timed rounds; the median counts")
+    parser.add_argument("--write", metavar="FILE", help="also write the report there")
     chosen = parser.parse_args()
+    if unknown := set(chosen.workload) - set(every):
+        parser.error(f"no workload {', '.join(sorted(unknown))}; there are {', '.join(every)}")
 
     found = {}
+    versions = [f"Python {platform.python_version()}", f"NumPy {importlib.metadata.version('numpy')}"]
     for m in pkgutil.iter_modules(peers.__path__):
         try:
             found[m.name] = importlib.import_module(f"compare.peers.{m.name}")
+            versions.append(f"{m.name} {importlib.metadata.version(m.name)}")
         except ImportError as e:
             print(f"{m.name}: not installed ({e.name}); left out")
+    report = [HEAD, f"{', '.join(versions)}; {platform.machine()}."]
     for name in chosen.workload or every:
         module = importlib.import_module(f"compare.workloads.{name}")
-        print(f"\n## {name}\n\n{module.__doc__.strip()}\n")
-        print(table(module.measure(found, chosen.rounds)))
+        result = module.measure(found, chosen.rounds)
+        rows, notes = result if isinstance(result, tuple) else (result, [])
+        section = "\n\n".join([f"## {name}", (module.__doc__ or "").strip(), table(rows), *notes])
+        print(f"\n{section}")
+        report.append(section)
+    if chosen.write:
+        pathlib.Path(chosen.write).write_text("\n\n".join(report) + "\n")
 
 
 if __name__ == "__main__":

@@ -63,4 +63,4 @@ def table(rows: list[Row]) -> str:
             if n in r.seconds
         ]
         lines.append("| " + " | ".join([r.case, *cells, "; ".join(verdicts)]) + " |")
-    return "\n".join(lines) + "\n\nIn parentheses: dualad's time divided by the library's."
+    return "\n".join(lines)

@@ -34,7 +34,7 @@ def run(library: str, steps: int, trace: bool = False) -> list[float]:
     return json.loads(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
 
 
-def measure(peers: dict[str, ModuleType], rounds: int) -> list[Row]:
+def measure(peers: dict[str, ModuleType], rounds: int) -> tuple[list[Row], list[str]]:
     rows = []
     medians: dict[int, float] = {}
     for steps in (2_000, 20_000):
@@ -42,9 +42,9 @@ def measure(peers: dict[str, ModuleType], rounds: int) -> list[Row]:
         medians[steps] = seconds["dualad"]
         rows.append(Row(f"{steps} steps, first call", seconds, {}))
     memory = {steps: run("dualad", steps, trace=True)[1] for steps in medians}
-    print(f"first call of 2,000 steps: {medians[2000]:.3f} s (must be under 0.3)")
-    print(f"20,000 steps cost {medians[20000] / medians[2000]:.1f} times 2,000 (must be at most 12)")
-    print(
-        f"peak memory {memory[2000] / 1e6:.1f} MB and {memory[20000] / 1e6:.1f} MB: {memory[20000] / memory[2000]:.1f} times\n"
-    )
-    return rows
+    notes = [
+        f"First call of 2,000 steps: {medians[2000]:.3f} s (asked for: under 0.3). 20,000 steps cost "
+        f"{medians[20000] / medians[2000]:.1f} times as much (asked for: at most 12). Peak memory {memory[2000] / 1e6:.1f} MB "
+        f"and {memory[20000] / 1e6:.1f} MB: {memory[20000] / memory[2000]:.1f} times."
+    ]
+    return rows, notes
