@@ -18,13 +18,40 @@ def _index_set(x: Any, v: Any, *arrays: Any, template: Any) -> Any:
     return x.at[_fill(template, arrays)].set(v)
 
 
+def _scan_with(f: Any) -> Any:
+    def scan(x: Any, axis: int, reverse: bool) -> Any:
+        return jnp.flip(f(jnp.flip(x, axis), axis=axis), axis) if reverse else f(x, axis=axis)
+
+    return scan
+
+
+def _recurrence(a: Any, b: Any, axis: int, reverse: bool) -> Any:
+    def step(s: Any, ab: Any) -> Any:
+        s = ab[0] * s + ab[1]
+        return s, s
+
+    if not b.size:
+        return b
+    a, b = jnp.moveaxis(a, axis, 0), jnp.moveaxis(b, axis, 0)
+    return jnp.moveaxis(jax.lax.scan(step, jnp.zeros_like(b[0]), (a, b), reverse=reverse)[1], 0, axis)
+
+
 ORACLE: dict[str, Any] = {
     "stop_gradient": jax.lax.stop_gradient,
+    "real_part": jnp.real,
+    "imag_part": jnp.imag,
+    "sinc_derivative": lambda n, x: jnp.sinc(x / jnp.pi),
     "astype": lambda x, dtype: jax.lax.convert_element_type(jnp.real(x) if np.dtype(dtype).kind != "c" else x, dtype),
     "transpose": lambda x, axes: jnp.transpose(x, axes),
     "index": lambda x, *arrays, template: x[_fill(template, arrays)],
     "scatter": lambda v, *arrays, template, shape: jnp.zeros(shape, v.dtype).at[_fill(template, arrays)].add(v),
     "index_set": _index_set,
+    "cumsum": _scan_with(jnp.cumsum),
+    "cumprod": _scan_with(jnp.cumprod),
+    "recurrence": _recurrence,
+    "ratio": lambda x, y: x / y,
+    "root_sum_squares": lambda x, axis: jnp.sqrt(jnp.sum(x * x, axis)),
+    "permute_along": lambda x, order, axis: jnp.take_along_axis(x, order, axis),
     "stack": lambda *xs, axis: jnp.stack(xs, axis),
 }
 """Primitives whose oracle is not ``jax.numpy.<name>(*args, **params)``."""

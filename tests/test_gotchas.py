@@ -137,8 +137,11 @@ def test_integers() -> None:
 )
 def test_what_would_lose_the_derivative_says_what_works(f: Any, names: str) -> None:
     for d in (grad, jacfwd, dualad.vmap):
-        with pytest.raises(UntrackedError, match=names.replace(".", r"\.")):
-            d(f)(np.ones(2) if d is dualad.vmap else 1.5)
+        # NumPy reports some refusals as a ValueError of its own, with ours as the cause.
+        with pytest.raises((UntrackedError, ValueError)) as caught:
+            d(f)(np.array([1.0, 2.0]) if d is dualad.vmap else 1.5)
+        error = caught.value if isinstance(caught.value, UntrackedError) else caught.value.__cause__
+        assert isinstance(error, UntrackedError) and names in str(error)
 
 
 def test_norm_of_tiny_numbers() -> None:

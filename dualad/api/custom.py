@@ -135,10 +135,13 @@ class _Custom:
         if not any(type(x) is Tensor for x in leaves):
             return self.f(*args, **kwargs)
         structure: list[Any] = [None]
+        # The rules refer to each other, a cycle: they hold on to structures and counts, not to tensors and their tapes.
+        count = len(args)
+        parts = [(s, len(own)) for own, s in map(flatten, trees)]
 
         def whole(own: Any) -> list[Any]:
             it = iter(unflatten(shape, list(own)))
-            return [nondiff[i] if i in nondiff else next(it) for i in range(len(args))]
+            return [nondiff[i] if i in nondiff else next(it) for i in range(count)]
 
         def run(*own: Any) -> Any:
             ys, structure[0] = outputs(self.f(*whole(own)), self.__name__)
@@ -175,13 +178,13 @@ class _Custom:
             fwd, bwd = self._vjp
             _, residuals = fwd(*whole(own))
             found = bwd(*fixed, residuals, unflatten(structure[0], gs))
-            if not isinstance(found, tuple) or len(found) != len(trees):
+            if not isinstance(found, tuple) or len(found) != len(parts):
                 raise ArgumentError(
-                    f"the vjp rule of {self.__name__} must return a tuple of {len(trees)} cotangents, one per "
+                    f"the vjp rule of {self.__name__} must return a tuple of {len(parts)} cotangents, one per "
                     f"differentiable argument; it returned {type(found).__name__}"
                     f"{f' of length {len(found)}' if isinstance(found, tuple) else ''}."
                 )
-            return _cotangents(found, trees, own, self.__name__)
+            return _cotangents(found, parts, own, self.__name__)
 
         call = _Call(self.__name__, run, push, pull)
         ys = call(*leaves)
@@ -197,17 +200,15 @@ def _array(x: Any, name: str) -> Any:
     return a
 
 
-def _cotangents(found: Any, trees: Any, own: Any, name: str) -> list[Any]:
+def _cotangents(found: Any, parts: Any, own: Any, name: str) -> list[Any]:
     out: list[Any] = []
     k = 0
-    for i, (c, tree) in enumerate(zip(found, trees, strict=True)):
-        leaves, structure = flatten(tree)
-        mine = own[k : k + len(leaves)]
+    for i, (c, (structure, n)) in enumerate(zip(found, parts, strict=True)):
         if c is None:
-            out += [None] * len(leaves)
+            out += [None] * n
         else:
-            out += match(c, mine, structure, f"cotangent {i} from the rule of {name}", f"argument {i}")
-        k += len(leaves)
+            out += match(c, own[k : k + n], structure, f"cotangent {i} from the rule of {name}", f"argument {i}")
+        k += n
     return out
 
 
@@ -275,9 +276,10 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
         if not any(type(x) is Tensor for x in leaves):
             return f(*args, **kwargs)
         structure: list[Any] = [None]
+        static = [None if i in arrays else x for i, x in enumerate(leaves)]
 
         def run(*own: Any) -> Any:
-            full = list(leaves)
+            full = list(static)
             for i, x in zip(arrays, own, strict=True):
                 full[i] = x
             a, k = unflatten(shape, full)

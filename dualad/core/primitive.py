@@ -124,6 +124,10 @@ class Unary(Primitive):
             return call_as_ufunc(self, (x,), keywords)
         if type(x) is Tensor:
             return x.level.bind1(self, x)
+        if type(x) not in _PLAIN:
+            x = plain(x)
+            if type(x) is Tensor:
+                return self(x)
         return self.impl(x)
 
 
@@ -158,6 +162,10 @@ class Binary(Primitive):
                 return b.level.bind2(self, a, b)
             except ValueError as e:
                 raise explained(e, self, a, b) from None
+        if type(a) not in _PLAIN or type(b) not in _PLAIN:
+            a, b = plain(a), plain(b)
+            if type(a) is Tensor or type(b) is Tensor:
+                return self(a, b)
         return self.impl(a, b)
 
 

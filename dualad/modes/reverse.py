@@ -196,17 +196,16 @@ def pull(nodes: Iterable[Node], cts: dict[int, Any], at: dict[int, Callback] | N
                 cts[k] = gi if c is None else c + gi
                 continue
             if len(partials) == 2:
-                pa, pb = parents
-                a, b = args
+                # Nothing of the node is unpacked into names, which would keep it alive while the walk goes on.
                 da, db = partials
-                if pa is not None:
-                    gi = (g if da == 1 else -g) if type(da) is int else prim.times(g, da(y, a, b))
-                    k = pa[0]
+                if parents[0] is not None:
+                    gi = (g if da == 1 else -g) if type(da) is int else prim.times(g, da(y, args[0], args[1]))
+                    k = parents[0][0]
                     c = get(k)
                     cts[k] = gi if c is None else c + gi
-                if pb is not None:
-                    gi = (g if db == 1 else -g) if type(db) is int else prim.times(g, db(y, a, b))
-                    k = pb[0]
+                if parents[1] is not None:
+                    gi = (g if db == 1 else -g) if type(db) is int else prim.times(g, db(y, args[0], args[1]))
+                    k = parents[1][0]
                     c = get(k)
                     cts[k] = gi if c is None else c + gi
                 continue

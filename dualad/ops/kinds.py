@@ -51,7 +51,7 @@ class Elementwise(Primitive):
         **record: Any,
     ) -> None:
         super().__init__(name, impl, **record)
-        self.partials = tuple(partials)
+        self.partials = tuple(_quiet(d) if singular and callable(d) else d for d in partials)
         self.singular = singular
         self.to_real = to_real
         self.times = strong_times if singular else operator.mul
@@ -109,6 +109,16 @@ class _ElementwiseUnary(Unary, Elementwise):
 
 class _ElementwiseBinary(Binary, Elementwise):
     pass
+
+
+def _quiet(partial: Callable[..., Any]) -> Callable[..., Any]:
+    """An infinite partial is no news where zero wins, so NumPy's warnings of it are not the user's."""
+
+    def quiet(*args: Any) -> Any:
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            return partial(*args)
+
+    return quiet
 
 
 def strong_times(t: Any, partial: Any) -> Any:
