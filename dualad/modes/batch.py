@@ -39,8 +39,8 @@ class BatchLevel(Level):
             return value[0]
         raise BatchError(
             f"{why} of a value that differs between the {self.size} elements of a vmap batch (shape {self.shape(x)} "
-            "each). Python can take only one branch: write dualad.numpy.where(condition, a, b), or call the "
-            "function in a loop."
+            "each). Python can take only one branch: write dualad.numpy.where(condition, a, b). To index a plain array "
+            "by a batch of indices, write dualad.numpy.take(a, i, axis)."
         )
 
     def bind(self, prim: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dualad.core.primitive import Primitive
-from dualad.ops.kinds import Params, linear, movement
+from dualad.ops.kinds import Params, constant, linear, movement
 from dualad.ops.samples import array
 
 
@@ -50,9 +50,17 @@ def _transpose_broadcast(g: Any, x: Any, *, shape: tuple[int, ...]) -> Any:
     return sum_to(g, x.shape)
 
 
+def _broadcast(x: Any, shape: tuple[int, ...]) -> Any:
+    out = np.empty(shape, x.dtype)
+    if out.size > 10_000:  # a view; for small arrays, filling is much faster than np.broadcast_to
+        return np.broadcast_to(x, shape)
+    out[...] = x
+    return out
+
+
 broadcast_to = movement(
     "broadcast_to",
-    lambda x, shape: np.broadcast_to(x, shape),
+    _broadcast,
     _transpose_broadcast,
     batch=_batch_broadcast,
     samples=array((2, 1), params=({"shape": (2, 3)}, {"shape": (4, 2, 3)})),
@@ -87,6 +95,16 @@ astype = movement(
 )
 
 
+# From or to integers and booleans: constant.
+cast_constant = constant(
+    "cast_constant",
+    lambda x, dtype: _cast(np.asarray(x), dtype)[()],
+    0,
+    batch=lambda prim, args, batched, size, params: prim(*args, **params),
+    samples=array((3,), params=({"dtype": np.int64}, {"dtype": np.bool_})),
+)
+
+
 def _stack_batch(prim: Primitive, args: Sequence[Any], batched: Sequence[bool], size: int, params: Params) -> Any:
     same = [a if b else broadcast_to(a, shape=(size, *a.shape)) for a, b in zip(args, batched, strict=True)]
     return prim(*same, axis=params["axis"] + 1)
@@ -104,4 +122,23 @@ stack = linear(
     lambda g, *xs, axis: unstack(g, axis, len(xs)),
     batch=_stack_batch,
     samples=array((2, 3), (2, 3), (2, 3), params=({"axis": 0}, {"axis": 2})),
+)
+
+
+def _concatenate_transpose(g: Any, *xs: Any, axis: int) -> tuple[Any, ...]:
+    lead = (slice(None),) * axis
+    out = []
+    start = 0
+    for x in xs:
+        out.append(g[(*lead, slice(start, start + x.shape[axis]))])
+        start += x.shape[axis]
+    return tuple(out)
+
+
+concatenate = linear(
+    "concatenate",
+    lambda *xs, axis: np.concatenate(xs, axis),
+    _concatenate_transpose,
+    batch=_stack_batch,
+    samples=array((2, 3), (1, 3), (0, 3), params=({"axis": 0},), complex=True),
 )

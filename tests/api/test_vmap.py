@@ -71,7 +71,10 @@ def test_indexing_under_vmap() -> None:
     x = np.arange(12.0).reshape(3, 4)
     i = np.array([0, 3, 2])
     np.testing.assert_array_equal(vmap(lambda v, k: v[k])(x, i), [0, 7, 10])
-    np.testing.assert_array_equal(vmap(lambda k: x[:, k])(i), x[:, i].T)
+    np.testing.assert_array_equal(vmap(lambda k: dualad.numpy.take(x, k, axis=1))(i), x[:, i].T)
+
+    with pytest.raises(BatchError, match=r"dualad\.numpy\.take"):  # NumPy's own indexing of a plain array
+        vmap(lambda k: x[:, k])(i)
 
     def write(v: Any, k: Any) -> Any:
         v = v * 1.0
