@@ -40,6 +40,17 @@ ORACLE: dict[str, Any] = {
     "stop_gradient": jax.lax.stop_gradient,
     "real_part": jnp.real,
     "imag_part": jnp.imag,
+    "strong_multiply": jnp.multiply,
+    "strong_scale": jnp.multiply,
+    "quotient": jnp.divide,
+    "logistic_share": lambda a, b: jax.nn.sigmoid(a - b),
+    "nextafter": lambda a, b: a + 0 * b,
+    "fraction": lambda x: x - jax.lax.stop_gradient(jnp.trunc(x)),
+    "mantissa": lambda x: x * jax.lax.stop_gradient(2.0 ** -jnp.frexp(x)[1].astype(x.dtype)),
+    "ldexp": lambda x, n: x * (2.0 ** jnp.asarray(n, x.dtype)),
+    "copysign": lambda a, b: jnp.abs(a) * jnp.sign(b),
+    "absolute": lambda z: jnp.sqrt(jnp.real(z) ** 2 + jnp.imag(z) ** 2) if jnp.iscomplexobj(z) else jnp.abs(z),
+    "unwrap": lambda x, axis, discont, period: jnp.unwrap(x, discont, axis, period),
     "sinc_derivative": lambda n, x: jnp.sinc(x / jnp.pi),
     "astype": lambda x, dtype: jax.lax.convert_element_type(jnp.real(x) if np.dtype(dtype).kind != "c" else x, dtype),
     "transpose": lambda x, axes: jnp.transpose(x, axes),
@@ -53,6 +64,7 @@ ORACLE: dict[str, Any] = {
     "root_sum_squares": lambda x, axis: jnp.sqrt(jnp.sum(x * x, axis)),
     "permute_along": lambda x, order, axis: jnp.take_along_axis(x, order, axis),
     "stack": lambda *xs, axis: jnp.stack(xs, axis),
+    "concatenate": lambda *xs, axis: jnp.concatenate(xs, axis),
 }
 """Primitives whose oracle is not ``jax.numpy.<name>(*args, **params)``."""
 

@@ -19,7 +19,11 @@ class Tensor:
     primitives that declare them; NumPy's methods by ``dualad.numpy``.
     """
 
-    __slots__ = ("__weakref__", "aux", "level", "value")
+    # source, views and written are for assignment only (ops/views.py); most tensors leave them unset.
+    __slots__ = ("__weakref__", "aux", "level", "source", "value", "views", "written")
+    source: tuple[Tensor, Any, dict[str, Any]]
+    views: dict[int, Any]
+    written: bool
 
     # Slots have no defaults to inherit, and these are read in the hot path, so: positional, no checks.
     def __init__(self, value: Any, level: Level, aux: Any) -> None:

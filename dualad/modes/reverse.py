@@ -97,6 +97,11 @@ class ReverseLevel(Level):
         return Tensor(y, self, node)
 
     def bind(self, prim: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        if len(args) == 1:
+            (x,) = args
+            v = x.value
+            y = prim(v, **params) if type(v) is Tensor else prim.impl(v, **params)
+            return self.record(prim, (v,), (x.aux,), y, params)
         values = []
         parents = []
         for a in args:
@@ -118,10 +123,14 @@ class ReverseLevel(Level):
         if prim.elementwise:
             fix = tuple(p and (a.shape, a.dtype) for a, p in zip(args, parents, strict=True))
         need = prim.needs(parents)
-        args = tuple(
-            own(a) if need[i] and p is None else a if need[i] or not hasattr(a, "shape") else Spec(a.shape, a.dtype)
-            for i, (a, p) in enumerate(zip(args, parents, strict=True))
-        )
+        if len(args) == 1:
+            if not need[0]:
+                args = (Spec(args[0].shape, args[0].dtype),)
+        else:
+            args = tuple(
+                own(a) if need[i] and p is None else a if need[i] or not hasattr(a, "shape") else Spec(a.shape, a.dtype)
+                for i, (a, p) in enumerate(zip(args, parents, strict=True))
+            )
         if not prim.multiple:
             node = (next(self.count), prim, parents, args, y if prim.keep_y else None, params, fix)
             self.append(node)

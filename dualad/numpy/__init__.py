@@ -5,11 +5,14 @@ Each module holds one family; plain ``numpy`` calls on tensors find the same fun
 
 from dualad.numpy import fft as fft
 from dualad.numpy import linalg as linalg
+from dualad.numpy.constants import *
 from dualad.numpy.creation import *
 from dualad.numpy.differences import *
 from dualad.numpy.elementwise import *
 from dualad.numpy.indexing import *
+from dualad.numpy.inplace import *
 from dualad.numpy.products import *
+from dualad.numpy.rearranging import *
 from dualad.numpy.reductions import *
 from dualad.numpy.shaping import *
 from dualad.numpy.sorting import *

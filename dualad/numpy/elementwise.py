@@ -2,46 +2,77 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from dualad.core.errors import ArgumentError, DtypeError
+from dualad.core.errors import ArgumentError
 from dualad.core.primitive import plain
 from dualad.core.tensor import Tensor
-from dualad.numpy import ufuncs as ufuncs
+from dualad.numpy import ufuncs as _ufuncs
+from dualad.numpy.operands import cast, on_tensors, operand, store
 from dualad.numpy.register import implements
-from dualad.ops import arithmetic as a
-from dualad.ops import transcendental as t
+from dualad.numpy.ufuncs import NO_VALUE as _NO_VALUE
+from dualad.ops import arithmetic as _a
+from dualad.ops import order as _order
+from dualad.ops import rounding as _r
+from dualad.ops import unwrap as _unwrap
 from dualad.ops.arithmetic import (
     absolute,
     add,
-    conjugate,
     divide,
     equal,
-    floor,
-    floor_divide,
+    fabs,
+    fmax,
+    fmin,
     greater,
-    invert,
+    greater_equal,
     isfinite,
     isinf,
     isnan,
-    left_shift,
     less,
     less_equal,
-    logical_and,
-    logical_or,
     maximum,
     minimum,
+    multiply,
+    negative,
     not_equal,
+    positive,
+    stop_gradient,
+    subtract,
+)
+from dualad.ops.arithmetic import where as _select
+from dualad.ops.rounding import (
+    bitwise_and,
+    bitwise_count,
+    bitwise_or,
+    bitwise_xor,
+    ceil,
+    copysign,
+    floor,
+    floor_divide,
+    fmod,
+    gcd,
+    heaviside,
+    invert,
+    lcm,
+    ldexp,
+    left_shift,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    nextafter,
     remainder,
     right_shift,
     rint,
     signbit,
+    spacing,
     trunc,
 )
-from dualad.ops.shape import astype
 from dualad.ops.transcendental import (
     arccos,
     arccosh,
@@ -50,15 +81,159 @@ from dualad.ops.transcendental import (
     arctan,
     arctan2,
     arctanh,
+    cbrt,
+    cos,
+    cosh,
     deg2rad,
+    exp,
     exp2,
+    expm1,
+    hypot,
+    log,
+    log1p,
     log2,
+    log10,
+    logaddexp,
+    logaddexp2,
     power,
     rad2deg,
+    reciprocal,
+    sin,
+    sinc,
+    sinh,
+    sqrt,
+    square,
+    tan,
+    tanh,
 )
 
+__all__ = [
+    "abs",
+    "absolute",
+    "acos",
+    "acosh",
+    "add",
+    "allclose",
+    "angle",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
+    "around",
+    "array_equal",
+    "array_equiv",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "bitwise_and",
+    "bitwise_count",
+    "bitwise_invert",
+    "bitwise_left_shift",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_right_shift",
+    "bitwise_xor",
+    "cbrt",
+    "ceil",
+    "clip",
+    "conj",
+    "conjugate",
+    "copysign",
+    "cos",
+    "cosh",
+    "deg2rad",
+    "degrees",
+    "divide",
+    "divmod",
+    "equal",
+    "exp",
+    "exp2",
+    "expm1",
+    "fabs",
+    "fix",
+    "float_power",
+    "floor",
+    "floor_divide",
+    "fmax",
+    "fmin",
+    "fmod",
+    "frexp",
+    "gcd",
+    "greater",
+    "greater_equal",
+    "heaviside",
+    "hypot",
+    "i0",
+    "imag",
+    "invert",
+    "isclose",
+    "iscomplex",
+    "iscomplexobj",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "isneginf",
+    "isposinf",
+    "isreal",
+    "isrealobj",
+    "lcm",
+    "ldexp",
+    "left_shift",
+    "less",
+    "less_equal",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "logaddexp",
+    "logaddexp2",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "maximum",
+    "minimum",
+    "mod",
+    "modf",
+    "multiply",
+    "nan_to_num",
+    "negative",
+    "nextafter",
+    "not_equal",
+    "positive",
+    "pow",
+    "power",
+    "rad2deg",
+    "radians",
+    "real",
+    "real_if_close",
+    "reciprocal",
+    "remainder",
+    "right_shift",
+    "rint",
+    "round",
+    "sign",
+    "signbit",
+    "sin",
+    "sinc",
+    "sinh",
+    "spacing",
+    "sqrt",
+    "square",
+    "subtract",
+    "tan",
+    "tanh",
+    "true_divide",
+    "trunc",
+    "unwrap",
+]
+
 abs = absolute
-conj = conjugate
 true_divide = divide
 mod = remainder
 pow = power
@@ -69,248 +244,303 @@ bitwise_not = bitwise_invert = invert
 bitwise_left_shift, bitwise_right_shift = left_shift, right_shift
 
 
-def operand(x: Any) -> Any:
-    """A tensor or an array of what was passed."""
-    x = plain(x)
-    return x if type(x) is Tensor else np.asarray(x)[()]
-
-
 def _floating(x: Any) -> Any:
-    """An array as NumPy's float functions see it: integers become float64."""
-    x = operand(x)
-    return x if x.dtype.kind in "fc" else x * 1.0
+    """As NumPy's float functions see it: integers become float64."""
+    return x if x.dtype.kind in "fc" else cast(x, np.float64)
 
 
-@implements(np.positive)
-def positive(x: Any, /, **keywords: Any) -> Any:
-    return add(x, 0, **keywords) if type(x) is not Tensor else x
+# Ufuncs that are composed -------------------------------------------------------------------------
 
 
-@implements(np.fabs)
-def fabs(x: Any, /, **keywords: Any) -> Any:
-    return absolute(_floating(x), **keywords)
+def _as_ufunc(ufunc: Any, method: str | None = None) -> Callable[[Callable[..., Any]], Any]:
+    """The decorated function is what the ufunc does on tensors; ufunc keywords are taken care of."""
+
+    def decorate(f: Callable[..., Any]) -> Any:
+        @functools.wraps(f)
+        def public(*args: Any, **keywords: Any) -> Any:
+            args = tuple([plain(x) for x in args])
+            if keywords:
+                return _ufuncs.call(f, ufunc, args, keywords)
+            if any(type(x) is Tensor for x in args):
+                return f(*args)
+            return ufunc(*args)
+
+        return implements(ufunc, method=method)(public)
+
+    return decorate
 
 
-@implements(np.sign)
-def sign(x: Any, /, **keywords: Any) -> Any:
-    """``np.sign``; its derivative is 0, at 0 too; of a complex number, that of ``z / abs(z)``."""
-    x = operand(x)
-    if x.dtype.kind == "c" and type(x) is Tensor:
-        size = absolute(x)
-        return x / a.where(equal(size, 0), 1.0, size)
-    return a.sign(x, **keywords)
+@_as_ufunc(np.conjugate)
+def conjugate(x: Any, /) -> Any:
+    """Complex conjugate; linear over the real numbers only."""
+    return _a.conjugate(x)
 
 
-@implements(np.float_power)
-def float_power(x1: Any, x2: Any, /, **keywords: Any) -> Any:
+conj = conjugate
+
+
+@_as_ufunc(np.sign)
+def sign(x: Any, /) -> Any:
+    """The sign, with derivative 0, at 0 too; of a complex number z / abs(z), with that derivative."""
+    if x.dtype.kind != "c":
+        return _a.sign(x)
+    size = absolute(x)
+    return x / _select(equal(size, 0), 1.0, size)
+
+
+@_as_ufunc(np.float_power)
+def float_power(x1: Any, x2: Any, /) -> Any:
+    """Power in at least double precision; see ``power``."""
     x1, x2 = operand(x1), operand(x2)
     wide = np.result_type(x1.dtype, x2.dtype, np.float64)
-    return power(_as(x1, wide), _as(x2, wide), **keywords)
+    return power(cast(x1, wide), cast(x2, wide))
 
 
-def _as(x: Any, dtype: Any) -> Any:
-    return x if x.dtype == dtype else astype(x, dtype=dtype)
-
-
-@implements(np.copysign)
-def copysign(x1: Any, x2: Any, /) -> Any:
-    """``np.copysign``; differentiable in its first argument, 0 at 0."""
-    x1, x2 = _floating(x1), _floating(x2)
-    size = absolute(x1)
-    return a.where(signbit(x2), -size, size) * np.ones((), np.result_type(x1.dtype, x2.dtype))
-
-
-@implements(np.ldexp)
-def ldexp(x1: Any, x2: Any, /) -> Any:
-    return x1 * np.exp2(np.asarray(x2, _floating(x1).dtype)) if type(x1) is Tensor else np.ldexp(x1, x2)
-
-
-@implements(np.frexp)
+@_as_ufunc(np.frexp)
 def frexp(x: Any, /) -> Any:
-    """Mantissa (differentiable) and integer exponent (constant)."""
-    if type(x) is not Tensor:
-        return np.frexp(x)
-    exponent = astype(floor(log2(absolute(a.stop_gradient(a.where(equal(x, 0), 1.0, x))))) + 1, dtype=x.dtype)
-    exponent = a.where(equal(x, 0), 0.0, exponent)
-    return x / exp2(exponent), _to_int(exponent)
+    """Mantissa (differentiable) and exponent of two (constant)."""
+    return _r.mantissa(x), _r.exponent(x)
 
 
-def _to_int(x: Any) -> Any:
-    return a.stop_gradient(astype(a.stop_gradient(x), dtype=np.int32))
-
-
-@implements(np.modf)
+@_as_ufunc(np.modf)
 def modf(x: Any, /) -> Any:
     """Fractional part (slope 1) and whole part (constant)."""
-    if type(x) is not Tensor:
-        return np.modf(x)
-    whole = trunc(x)
-    return x - whole, whole
+    return _r.fraction(x), trunc(x)
 
 
-@implements(np.divmod)
+@_as_ufunc(np.divmod)
 def divmod(x1: Any, x2: Any, /) -> Any:
+    """Floor quotient (constant) and remainder."""
     return floor_divide(x1, x2), remainder(x1, x2)
 
 
-@implements(np.real)
+# Parts of complex numbers -------------------------------------------------------------------------
+
+
+@on_tensors(np.real)
 def real(val: Any) -> Any:
-    return a.real_part(operand(val)) if type(plain(val)) is Tensor else np.real(val)
+    """The real part."""
+    x = operand(val)
+    return _a.real_part(x) if x.dtype.kind == "c" else x
 
 
-@implements(np.imag)
+@on_tensors(np.imag)
 def imag(val: Any) -> Any:
-    return a.imag_part(operand(val)) if type(plain(val)) is Tensor else np.imag(val)
+    """The imaginary part; zeros of a real array."""
+    x = operand(val)
+    return _a.imag_part(x) if x.dtype.kind in "fc" else x * 0
 
 
-@implements(np.angle)
+@on_tensors(np.angle)
 def angle(z: Any, deg: bool = False) -> Any:
-    """``np.angle``: the argument of a complex number; of a real one, 0 or pi with zero derivative."""
-    z = operand(z)
-    out = arctan2(a.imag_part(z) * 1.0, a.real_part(z) * 1.0)
-    return out * (180 / math.pi) if deg else out
+    """The argument of a complex number; of a real one, 0 or pi with zero derivative."""
+    x = operand(z)
+    if x.dtype.kind == "c":
+        y = arctan2(_a.imag_part(x), _a.real_part(x))
+    else:
+        y = arctan2(0.0, stop_gradient(_floating(x)))
+    return y * (180 / math.pi) if deg else y
 
 
-@implements(np.real_if_close)
-def real_if_close(a_: Any, tol: float = 100) -> Any:
-    """The real part if all imaginary parts are within ``tol`` machine epsilons of 0 (a decision on values)."""
-    x = operand(a_)
+@on_tensors(np.real_if_close)
+def real_if_close(a: Any, tol: float = 100) -> Any:
+    """The real part if all imaginary parts are within ``tol`` machine epsilons of 0: a decision on values."""
+    x = operand(a)
     if x.dtype.kind != "c":
         return x
-    tol = float(np.finfo(x.dtype).eps) * tol if tol > 1 else tol
-    close = (absolute(a.imag_part(x)) < tol).all()
-    return a.real_part(x) if bool(close) else x
+    if tol > 1:
+        tol = float(np.finfo(x.dtype).eps) * tol
+    return _a.real_part(x) if _all(less(absolute(_a.imag_part(x)), tol)) else x
 
 
-@implements(np.sinc)
-def sinc(x: Any) -> Any:
-    """sin(pi x) / (pi x), with all derivatives right at 0."""
-    x = _floating(x)
-    return t.sinc_derivative(0, x * math.pi) if type(x) is Tensor else np.sinc(x)
+# Others -------------------------------------------------------------------------------------------
 
 
-@implements(np.clip, method="clip")
-def clip(
-    a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None, **keywords: Any
-) -> Any:
-    """``np.clip`` as minimum(maximum(a, a_min), a_max): at a bound the derivative is shared, 1/2."""
-    if keywords:
-        raise ArgumentError(f"clip: the keyword(s) {sorted(keywords)} are not supported on tensors.")
-    low = a_min if min is None else min
-    high = a_max if max is None else max
-    x = operand(a)
+def _clip(x: Any, low: Any, high: Any) -> Any:
+    if low is None and high is None:
+        raise ArgumentError("clip: one of min and max must be given.")
     if low is not None:
         x = maximum(x, low)
-    if high is not None:
-        x = minimum(x, high)
-    return ufuncs.deliver(x, out)
+    return x if high is None else minimum(x, high)
 
 
-@implements(np.nan_to_num)
+@on_tensors(np.clip)
+def clip(
+    a: Any,
+    a_min: Any = _NO_VALUE,
+    a_max: Any = _NO_VALUE,
+    out: Any = None,
+    *,
+    min: Any = _NO_VALUE,
+    max: Any = _NO_VALUE,
+    **keywords: Any,
+) -> Any:
+    """minimum(maximum(a, min), max): where ``a`` equals a bound, each of the two gets half of the derivative."""
+    low, high = _bound("a_min", a_min, "min", min), _bound("a_max", a_max, "max", max)
+    if low is None and high is None:
+        return store(positive(operand(a)), out)
+    if out is not None or keywords:
+        return _ufuncs.call(lambda x: _clip(x, low, high), np.clip, (operand(a),), {"out": out, **keywords})
+    return _clip(a, low, high)
+
+
+def _bound(old: str, a: Any, new: str, b: Any) -> Any:
+    if a is not _NO_VALUE and b is not _NO_VALUE:
+        raise ArgumentError(f"clip: pass {old} or {new}, not both.")
+    bound = b if a is _NO_VALUE else a
+    return None if bound is _NO_VALUE else bound
+
+
+@on_tensors(np.nan_to_num)
 def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
-    """``np.nan_to_num``; the derivative is 1 at finite entries and 0 at replaced ones."""
+    """NaN and infinities replaced; the derivative is 1 at finite entries and 0 at replaced ones."""
     x = operand(x)
     if x.dtype.kind == "c":
-        parts = nan_to_num(real(x), copy, nan, posinf, neginf), nan_to_num(imag(x), copy, nan, posinf, neginf)
-        return parts[0] + 1j * parts[1]
+        parts = [nan_to_num(part(x), copy, nan, posinf, neginf) for part in (_a.real_part, _a.imag_part)]
+        return parts[0] + parts[1] * x.dtype.type(1j)
     if x.dtype.kind != "f":
         return x
     limit = np.finfo(x.dtype)
-    high = limit.max if posinf is None else posinf
-    low = limit.min if neginf is None else neginf
-    scalar = x.dtype.type
-    y = a.where(isnan(x), nan if np.ndim(nan) else scalar(nan), x)
-    infinite = isinf(y)
-    return a.where(infinite, a.where(greater(y, 0), scalar(high), scalar(low)), y)
+    for bad, value in (
+        (isnan(x), nan),
+        (equal(x, np.inf), limit.max if posinf is None else posinf),
+        (equal(x, -np.inf), limit.min if neginf is None else neginf),
+    ):
+        value = plain(value)
+        x = _select(bad, value if type(value) is Tensor else np.asarray(value, x.dtype)[()], x)
+    return x
 
 
-@implements(np.round, np.around, method="round")
+@on_tensors(np.round, np.around, method="round")
 def round(a: Any, decimals: int = 0, out: Any = None) -> Any:
-    """``np.round``; its derivative is 0."""
-    x = operand(a)
-    if type(x) is not Tensor:
-        return np.round(x, decimals, out)
-    y = rint(x) if decimals == 0 else rint(x * 10.0**decimals) / 10.0**decimals
-    return ufuncs.deliver(y, out)
+    """Rounded values, with zero derivative."""
+    return store(_r.round(operand(a), decimals=decimals), out)
 
 
 around = round
 
 
-@implements(np.fix)
+@on_tensors(np.fix)
 def fix(x: Any, out: Any = None) -> Any:
-    return ufuncs.deliver(trunc(x), out)
+    """Rounded towards zero: a constant."""
+    return store(trunc(operand(x)), out)
 
 
-@implements(np.isclose)
+@on_tensors(np.i0)
+def i0(x: Any) -> Any:
+    """The modified Bessel function of order 0; its derivative is that of order 1."""
+    from dualad.ops import special
+
+    x = _floating(operand(x))
+    return special.SPECIAL["i0"](x) if "i0" in special.SPECIAL else special.SPECIAL["iv"](0, x)
+
+
+@on_tensors(np.unwrap)
+def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * math.pi) -> Any:
+    """Phase unwrapping: what is added is constant."""
+    x = operand(p)
+    if type(period) is Tensor or type(discont) is Tensor:
+        raise ArgumentError("unwrap: period and discont must be plain numbers. Pass dualad.stop_gradient(period).")
+    if x.dtype.kind not in "f":
+        x = _floating(x)
+    return _unwrap.unwrap(x, axis=axis % x.ndim, discont=discont, period=period)
+
+
+# Tests: constants ---------------------------------------------------------------------------------
+
+
+def _all(mask: Any) -> bool:
+    return bool(_order.all(mask, axis=tuple(range(mask.ndim))))
+
+
+@on_tensors(np.isclose)
 def isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Any:
-    x, y = operand(a), operand(b)
-    near = less_equal(absolute(x - y), atol + rtol * absolute(y))
-    out = logical_or(logical_and(near, isfinite(y)), equal(x, y))
-    return logical_or(out, logical_and(isnan(x), isnan(y))) if equal_nan else out
+    """Whether the elements are equal within a tolerance: a constant."""
+    rtol, atol = (t.level.look(t, "a tolerance") if type(t) is Tensor else t for t in (rtol, atol))
+    return _r.isclose(operand(a), operand(b), rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
-@implements(np.allclose)
+@on_tensors(np.allclose)
 def allclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> bool:
-    close = isclose(a, b, rtol, atol, equal_nan)
-    return bool(close.all())
+    """Whether all elements are equal within a tolerance."""
+    return _all(isclose(a, b, rtol, atol, equal_nan))
 
 
-@implements(np.array_equal)
+@on_tensors(np.array_equal)
 def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> bool:
+    """Whether shapes and elements are equal."""
     x, y = operand(a1), operand(a2)
     if x.shape != y.shape:
         return False
     same = equal(x, y)
-    if equal_nan:
-        same = logical_or(same, logical_and(isnan(x), isnan(y)))
-    return bool(same.all())
+    return _all(logical_or(same, logical_and(isnan(x), isnan(y))) if equal_nan else same)
 
 
-@implements(np.isposinf)
+@on_tensors(np.array_equiv)
+def array_equiv(a1: Any, a2: Any) -> bool:
+    """Whether the elements are equal after broadcasting."""
+    x, y = operand(a1), operand(a2)
+    try:
+        np.broadcast_shapes(x.shape, y.shape)
+    except ValueError:
+        return False
+    return _all(equal(x, y))
+
+
+@on_tensors(np.isposinf)
 def isposinf(x: Any, out: Any = None) -> Any:
-    return logical_and(isinf(x), greater(x, 0))
+    """Whether +inf: a constant."""
+    return store(equal(operand(x), np.inf), out)
 
 
-@implements(np.isneginf)
+@on_tensors(np.isneginf)
 def isneginf(x: Any, out: Any = None) -> Any:
-    return logical_and(isinf(x), less(x, 0))
+    """Whether -inf: a constant."""
+    return store(equal(operand(x), -np.inf), out)
 
 
-@implements(np.isreal)
+@on_tensors(np.isreal)
 def isreal(x: Any) -> Any:
+    """Whether the imaginary part is zero: a constant."""
     return equal(imag(x), 0)
 
 
-@implements(np.iscomplex)
+@on_tensors(np.iscomplex)
 def iscomplex(x: Any) -> Any:
+    """Whether the imaginary part is not zero: a constant."""
     return not_equal(imag(x), 0)
 
 
-@implements(np.i0)
-def i0(x: Any) -> Any:
-    """The modified Bessel function of order 0; its derivative is that of order 1."""
-    from dualad.ops.special import SPECIAL
-
-    return SPECIAL["iv"](0, _floating(x))
+@on_tensors(np.isrealobj)
+def isrealobj(x: Any) -> bool:
+    """Whether the dtype is not complex."""
+    return operand(x).dtype.kind != "c"
 
 
-def _complex_only(x: Any) -> Any:
-    if x.dtype.kind not in "fc":
-        raise DtypeError(f"x.real and x.imag of a tensor need a number dtype, not {x.dtype}.")
-    return x
+@on_tensors(np.iscomplexobj)
+def iscomplexobj(x: Any) -> bool:
+    """Whether the dtype is complex."""
+    return operand(x).dtype.kind == "c"
 
 
-setattr(Tensor, "real", property(lambda x: a.real_part(_complex_only(x))))
-setattr(Tensor, "imag", property(lambda x: a.imag_part(_complex_only(x))))
-setattr(Tensor, "conj", lambda x: conjugate(x))
-setattr(Tensor, "conjugate", lambda x: conjugate(x))
-setattr(Tensor, "__pos__", lambda x: x)
-setattr(Tensor, "__divmod__", divmod)
+# Methods ------------------------------------------------------------------------------------------
+
+
+def _clip_method(self: Any, min: Any = None, max: Any = None, out: Any = None, **keywords: Any) -> Any:
+    return clip(self, min, max, out, **keywords)
+
+
+def _round_method(self: Any, n: int | None = None) -> Any:
+    """Python's ``round(x)``: an int, as of a NumPy scalar; with digits, a constant."""
+    return self.level.look(self, "round()").__round__() if n is None else _r.round(self, decimals=n)
+
+
+setattr(Tensor, "real", property(real))
+setattr(Tensor, "imag", property(imag))
+setattr(Tensor, "conj", lambda self: conjugate(self))
+setattr(Tensor, "conjugate", lambda self: conjugate(self))
+setattr(Tensor, "clip", _clip_method)
+setattr(Tensor, "__round__", _round_method)
+setattr(Tensor, "__pos__", lambda x: x.level.bind1(positive, x))
+setattr(Tensor, "__divmod__", lambda x, y: divmod(x, y))
 setattr(Tensor, "__rdivmod__", lambda x, y: divmod(y, x))
-
-__all__ = [
-    name
-    for name, value in list(globals().items())
-    if not name.startswith("_") and hasattr(np, name) and name not in ("np", "math", "Any", "Tensor", "annotations")
-]

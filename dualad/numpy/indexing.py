@@ -1,110 +1,160 @@
-"""Choosing and placing elements: where, select, take_along_axis, r_, c_, and the functions that write in place."""
+"""Choosing elements: where, select, take_along_axis, r_, c_, and functions applied along axes."""
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from dualad.core.errors import ArgumentError, ShapeError, UntrackedError
+from dualad.core.errors import ArgumentError, BatchError, IndexingError, ShapeError
 from dualad.core.level import GROUND
 from dualad.core.primitive import holds_tensor, plain
 from dualad.core.tensor import Tensor
 from dualad.numpy.creation import arange, linspace
-from dualad.numpy.register import implements
-from dualad.numpy.shaping import axis_of, concatenate, operand, ravel, stack
-from dualad.ops import arithmetic
-from dualad.ops.shape import broadcast_to, reshape
+from dualad.numpy.operands import on_tensors, operand, store
+from dualad.numpy.rearranging import along
+from dualad.numpy.shaping import axis_of, concatenate, concrete, expand_dims, moveaxis, ravel, stack
+from dualad.numpy.sorting import flatnonzero, nonzero
+from dualad.ops import arithmetic, index
+from dualad.ops.shape import broadcast_to, reshape, transpose
+
+__all__ = [
+    "apply_along_axis", "apply_over_axes", "c_", "choose", "compress", "extract",
+    "ix_", "piecewise", "r_", "select", "take_along_axis", "vectorize", "where",
+]  # fmt: skip
 
 
-def concrete(x: Any, why: str) -> Any:
-    """The plain value of an index or mask (Python looks at it)."""
-    x = plain(x)
-    return np.asarray(x.level.look(x, why) if type(x) is Tensor else x)
-
-
-@implements(np.where)
+@on_tensors()
 def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
-    """``np.where``; with one argument, the places of the true elements."""
+    """``np.where``; a branch that was not chosen has zero derivative, whatever it is. With one argument, the places."""
     if (x is None) != (y is None):
         raise ArgumentError("where takes one argument, or three: where(condition, x, y).")
     if x is None:
-        return np.nonzero(concrete(condition, "where"))
-    return arithmetic.where(plain(condition), plain(x), plain(y))
+        return nonzero(condition)
+    c = operand(condition)
+    if c.dtype.kind != "b":
+        c = arithmetic.not_equal(c, 0)
+    x, y = plain(x), plain(y)
+    if type(x) in _WEAK or type(y) in _WEAK:
+        dtype = np.result_type(*[v if type(v) in _WEAK else v.dtype for v in (x, y)])
+        x, y = (dtype.type(v) if type(v) in _WEAK else v for v in (x, y))
+    return arithmetic.where(c, x, y)
 
 
-@implements(np.select)
+_WEAK = (int, float, complex, bool)
+
+
+@on_tensors()
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     if len(condlist) != len(choicelist):
         raise ArgumentError(f"select: {len(condlist)} conditions, but {len(choicelist)} choices.")
-    out = plain(default)
-    for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
+    if not len(condlist):
+        raise ArgumentError("select needs at least one condition.")
+    conditions = [operand(c) for c in condlist]
+    for c in conditions:
+        if c.dtype.kind != "b":
+            raise ArgumentError(f"select: conditions must be boolean, one has dtype {c.dtype}. Write c != 0.")
+    out = default
+    for condition, choice in reversed(list(zip(conditions, choicelist, strict=True))):
         out = where(condition, choice, out)
     return out
 
 
-@implements(np.piecewise)
+@on_tensors()
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
-    """``np.piecewise``: every function is applied where its condition (looked at by value) holds."""
+    """``np.piecewise``: every function is applied to the elements where its condition (looked at by value) holds.
+
+    In a batch whose conditions differ, functions see all elements, and the result is chosen among theirs.
+    """
     v = operand(x)
-    conditions = [np.broadcast_to(concrete(c, "piecewise"), v.shape) for c in condlist]
+    if type(condlist) is Tensor and condlist.ndim > v.ndim:
+        condlist = list(condlist)
+    elif not isinstance(condlist, (list, tuple)) or (
+        not isinstance(condlist[0], (list, np.ndarray, Tensor, np.generic)) and v.ndim
+    ):
+        condlist = [condlist]
+    conditions = [arithmetic.not_equal(operand(c), 0) for c in condlist]
     functions = list(funclist)
     if len(functions) == len(conditions) + 1:
-        conditions.append(~np.logical_or.reduce(conditions))
+        taken = conditions[0]
+        for c in conditions[1:]:
+            taken = taken | c
+        conditions.append(~taken)
     if len(functions) != len(conditions):
         raise ArgumentError(f"piecewise: {len(conditions)} conditions, but {len(functions)} functions.")
+    try:
+        masks = [np.broadcast_to(concrete(c, "piecewise"), v.shape) for c in conditions]
+    except BatchError:
+        out: Any = np.zeros(v.shape, v.dtype)[()]
+        for condition, f in zip(conditions, functions, strict=True):
+            out = where(condition, f(v, *args, **kw) if callable(f) else f, out)
+        return out
     out = Tensor(np.zeros(v.shape, v.dtype), GROUND, None)
-    for condition, f in zip(conditions, functions, strict=True):
-        if condition.any():
-            out[condition] = f(v[condition], *args, **kw) if callable(f) else f  # type: ignore[index]
-    return out if out.level is not GROUND else out.value
+    for mask, f in zip(masks, functions, strict=True):
+        if mask.any():
+            out[mask] = f(index.getitem(v, mask), *args, **kw) if callable(f) else f
+    return out if out.level is not GROUND else np.asarray(out)
 
 
-@implements(np.choose)
+@on_tensors()
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
-    i = concrete(a, "choose")
-    options = [operand(c) for c in choices]
+    i = operand(a)
+    options = list(choices) if type(choices) is Tensor else [operand(c) for c in choices]
+    n = len(options)
     if mode == "wrap":
-        i = i % len(options)
+        i = i % n
     elif mode == "clip":
-        i = np.clip(i, 0, len(options) - 1)
-    elif ((i < 0) | (i >= len(options))).any():
-        raise ShapeError(f"choose: an index is outside the {len(options)} choices.")
-    result: Any = options[0]
-    for k, option in enumerate(options):
-        result = where(i == k, option, result)
-    return result
+        i = arithmetic.minimum(arithmetic.maximum(i, 0), n - 1)
+    elif mode != "raise":
+        raise ArgumentError(f"choose: mode={mode!r} is unknown. Use 'raise', 'wrap' or 'clip'.")
+    elif _outside(i, n):
+        raise IndexingError(f"choose: an index is outside the {n} choices.")
+    dims = np.broadcast_shapes(i.shape, *[c.shape for c in options])
+    result: Any = options[0] if options[0].shape == dims else broadcast_to(options[0], shape=dims)
+    for k in range(1, n):
+        result = where(arithmetic.equal(i, k), options[k], result)
+    return store(result, out)
 
 
-@implements(np.compress)
+def _outside(i: Any, n: int) -> bool:
+    """Whether an integer is not in range(n); in a batch, any."""
+    while type(i) is Tensor:
+        i = i.value
+    return bool(np.size(i)) and bool(np.min(i) < 0 or np.max(i) >= n)
+
+
+@on_tensors()
 def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
-    x = ravel(a) if axis is None else operand(a)
-    axis = 0 if axis is None else axis_of(axis, x.ndim)
-    return x[(*(slice(None),) * axis, np.flatnonzero(concrete(condition, "compress")))]
+    x, axis = along(a, axis)
+    return store(x[(*(slice(None),) * axis, flatnonzero(condition))], out)
 
 
-@implements(np.extract)
+@on_tensors()
 def extract(condition: Any, arr: Any) -> Any:
-    return ravel(arr)[np.flatnonzero(concrete(condition, "extract"))]
+    return index.getitem(ravel(arr), flatnonzero(condition))
 
 
-def _along(x: Any, indices: Any, axis: int) -> tuple[Any, ...]:
+def along_axis(x: Any, indices: Any, axis: int) -> tuple[Any, ...]:
     """The index by which take_along_axis is x[...]."""
     n = indices.ndim
-    key: list[Any] = []
-    for i in range(n):
-        if i == axis:
-            key.append(indices)
-        else:
-            key.append(np.arange(x.shape[i]).reshape([-1 if j == i else 1 for j in range(n)]))
-    return tuple(key)
+    if indices.dtype.kind not in "iu":
+        raise IndexingError(f"indices must be integers, they have dtype {indices.dtype}.")
+    return tuple(
+        indices if i == axis else np.arange(x.shape[i]).reshape([-1 if j == i else 1 for j in range(n)])
+        for i in range(n)
+    )
 
 
-@implements(np.take_along_axis)
+@on_tensors()
 def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     x, i = operand(arr), operand(indices)
     if axis is None:
-        return ravel(x)[i]
+        if i.ndim != 1:
+            raise ShapeError(f"take_along_axis with axis=None needs a vector of indices, their shape is {i.shape}.")
+        return index.getitem(ravel(x), i)
     if x.ndim != i.ndim:
         raise ShapeError(f"take_along_axis: the array has {x.ndim} axes, the indices have {i.ndim}.")
     axis = axis_of(axis, x.ndim)
@@ -112,179 +162,162 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     wide = tuple(x.shape[j] if j == axis else n for j, n in enumerate(dims))
     if x.shape != wide:
         x = broadcast_to(x, shape=wide)
-    return x[_along(x, i, axis)]
+    return index.getitem(x, along_axis(x, i, axis))
 
 
-@implements(np.apply_along_axis)
-def apply_along_axis(func1d: Any, axis: Any, arr: Any, *args: Any, **kwargs: Any) -> Any:
-    from dualad.numpy.shaping import moveaxis
+# Functions along axes ---------------------------------------------------------------------------
 
+
+@on_tensors()
+def apply_along_axis(func1d: Callable[..., Any], axis: Any, arr: Any, *args: Any, **kwargs: Any) -> Any:
     x = operand(arr)
     axis = axis_of(axis, x.ndim)
     rows = moveaxis(x, axis, -1)
     lead = rows.shape[:-1]
-    flat = reshape(rows, shape=(int(np.prod(lead, dtype=int)), x.shape[axis]))
-    ys = [operand(func1d(flat[k], *args, **kwargs)) for k in range(flat.shape[0])]
-    y = stack(ys)
+    if not math.prod(lead):
+        raise ShapeError("apply_along_axis: there is nothing to apply the function to where another axis has size 0.")
+    rows = reshape(rows, shape=(math.prod(lead), x.shape[axis]))
+    ys = [operand(func1d(rows[k], *args, **kwargs)) for k in range(rows.shape[0])]
     inner = ys[0].shape
-    y = reshape(y, shape=(*lead, *inner))
+    y = reshape(stack(ys), shape=(*lead, *inner))
     return moveaxis(y, tuple(range(len(lead), len(lead) + len(inner))), tuple(range(axis, axis + len(inner))))
 
 
-@implements(np.apply_over_axes)
-def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
-    from dualad.numpy.shaping import expand_dims
-
+@on_tensors()
+def apply_over_axes(func: Callable[..., Any], a: Any, axes: Any) -> Any:
     x = operand(a)
     for axis in np.atleast_1d(axes).tolist():
         axis = axis_of(axis, x.ndim)
         y = func(x, axis)
+        if y.ndim not in (x.ndim, x.ndim - 1):
+            raise ShapeError(f"apply_over_axes: the function made shape {y.shape} of {x.shape}.")
         x = y if y.ndim == x.ndim else expand_dims(y, axis)
     return x
 
 
-@implements(np.ix_)
-def ix_(*args: Any) -> Any:
-    return np.ix_(*[concrete(a, "ix_") for a in args])
+class vectorize:
+    """``np.vectorize``: a function of numbers (or, with ``signature``, of small arrays) applied to every element."""
+
+    def __init__(
+        self,
+        pyfunc: Callable[..., Any],
+        otypes: Any = None,
+        doc: str | None = None,
+        excluded: Any = None,
+        cache: bool = False,
+        signature: str | None = None,
+    ) -> None:
+        self.pyfunc = pyfunc
+        self.excluded = set(excluded or ())
+        self.signature = signature
+        self.plain = np.vectorize(pyfunc, otypes, doc, excluded, cache, signature)
+        self.__doc__ = doc if doc is not None else pyfunc.__doc__
+        self.__name__ = getattr(pyfunc, "__name__", "vectorize")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not holds_tensor((args, tuple(kwargs.values()))):
+            return self.plain(*args, **kwargs)
+        names = [k for k in kwargs if k not in self.excluded]
+        chosen = [i for i in range(len(args)) if i not in self.excluded]
+        xs = [operand(args[i]) for i in chosen] + [operand(kwargs[k]) for k in names]
+        core = self._core(len(xs))
+        dims = np.broadcast_shapes(*[x.shape[: x.ndim - c] for x, c in zip(xs, core, strict=True)])
+        xs = [
+            broadcast_to(x, shape=(*dims, *x.shape[x.ndim - c :])) if x.shape[: x.ndim - c] != dims else x
+            for x, c in zip(xs, core, strict=True)
+        ]
+        results = []
+        for place in np.ndindex(*dims):
+            given = list(args)
+            named = dict(kwargs)
+            parts = [index.getitem(x, place) if place else x for x in xs]
+            for i, v in zip(chosen, parts, strict=False):
+                given[i] = v
+            named.update(zip(names, parts[len(chosen) :], strict=True))
+            results.append(self.pyfunc(*given, **named))
+        if not results:
+            raise ShapeError("vectorize: there is no element to call the function with.")
+        if isinstance(results[0], tuple):
+            return tuple(self._joined(list(part), dims) for part in zip(*results, strict=True))
+        return self._joined(results, dims)
+
+    def _joined(self, results: list[Any], dims: tuple[int, ...]) -> Any:
+        y = stack([operand(r) for r in results])
+        return reshape(y, shape=(*dims, *y.shape[1:]))
+
+    def _core(self, n: int) -> list[int]:
+        """How many axes of each argument belong to the function."""
+        if self.signature is None:
+            return [0] * n
+        groups = re.findall(r"\(([^)]*)\)", self.signature.split("->")[0])
+        return [len([d for d in g.split(",") if d.strip()]) for g in groups]
 
 
 # r_ and c_ ------------------------------------------------------------------------------------
 
 
-class _Join:
-    """``np.r_`` and ``np.c_`` for slices and arrays (no directive strings)."""
+@on_tensors()
+def ix_(*args: Any) -> Any:
+    return np.ix_(*[concrete(a, "ix_") for a in args])
 
-    def __init__(self, columns: bool) -> None:
-        self.columns = columns
+
+class _Join:
+    """``np.r_`` and ``np.c_``, with the directive "axis,ndim,where" too."""
+
+    def __init__(self, like: Any, axis: int, ndim: int, place: int) -> None:
+        self.like = like
+        self.directive = (axis, ndim, place)
 
     def __getitem__(self, key: Any) -> Any:
+        items = key if isinstance(key, tuple) else (key,)
+        if not holds_tensor([v for k in items for v in ((k.start, k.stop, k.step) if isinstance(k, slice) else (k,))]):
+            return self.like[key]
+        axis, ndim, place = self.directive
+        if isinstance(items[0], str):
+            axis, ndim, place = self._directive(items[0])
+            items = items[1:]
         parts = []
-        for k in key if isinstance(key, tuple) else (key,):
-            if isinstance(k, str):
-                raise ArgumentError("r_ and c_ take no directive strings here. Use concatenate or stack with an axis.")
-            if isinstance(k, slice):
-                step = 1 if k.step is None else k.step
-                start = 0 if k.start is None else k.start
-                x = (
-                    linspace(start, k.stop, int(abs(step)))
-                    if isinstance(step, complex)
-                    else arange(start, k.stop, step)
-                )
-            else:
-                x = operand(k)
-            if self.columns:
-                x = reshape(x, shape=(x.size, 1)) if x.ndim < 2 else x
-            elif x.ndim == 0:
-                x = reshape(x, shape=(1,))
+        for k in items:
+            x = _range(k) if isinstance(k, slice) else operand(k)
+            n = x.ndim
+            if n < ndim:
+                x = reshape(x, shape=(1,) * (ndim - n) + x.shape)
+                if place != -1 and n:
+                    parts.append(transpose(x, axes=_turned(n, ndim, place)))
+                    continue
             parts.append(x)
-        return concatenate(parts, -1 if self.columns else 0)
+        return concatenate(parts, axis)
+
+    def _directive(self, s: str) -> tuple[int, int, int]:
+        try:
+            numbers = [int(k) for k in s.split(",")]
+        except ValueError:
+            raise ArgumentError(
+                f"r_ and c_: the directive {s!r} makes a matrix, which is not supported on tensors. Use concatenate."
+            ) from None
+        return (*numbers, *self.directive[len(numbers) :])  # type: ignore[return-value]
+
+    def __len__(self) -> int:
+        return 0
 
 
-r_ = _Join(columns=False)
-c_ = _Join(columns=True)
+def _range(k: slice) -> Any:
+    start = 0 if k.start is None else k.start
+    if isinstance(k.step, complex):
+        return linspace(start, k.stop, int(abs(k.step)))
+    return arange(start, k.stop, 1 if k.step is None else k.step)
 
 
-# In place -------------------------------------------------------------------------------------
+def _turned(n: int, ndim: int, place: int) -> tuple[int, ...]:
+    """Where the new axes of an array of ``n`` axes go: as NumPy's AxisConcatenator."""
+    new = ndim - n
+    at = place + new + 1 if place < 0 else place
+    axes = list(range(ndim))
+    return tuple(axes[:at] + axes[new:] + axes[at:new])
 
 
-def target(a: Any, name: str) -> Tensor:
-    """A tensor to write into; plain arrays are refused."""
-    if type(a) is Tensor:
-        return a
-    raise UntrackedError(
-        f"{name} would write tracked values into a plain NumPy array, which cannot hold them. Make it with "
-        "dualad.numpy.zeros(n) or dualad.numpy.array(a)."
-    )
+r_ = _Join(np.r_, 0, 1, -1)
+c_ = _Join(np.c_, -1, 2, 0)
 
-
-def _plain_call(name: str, a: Any, *others: Any) -> bool:
-    return type(a) is not Tensor and not holds_tensor(others)
-
-
-@implements(np.put)
-def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
-    if _plain_call("put", a, v):
-        return np.put(a, ind, v, mode)
-    x = target(a, "put")
-    places = concrete(ind, "put").ravel()
-    places = places % x.size if mode == "wrap" else np.clip(places, 0, x.size - 1) if mode == "clip" else places
-    flat = ravel(x)
-    values = ravel(v)
-    flat[places] = values[np.arange(places.size) % max(values.size, 1)]
-    x[...] = reshape(flat, shape=x.shape)  # type: ignore[index]
-
-
-@implements(np.place)
-def place(arr: Any, mask: Any, vals: Any) -> None:
-    if _plain_call("place", arr, vals):
-        return np.place(arr, mask, vals)
-    put(arr, np.flatnonzero(concrete(mask, "place")), vals)
-
-
-@implements(np.putmask)
-def putmask(a: Any, /, mask: Any, values: Any) -> None:
-    if _plain_call("putmask", a, values):
-        return np.putmask(a, mask, values)
-    x = target(a, "putmask")
-    places = np.flatnonzero(concrete(mask, "putmask"))
-    v = ravel(values)
-    put(x, places, v[places % max(v.size, 1)])
-
-
-@implements(np.copyto)
-def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
-    if _plain_call("copyto", dst, src):
-        return np.copyto(dst, src, casting, where)
-    x = target(dst, "copyto")
-    x[...] = src if where is True else arithmetic.where(where, src, x * 1)  # type: ignore[index,operator]
-
-
-@implements(np.fill_diagonal)
-def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
-    if _plain_call("fill_diagonal", a, val):
-        return np.fill_diagonal(a, val, wrap)
-    x = target(a, "fill_diagonal")
-    marks = np.zeros(x.shape, bool)
-    np.fill_diagonal(marks, True, wrap)
-    put(x, np.flatnonzero(marks), val)
-
-
-@implements(np.put_along_axis)
-def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
-    if _plain_call("put_along_axis", arr, values):
-        return np.put_along_axis(arr, indices, values, axis)
-    x, i = target(arr, "put_along_axis"), operand(indices)
-    if axis is None:
-        return put(x, i, values)
-    x[_along(x, i, axis_of(axis, x.ndim))] = values  # type: ignore[index]
-
-
-def _fill(x: Tensor, value: Any) -> None:
-    x[...] = value  # type: ignore[index]
-
-
-def _in_place(name: str) -> Any:
-    """``x += y``: the tensor's value and history are replaced; a number is rebound, as NumPy's scalars are."""
-
-    def run(x: Tensor, y: Any) -> Any:
-        out = getattr(type(x), f"__{name}__")(x, y)
-        if out is NotImplemented or not x.shape:
-            return out
-        x[...] = out  # type: ignore[index]
-        return x
-
-    return run
-
-
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"):
-    setattr(Tensor, f"__i{_name}__", _in_place(_name))
-setattr(Tensor, "fill", _fill)
-setattr(Tensor, "put", put)
-setattr(Tensor, "compress", lambda x, condition, axis=None, out=None: compress(condition, x, axis))
-setattr(Tensor, "tolist", lambda x: x.item())
-
-
-__all__ = [
-    "apply_along_axis", "apply_over_axes", "c_", "choose", "compress", "copyto", "extract", "fill_diagonal", "ix_",
-    "piecewise", "place", "put", "put_along_axis", "putmask", "r_", "select", "take_along_axis", "where",
-]  # fmt: skip
+setattr(Tensor, "compress", lambda x, condition, axis=None, out=None: compress(condition, x, axis, out))
+setattr(Tensor, "choose", choose)

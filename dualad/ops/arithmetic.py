@@ -1,20 +1,138 @@
-"""Arithmetic, comparison and selection."""
+"""Arithmetic, comparison and selection; the products and quotients in which zero is strong."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from dualad.core.primitive import Binary
+from dualad.core.tensor import Tensor
 from dualad.ops import series
-from dualad.ops.kinds import align_ranks, constant, elementwise, linear
-from dualad.ops.samples import Sample, pair, real, several
+from dualad.ops.kinds import Elementwise, General, align_ranks, constant, elementwise, leading_dims, linear, silent
+from dualad.ops.samples import Sample, Samples, pair, real, several
 
 _PQ = ((-3.0, 3.0), (0.5, 3.0))
+
+# Strong zero --------------------------------------------------------------------------------------
+
+
+def _full(x: Any) -> bool:
+    """Whether no element is zero."""
+    return np.count_nonzero(x) == x.size if type(x) is np.ndarray else bool(x != 0)
+
+
+def _scale(t: Any, p: Any) -> Any:
+    return t * p if _full(t) else t * np.where(np.equal(t, 0), 1, p)
+
+
+def _strong_multiply(a: Any, b: Any) -> Any:
+    if _full(a) and _full(b):
+        return a * b
+    zero = np.equal(a, 0) | np.equal(b, 0)
+    return np.where(zero, 0, a)[()] * np.where(zero, 0, b)[()]
+
+
+def _points(*points: tuple[float, float]) -> Samples:
+    return lambda: [Sample((np.array([p[0] for p in points]), np.array([p[1] for p in points])), degenerate=True)]
+
+
+# The product of two things that both are derivatives.
+strong_multiply = elementwise(
+    "strong_multiply",
+    _strong_multiply,
+    (lambda y, a, b: b, lambda y, a, b: a),
+    keep="x",
+    taylor=lambda c, order: series.multiply(c, order, strong_multiply),
+    samples=several(pair((0.5, 3), (0.5, 3), complex=True), _points((0.0, 2.0), (0.0, 0.0), (2.0, 0.0))),
+)
+strong_multiply.times = strong_multiply
+strong_multiply.__doc__ = "a * b, and 0 where either is 0 (also where the other is infinite or NaN)."
+
+
+class _Scale(Binary, General):
+    """t * p, and 0 where t is 0: a direction that does not move cannot be pushed to infinity.
+
+    Not where p is 0: an infinite tangent times a zero partial is unknown, and stays NaN. Of the derivatives, that in t is
+    again this product; in that in p both factors are derivatives.
+    """
+
+
+def _scale_jvp(ts: Sequence[Any], y: Any, t: Any, p: Any) -> Any:
+    out = None if ts[0] is None else strong_scale(ts[0], p)
+    if ts[1] is None:
+        return out
+    moved = strong_multiply(t, ts[1])
+    return moved if out is None else out + moved
+
+
+def _scale_taylor(c: Sequence[Any], order: int) -> Any:
+    t, p = c
+    if type(p) is not list:
+        return [strong_scale(v, p) for v in t]
+    if type(t) is not list:
+        return [strong_scale(t, p[0]), *[strong_multiply(t, v) for v in p[1:]]]
+    out = []
+    for k in range(order + 1):
+        total = strong_scale(t[k], p[0])
+        for j in range(k):
+            total = total + strong_multiply(t[j], p[k - j])
+        out.append(total)
+    return out
+
+
+strong_scale = _Scale(
+    "strong_scale",
+    _scale,
+    _scale_jvp,
+    lambda g, need, y, t, p: (
+        strong_scale(g, p) if need[0] else None,
+        strong_multiply(g, t) if need[1] else None,
+    ),
+    keep="x",
+    taylor=_scale_taylor,
+    batch=leading_dims,
+    samples=several(pair((0.5, 3), (-3, 3), complex=True), _points((0.0, 2.0), (0.0, 0.0))),
+)
+
+
+def _strong(t: Any, p: Any) -> Any:
+    # Plain values, the common case, need no doorway.
+    return strong_scale(t, p) if type(t) is Tensor or type(p) is Tensor else _scale(t, p)
+
+
+Elementwise.strong = staticmethod(_strong)
+
+
+def _quotient(a: Any, b: Any) -> Any:
+    if _full(b):
+        return a / b
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.true_divide(a, b)
+
+
+def quotient(a: Any, b: Any) -> Any:
+    """a / b without warnings, for rules: where it is infinite, a zero tangent may be about to win."""
+    return _quotient_of_tensors(a, b) if type(a) is Tensor or type(b) is Tensor else _quotient(a, b)
+
+
+_quotient_of_tensors = elementwise(
+    "quotient",
+    _quotient,
+    (silent(lambda y, a, b: quotient(1, b)), silent(lambda y, a, b: -quotient(y, b))),
+    keep="xy",
+    singular=True,
+    taylor=lambda c, order: series.divide(c, order, quotient),
+    samples=pair(*_PQ, complex=True),
+)
+
+# Arithmetic ---------------------------------------------------------------------------------------
 
 add = elementwise("add", np.add, (1, 1), operator="+", samples=pair((-3, 3), (-3, 3), complex=True))
 subtract = elementwise("subtract", np.subtract, (1, -1), operator="-", samples=pair((-3, 3), (-3, 3), complex=True))
 negative = elementwise("negative", np.negative, (-1,), operator="neg", samples=real(-3, 3, complex=True))
+positive = elementwise("positive", np.positive, (1,), samples=real(-3, 3, complex=True))
 multiply = elementwise(
     "multiply",
     np.multiply,
@@ -27,8 +145,9 @@ multiply = elementwise(
 divide = elementwise(
     "divide",
     np.true_divide,
-    (lambda y, a, b: 1 / b, lambda y, a, b: -y / b),
+    (silent(lambda y, a, b: quotient(1, b)), silent(lambda y, a, b: -quotient(y, b))),
     keep="xy",
+    singular=True,
     operator="/",
     taylor=series.divide,
     samples=pair(*_PQ, complex=True),
@@ -41,26 +160,48 @@ less_equal = constant("less_equal", np.less_equal, 2, operator="<=", samples=pai
 greater = constant("greater", np.greater, 2, operator=">", samples=pair((-3, 3), (-3, 3)))
 greater_equal = constant("greater_equal", np.greater_equal, 2, operator=">=", samples=pair((-3, 3), (-3, 3)))
 
+isnan = constant("isnan", np.isnan, samples=real(-3, 3))
+isinf = constant("isinf", np.isinf, samples=real(-3, 3))
+isfinite = constant("isfinite", np.isfinite, samples=real(-3, 3))
 
-def _share(y: Any, a: Any, b: Any) -> Any:
-    """1 where ``a`` was chosen, 1/2 where the two tie."""
-    return where(equal(a, b), y.dtype.type(0.5), equal(a, y))
+# Extrema of two -----------------------------------------------------------------------------------
 
 
-def _sharing(name: str, f: Any) -> Any:
-    return elementwise(
+def _share(wins: Any) -> Any:
+    def share(a: Any, b: Any) -> Any:
+        return (wins(a, b) + 0.5 * np.equal(a, b)).astype(np.result_type(a, b))
+
+    return share
+
+
+def _wins_over_nan(compare: Any) -> Any:
+    return lambda a, b: compare(a, b) | (np.isnan(b) & ~np.isnan(a))
+
+
+def _extremum(name: str, f: Any, wins: Any) -> Any:
+    # 1 where the first is the one taken, 1/2 where the two are equal.
+    share = constant(f"{name}_share", _share(wins), 2, samples=pair((-3, 3), (-3, 3)))
+    prim = elementwise(
         name,
         f,
-        (lambda y, a, b: _share(y, a, b), lambda y, a, b: _share(y, b, a)),
-        keep="xy",
+        (lambda y, a, b: share(a, b), lambda y, a, b: share(b, a)),
+        keep="x",
         samples=pair((-3, 3), (-3, 3), (1.0, 1.0), (0.0, -0.0)),
     )
+    prim.__doc__ = (
+        f"``np.{name}``; where the two are equal each gets half of the derivative: 1/2 for maximum(x, 0) at 0."
+    )
+    return prim
 
 
-maximum = _sharing("maximum", np.maximum)
-minimum = _sharing("minimum", np.minimum)
-fmax = _sharing("fmax", np.fmax)
-fmin = _sharing("fmin", np.fmin)
+maximum = _extremum("maximum", np.maximum, np.greater)
+minimum = _extremum("minimum", np.minimum, np.less)
+fmax = _extremum("fmax", np.fmax, _wins_over_nan(np.greater))
+fmin = _extremum("fmin", np.fmin, _wins_over_nan(np.less))
+
+# Sign and parts -----------------------------------------------------------------------------------
+
+sign = constant("sign", np.sign, samples=real(-3, 3))
 
 
 def _unit(y: Any, x: Any) -> Any:
@@ -80,73 +221,26 @@ absolute = elementwise(
     operator="abs",
     samples=several(real(0.2, 3, 0.0, complex=True), real(-3, -0.2)),
 )
-real_part = elementwise("real_part", np.real, (1,), to_real=True, numpy=(np.real,), samples=real(-3, 3, complex=True))
+absolute.__doc__ = "``np.absolute``; its derivative at 0 is 0. Of complex z: the real part of conj(z)/abs(z) dz."
+fabs = elementwise("fabs", np.fabs, (lambda y, x: sign(x),), keep="x", samples=real(-3, 3, 0.0))
+real_part = elementwise("real_part", np.real, (1,), to_real=True, samples=real(-3, 3, complex=True))
 imag_part = elementwise(
     "imag_part",
     np.imag,
     (lambda y, x: -1j if x.dtype.kind == "c" else 0.0,),
     keep="x",
     to_real=True,
-    numpy=(np.imag,),
     samples=real(-3, 3, complex=True),
 )
 conjugate = linear(
     "conjugate",
     np.conjugate,
     lambda g, x: conjugate(g),
-    numpy=(np.conjugate,),
     batch=lambda prim, args, batched, size, params: prim(*args),
     samples=real(-3, 3, complex=True),
 )
 
-remainder = elementwise(
-    "remainder",
-    np.remainder,
-    (1, lambda y, a, b: -floor_divide(a, b)),
-    keep="x",
-    operator="%",
-    samples=pair((0.3, 3), (0.5, 1.1)),
-)
-fmod = elementwise("fmod", np.fmod, (1, lambda y, a, b: -trunc(a / b)), keep="x", samples=pair((0.3, 3), (0.5, 1.1)))
-
-
-floor_divide = constant("floor_divide", np.floor_divide, 2, operator="//", samples=pair((-3, 3), (0.5, 3)))
-sign = constant("sign", np.sign, samples=real(-3, 3))
-floor = constant("floor", np.floor, samples=real(-3, 3))
-ceil = constant("ceil", np.ceil, samples=real(-3, 3))
-trunc = constant("trunc", np.trunc, samples=real(-3, 3))
-rint = constant("rint", np.rint, samples=real(-3, 3))
-signbit = constant("signbit", np.signbit, samples=real(-3, 3))
-isnan = constant("isnan", np.isnan, samples=real(-3, 3))
-isinf = constant("isinf", np.isinf, samples=real(-3, 3))
-isfinite = constant("isfinite", np.isfinite, samples=real(-3, 3))
-spacing = constant("spacing", np.spacing, samples=real(-3, 3))
-heaviside = constant("heaviside", np.heaviside, 2, samples=pair((-3, 3), (0.5, 3)))
-nextafter = constant("nextafter", np.nextafter, 2, samples=pair((-3, 3), (0.5, 3)))
-logical_not = constant("logical_not", np.logical_not, samples=real(-3, 3))
-logical_and = constant("logical_and", np.logical_and, 2, samples=pair((-3, 3), (0.5, 3)))
-logical_or = constant("logical_or", np.logical_or, 2, samples=pair((-3, 3), (0.5, 3)))
-logical_xor = constant("logical_xor", np.logical_xor, 2, samples=pair((-3, 3), (0.5, 3)))
-
-
-def _bits() -> list[Sample]:
-    return [Sample((np.array([True, False, True]), np.array([True, True, False])))]
-
-
-def _one_bits() -> list[Sample]:
-    return [Sample((np.array([True, False, True]),))]
-
-
-bitwise_and = constant("bitwise_and", np.bitwise_and, 2, operator="&", samples=_bits)
-bitwise_or = constant("bitwise_or", np.bitwise_or, 2, operator="|", samples=_bits)
-bitwise_xor = constant("bitwise_xor", np.bitwise_xor, 2, operator="^", samples=_bits)
-invert = constant("invert", np.invert, operator="invert", samples=_one_bits)
-left_shift = constant(
-    "left_shift", np.left_shift, 2, operator="<<", samples=lambda: [Sample((np.array([1, 2]), np.array([2, 3])))]
-)
-right_shift = constant(
-    "right_shift", np.right_shift, 2, operator=">>", samples=lambda: [Sample((np.array([8, 9]), np.array([2, 1])))]
-)
+# Selection ----------------------------------------------------------------------------------------
 
 stop_gradient = constant("stop_gradient", lambda x: x, samples=real(-3, 3))
 stop_gradient.__doc__ = """``x`` as a constant: its value, with zero derivative in every mode.
@@ -174,7 +268,7 @@ def _where_transpose(g: Any, c: Any, a: Any, b: Any) -> Any:
 
 where = linear(
     "where",
-    lambda c, a, b: np.where(c, a, b)[()],
+    lambda c, a, b: np.where(c, a, b)[()],  # type: ignore[call-overload]
     _where_transpose,
     nonlinear=(0,),
     batch=lambda prim, args, batched, size, params: prim(*align_ranks(args, batched)),

@@ -9,9 +9,9 @@ import numpy as np
 
 from dualad.core.errors import ShapeError
 from dualad.core.primitive import Binary, Primitive
-from dualad.ops.kinds import Bilinear, Params, align_ranks
+from dualad.ops.kinds import Bilinear, Params, align_ranks, general
 from dualad.ops.samples import array, several
-from dualad.ops.shape import reshape, transpose
+from dualad.ops.shape import broadcast_to, reshape, transpose
 
 
 def swap_last(x: Any) -> Any:
@@ -103,5 +103,87 @@ matmul = _Matmul(
         array((3,), (4, 3, 2)),
         array((4, 2, 3), (3,)),
         array((0, 3), (3, 2)),
+    ),
+)
+
+
+# einsum ---------------------------------------------------------------------------------------
+
+# Operands have distinct letters each, and there is no ellipsis: dualad.numpy.einsum brings every form to this one.
+
+
+def _einsum(*xs: Any, terms: tuple[str, ...], out: str) -> Any:
+    return np.einsum(f"{','.join(terms)}->{out}", *xs, optimize=len(xs) > 2)
+
+
+def _einsum_jvp(ts: Any, y: Any, *xs: Any, terms: tuple[str, ...], out: str) -> Any:
+    total = None
+    for i, t in enumerate(ts):
+        if t is not None:
+            part = einsum(*xs[:i], t, *xs[i + 1 :], terms=terms, out=out)
+            total = part if total is None else total + part
+    return total
+
+
+def _einsum_vjp(g: Any, need: Any, y: Any, *xs: Any, terms: tuple[str, ...], out: str) -> Any:
+    cts: list[Any] = []
+    for i, n in enumerate(need):
+        if not n:
+            cts.append(None)
+            continue
+        others = [*terms[:i], *terms[i + 1 :]]
+        # Letters that only this operand has were summed alone: the cotangent is constant along them.
+        have = "".join(c for c in terms[i] if c in out or any(c in o for o in others))
+        ct = einsum(g, *xs[:i], *xs[i + 1 :], terms=(out, *others), out=have)
+        shape = tuple(k if c in have else 1 for c, k in zip(terms[i], xs[i].shape, strict=True))
+        sizes = iter(ct.shape)
+        ct = reshape(ct, shape=tuple(next(sizes) if c in have else k for c, k in zip(terms[i], shape, strict=True)))
+        wide = tuple(m if c in have else k for c, k, m in zip(terms[i], xs[i].shape, ct.shape, strict=True))
+        cts.append(broadcast_to(ct, shape=wide) if ct.shape != wide else ct)
+    return cts
+
+
+def _einsum_taylor(series: Any, order: int, *, terms: tuple[str, ...], out: str) -> Any:
+    def coefficient(i: int, left: int, chosen: list[Any]) -> Any:
+        if i == len(series):
+            return einsum(*chosen, terms=terms, out=out) if left == 0 else None
+        c = series[i]
+        total = None
+        for k in range(left + 1) if type(c) is list else (0,):
+            part = coefficient(i + 1, left - k, [*chosen, c[k] if type(c) is list else c])
+            if part is not None:
+                total = part if total is None else total + part
+        return total
+
+    return [coefficient(0, k, []) for k in range(order + 1)]
+
+
+def _einsum_batch(prim: Primitive, args: Sequence[Any], batched: Sequence[bool], size: int, params: Params) -> Any:
+    used = set("".join(params["terms"]))
+    letter = next(c for c in LETTERS if c not in used)
+    terms = tuple(letter + t if b else t for t, b in zip(params["terms"], batched, strict=True))
+    return prim(*args, terms=terms, out=letter + params["out"])
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+einsum = general(
+    "einsum",
+    _einsum,
+    _einsum_jvp,
+    _einsum_vjp,
+    keep="x",
+    taylor=_einsum_taylor,
+    batch=_einsum_batch,
+    samples=several(
+        array(
+            (2, 3),
+            (3, 4),
+            params=({"terms": ("ij", "jk"), "out": "ki"}, {"terms": ("ij", "jk"), "out": "i"}),
+            complex=True,
+        ),
+        array((2, 3), params=({"terms": ("ij",), "out": "ji"}, {"terms": ("ij",), "out": ""})),
+        array((2, 3), (3,), (2, 2), params=({"terms": ("ij", "j", "ik"), "out": "k"},)),
+        array((2, 3), (4,), params=({"terms": ("ij", "k"), "out": "jk"},)),
     ),
 )

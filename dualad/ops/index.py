@@ -6,37 +6,45 @@ arrays, which are arguments and can be batched. Ellipses are expanded and boolea
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from dualad.core.errors import DtypeError, IndexingError
+from dualad.core.errors import DtypeError, DualadError, IndexingError, ShapeError
+from dualad.core.level import GROUND
 from dualad.core.primitive import Primitive, plain
 from dualad.core.tensor import Tensor
 from dualad.ops.arithmetic import where
-from dualad.ops.kinds import Params, constant, linear, movement, one_by_one
+from dualad.ops.kinds import Params, constant, linear, movement
 from dualad.ops.samples import Sample
-from dualad.ops.shape import broadcast_to, reshape, transpose
+from dualad.ops.shape import astype, broadcast_to, reshape, transpose
+from dualad.ops.views import become, donating, is_donated, propagate, view
 
 ARRAY = "array"
 Template = tuple[Any, ...]
 
 
-def split(key: Any, ndim: int) -> tuple[Template, list[Any]]:
-    """An index as (template, integer arrays)."""
+def split(key: Any, ndim: int, shape: tuple[int, ...] | None = None) -> tuple[Template, list[Any]]:
+    """An index as (template, integer arrays); with ``shape``, masks are held against it."""
     parts: list[Any] = []
     arrays: list[Any] = []
+    masks: list[tuple[int, tuple[int, ...]]] = []
     ellipsis = None
     used = 0
     for k in key if isinstance(key, tuple) else (key,):
         if k is None:
             parts.append(k)
             continue
-        if isinstance(k, (slice, int, np.integer)) and not isinstance(k, bool):
-            parts.append(slice(*(_static(s) for s in (k.start, k.stop, k.step))) if isinstance(k, slice) else int(k))
+        if isinstance(k, (bool, np.bool_)):
+            parts.append(bool(k))
+            continue
+        if isinstance(k, slice):
+            parts.append(slice(*(_static(s) for s in (k.start, k.stop, k.step))))
+            used += 1
+            continue
+        if isinstance(k, (int, np.integer)):
+            parts.append(int(k))
             used += 1
             continue
         if k is Ellipsis:
@@ -45,18 +53,25 @@ def split(key: Any, ndim: int) -> tuple[Template, list[Any]]:
             ellipsis = len(parts)
             continue
         if type(k) is not Tensor:
-            k = np.asarray(k, dtype=None if np.size(k) else np.intp) if not isinstance(k, np.ndarray) else k
+            k = _array_of(k)
+        elif k.level is GROUND:
+            k = np.asarray(k.value)
         if k.dtype.kind == "b":
-            value = k.level.look(k, "a boolean mask") if type(k) is Tensor else k
-            if np.ndim(value) == 0:
-                raise IndexingError("a single boolean is no index of a tensor. Write `x if condition else ...`.")
+            value = np.asarray(k.level.look(k, "a boolean mask") if type(k) is Tensor else k)
+            if value.ndim == 0:
+                parts.append(bool(value))
+                continue
             found = np.nonzero(value)
+            masks.append((len(parts), value.shape))
             parts.extend([ARRAY] * len(found))
             arrays.extend(found)
             used += len(found)
         elif k.dtype.kind in "iu":
-            parts.append(ARRAY)
-            arrays.append(k)
+            if type(k) is not Tensor and k.ndim == 0:
+                parts.append(int(k))
+            else:
+                parts.append(ARRAY)
+                arrays.append(k)
             used += 1
         else:
             raise IndexingError(
@@ -65,9 +80,41 @@ def split(key: Any, ndim: int) -> tuple[Template, list[Any]]:
             )
     if used > ndim:
         raise IndexingError(f"too many indices: the tensor is {ndim}-dimensional, but {used} were indexed")
-    rest = [slice(None)] * (ndim - used)
-    parts[ellipsis if ellipsis is not None else len(parts) : ellipsis if ellipsis is not None else len(parts)] = rest
+    if arrays and _has_bool(parts):
+        raise IndexingError("a single boolean together with index arrays is not supported. Index in two steps.")
+    at = len(parts) if ellipsis is None else ellipsis
+    parts[at:at] = [slice(None)] * (ndim - used)
+    if masks and shape is not None:
+        _check_masks(parts, [(i + (ndim - used if i >= at else 0), dims) for i, dims in masks], shape)
     return tuple(parts), arrays
+
+
+def _check_masks(parts: list[Any], masks: list[tuple[int, tuple[int, ...]]], shape: tuple[int, ...]) -> None:
+    for i, dims in masks:
+        axis = sum([k is not None and type(k) is not bool for k in parts[:i]])
+        if shape[axis : axis + len(dims)] != dims:
+            raise IndexingError(
+                f"a boolean mask of shape {dims} does not match the axes it indexes, of shape "
+                f"{shape[axis : axis + len(dims)]}."
+            )
+
+
+def _array_of(k: Any) -> Any:
+    """A list or array as an index."""
+    if isinstance(k, np.ndarray):
+        return k
+    k = plain(k)
+    if type(k) is Tensor or np.size(k):
+        return k if type(k) is Tensor else np.asarray(k)
+    return np.asarray(k, np.intp)
+
+
+def _has_bool(parts: Sequence[Any]) -> bool:
+    return any(type(k) is bool for k in parts)
+
+
+def _ints(s: slice) -> bool:
+    return all(k is None or type(k) is int for k in (s.start, s.stop, s.step))
 
 
 def _static(s: Any) -> Any:
@@ -80,6 +127,7 @@ def _fill(template: Template, arrays: Sequence[Any]) -> Template:
 
 
 def _result_shape(x: Any, arrays: Sequence[Any], template: Template) -> tuple[int, ...]:
+    arrays = [np.zeros(a.shape, np.intp) if type(a) is Tensor else a for a in arrays]
     return np.broadcast_to(np.int8(0), x.shape)[_fill(template, arrays)].shape
 
 
@@ -114,19 +162,21 @@ def _batched_index(
     return template, wide, None if place is None else ("move", place)
 
 
+def _order(how: Any, rank: int) -> list[int]:
+    if how is None:
+        return list(range(rank))
+    if how[0] == "move":
+        return [how[1], *[i for i in range(rank) if i != how[1]]]
+    _, n, p = how
+    rest = list(range(1 + n, rank))
+    return [0, *rest[:p], *range(1, 1 + n), *rest[p:]]
+
+
 def _rearrange(y: Any, how: Any, back: bool = False) -> Any:
     if how is None:
         return y
-    rank = y.ndim
-    if how[0] == "move":
-        order = [how[1], *[i for i in range(rank) if i != how[1]]]
-    else:
-        _, n, p = how
-        rest = list(range(1 + n, rank))
-        order = [0, *rest[:p], *range(1, 1 + n), *rest[p:]]
-    if back:
-        order = np.argsort(order).tolist()
-    return transpose(y, axes=tuple(order))
+    order = _order(how, y.ndim)
+    return transpose(y, axes=tuple(np.argsort(order).tolist() if back else order))
 
 
 def _index_batch(prim: Primitive, args: Sequence[Any], batched: Sequence[bool], size: int, params: Params) -> Any:
@@ -203,11 +253,8 @@ scatter = linear(
 )
 
 
-_donated = threading.local()  # the array that the assignment in progress may write into
-
-
 def _index_set(x: Any, v: Any, *arrays: Any, template: Template) -> Any:
-    out: Any = x if x is getattr(_donated, "array", None) else np.array(x)
+    out: Any = x if is_donated(x) else np.array(x)
     out[_fill(template, arrays)] = v
     return out
 
@@ -221,7 +268,12 @@ def _winners(*arrays: Any, template: Template, shape: tuple[int, ...]) -> Any:
     return last[key] == order
 
 
-winners = constant("winners", _winners, 0, batch=one_by_one)
+def _winners_batch(prim: Primitive, args: Sequence[Any], batched: Sequence[bool], size: int, params: Params) -> Any:
+    template, arrays, how = _batched_index(params["template"], args, batched, True, size)
+    return _rearrange(prim(*arrays, template=template, shape=(size, *params["shape"])), how)
+
+
+winners = constant("winners", _winners, 0, batch=_winners_batch)
 
 
 def _index_set_transpose(g: Any, x: Any, v: Any, *arrays: Any, template: Template) -> Any:
@@ -231,22 +283,21 @@ def _index_set_transpose(g: Any, x: Any, v: Any, *arrays: Any, template: Templat
     if arrays:
         gv = where(winners(*arrays, template=template, shape=x.shape), gv, g.dtype.type(0))
     if gv.shape != v.shape:
-        gv = sum_to(gv, v.shape) if gv.ndim >= len(v.shape) else reshape(gv, shape=v.shape)
+        dims = v.shape[max(0, len(v.shape) - gv.ndim) :]
+        gv = sum_to(gv, dims)
+        if dims != v.shape:
+            gv = reshape(gv, shape=v.shape)
     gx = index_set(g, g.dtype.type(0), *arrays, template=template)
     return (gx, gv, *[None] * len(arrays))
 
 
 def _index_set_batch(prim: Primitive, args: Sequence[Any], batched: Sequence[bool], size: int, params: Params) -> Any:
-    if any(batched[2:]):
-        return one_by_one(index_set, args, batched, size, params)
     x, v, *arrays = args
     if not batched[0]:
         x = broadcast_to(x, shape=(size, *x.shape))
     template, arrays, how = _batched_index(params["template"], arrays, batched[2:], True, size)
     shape = _result_shape(x, arrays, template)
-    if how is not None:
-        n = how[1]
-        shape = (shape[n], *shape[:n], *shape[n + 1 :])
+    shape = tuple([shape[i] for i in _order(how, len(shape))])
     if batched[1]:  # align v with the result behind the batch axis
         v = reshape(v, shape=(size,) + (1,) * (len(shape) - v.ndim) + v.shape[1:])
     v = broadcast_to(v, shape=shape)
@@ -275,43 +326,118 @@ index_set = linear(
 )
 
 
+_REST = tuple((slice(None),) * n for n in range(65))
+
+
 def getitem(x: Any, key: Any) -> Any:
-    """``x[key]``."""
-    template, arrays = split(key, x.ndim)
-    return index(x, *arrays, template=template)
+    """``x[key]``; a view where NumPy's is one."""
+    kind = type(key)
+    if kind is int or (kind is slice and _ints(key)):  # loops over elements: no array, nothing to expand
+        rest = len(x.shape) - 1
+        if rest >= 0:
+            params = {"template": (key, *_REST[rest]) if rest else (key,)}
+            y = x.level.bind(index, (x,), params)
+            return y if kind is int and not rest else view(x, y, index, params)
+    template, arrays = split(key, x.ndim, x.shape)
+    y = index(x, *arrays, template=template)
+    if arrays or type(x) is not Tensor or not y.shape or _has_bool(template):
+        return y
+    return view(x, y, index, {"template": template})
 
 
 def setitem(x: Tensor, key: Any, v: Any) -> None:
     """``x[key] = v``: the tensor's value and history are replaced; arrays that others can see are left as they are."""
-    template, arrays = split(key, x.ndim)
-    v = plain(v)
-    if not isinstance(v, Tensor):
-        v = np.asarray(v)[()]
-    kind, vkind = x.dtype.kind, v.dtype.kind
-    if "biufc".index(vkind) > "biufc".index(kind) and (type(v) is Tensor or vkind == "c"):
-        raise DtypeError(
-            f"assigning {v.dtype} values into a buffer of dtype {x.dtype} would drop their derivative (or imaginary "
-            f"part). Make the buffer with dtype={v.dtype}."
-        )
-    _donated.array = x.value if _exclusive(x) else None
+    if type(v) is float:
+        v = np.float64(v)
+    elif type(v) is not Tensor:
+        v = plain(v)
+        if type(v) is not Tensor:
+            v = np.asarray(v)[()]
+    if v.dtype is not x.dtype:
+        check_dtype(x, v)
+    if type(key) is int and len(x.shape) == 1:
+        template: Template = (key,)
+        arrays: list[Any] = []
+    else:
+        mask = _mask(key)
+        if mask is not None and _assign_where(x, mask, v):
+            return
+        template, arrays = split(key, x.ndim, x.shape)
+        if type(v) is Tensor:
+            source = getattr(v, "source", None)
+            if source is not None and source[0] is x and source[1] is index and source[2]["template"] == template:
+                return  # x[key] += ... has already written through the view
+    if v.shape:
+        rank = _result_rank(template, arrays)
+        if v.ndim > rank:  # as NumPy: leading axes of size 1 may be too many
+            if v.shape[: v.ndim - rank] != (1,) * (v.ndim - rank):
+                raise ShapeError(f"assignment: values of shape {v.shape} do not fit into a place of {rank} axes.")
+            v = reshape(v, shape=v.shape[v.ndim - rank :])
     try:
-        y = index_set(x, v, *arrays, template=template)
-    finally:
-        _donated.array = None
+        y = donating(x, v, index_set, (x, v, *arrays), {"template": template})
+    except ValueError as e:
+        raise _explained(e, x, v, template, arrays) from None
+    x.written = True
     if type(y) is Tensor:
         x.value, x.level, x.aux = y.value, y.level, y.aux
     else:
         x.value = y
+    if hasattr(x, "source") or hasattr(x, "views"):
+        propagate(x, None if arrays else template)
 
 
-def _exclusive(x: Tensor) -> bool:
-    """Whether nobody but ``x`` refers to its array, so that writing into it cannot be seen by anyone else."""
-    return (
-        type(x.value) is np.ndarray
-        and x.value.base is None
-        and x.value.flags.writeable
-        and sys.getrefcount(x.value) == 2  # the slot and this call's argument
+def _explained(e: ValueError, x: Any, v: Any, template: Template, arrays: Sequence[Any]) -> ValueError:
+    if isinstance(e, DualadError) or "broadcast" not in str(e):
+        return e
+    return ShapeError(
+        f"assignment: values of shape {v.shape} do not broadcast to the shape of the place, "
+        f"{_result_shape(x, arrays, template)}."
     )
+
+
+def check_dtype(x: Any, v: Any) -> None:
+    """Refuse an assignment that would drop a derivative or an imaginary part."""
+    kind, given = x.dtype.kind, v.dtype.kind
+    if kind != given and _KINDS.index(given) > _KINDS.index(kind) and (type(v) is Tensor or given == "c"):
+        raise DtypeError(
+            f"assigning {v.dtype} values into a buffer of dtype {x.dtype} would drop their derivative (or imaginary "
+            f"part). Make the buffer with dtype={v.dtype}."
+        )
+
+
+_KINDS = "biufcMmOSUV"
+
+
+def _result_rank(template: Template, arrays: Sequence[Any]) -> int:
+    rank = sum([k is None or type(k) is slice for k in template])
+    if arrays:
+        rank += max([a.ndim for a in arrays])
+    return rank + _has_bool(template)
+
+
+def _mask(key: Any) -> Any:
+    """The key, where it is a boolean mask and nothing else."""
+    if type(key) is Tensor or type(key) is np.ndarray:
+        return key if key.dtype.kind == "b" else None
+    return None
+
+
+def _assign_where(x: Tensor, mask: Any, v: Any) -> bool:
+    """``x[mask] = v`` by selection, where ``v`` has no axis for the chosen places: then nobody need look at the mask."""
+    n = mask.ndim
+    if x.level is GROUND and type(v) is not Tensor and (type(mask) is not Tensor or mask.level is GROUND):
+        return False
+    if mask.shape != x.shape[:n] or v.ndim > x.ndim - n:
+        return False
+    if n < x.ndim:
+        mask = reshape(mask, shape=mask.shape + (1,) * (x.ndim - n))
+    if v.dtype != x.dtype:
+        v = astype(v, dtype=x.dtype) if v.dtype.kind in "fc" or type(v) is not Tensor else v * x.dtype.type(1)
+    y = where(mask, v, x)
+    if y.shape != x.shape:
+        raise ShapeError(f"assignment: values of shape {v.shape} do not fit into {x.shape} where the mask holds.")
+    become(x, y)
+    return True
 
 
 setattr(Tensor, "__getitem__", getitem)

@@ -24,7 +24,6 @@ import numpy as np
 
 from dualad.core import dispatch as dispatch  # NumPy finds the primitives declared here
 from dualad.core.primitive import Binary, Primitive, Unary
-from dualad.core.tensor import Tensor
 
 Params = dict[str, Any]
 
@@ -39,6 +38,7 @@ class Elementwise(Primitive):
 
     kind = "elementwise"
     elementwise = True
+    strong: Any  # the product in which a zero tangent wins over an infinite partial: ops/arithmetic.py declares it
 
     def __init__(
         self,
@@ -51,10 +51,10 @@ class Elementwise(Primitive):
         **record: Any,
     ) -> None:
         super().__init__(name, impl, **record)
-        self.partials = tuple(_quiet(d) if singular and callable(d) else d for d in partials)
+        self.partials = tuple(_quiet(d) if singular and callable(d) and d not in SILENT else d for d in partials)
         self.singular = singular
         self.to_real = to_real
-        self.times = strong_times if singular else operator.mul
+        self.times = self.strong if singular else operator.mul
 
     def needs(self, parents: Sequence[Any]) -> Sequence[bool]:
         return [self.keep_x] * len(parents)
@@ -111,6 +111,15 @@ class _ElementwiseBinary(Binary, Elementwise):
     pass
 
 
+SILENT: set[Callable[..., Any]] = set()
+"""Partials that never warn, and so need no silencing: that takes as long as the partial itself."""
+
+
+def silent(partial: Callable[..., Any]) -> Callable[..., Any]:
+    SILENT.add(partial)
+    return partial
+
+
 def _quiet(partial: Callable[..., Any]) -> Callable[..., Any]:
     """An infinite partial is no news where zero wins, so NumPy's warnings of it are not the user's."""
 
@@ -119,16 +128,6 @@ def _quiet(partial: Callable[..., Any]) -> Callable[..., Any]:
             return partial(*args)
 
     return quiet
-
-
-def strong_times(t: Any, partial: Any) -> Any:
-    """t * partial, with 0 * anything = 0: a direction that does not move cannot be pushed to infinity."""
-    from dualad.ops.arithmetic import equal, where
-
-    zero = equal(t, 0)
-    if type(zero) is not Tensor and not np.any(zero):
-        return t * partial
-    return where(zero, t * 0, t * where(zero, 0.0, partial))
 
 
 class Constant(Primitive):
@@ -400,8 +399,8 @@ def align_ranks(args: Sequence[Any], batched: Sequence[bool]) -> list[Any]:
     """Insert size-1 axes behind the batch axis, so that leading axes broadcast behind it."""
     from dualad.ops.shape import reshape
 
-    args = [a if hasattr(a, "ndim") else np.asarray(a)[()] for a in args]
-    rank = max(a.ndim - b for a, b in zip(args, batched, strict=True))
+    # Python numbers stay as they are: weak in NumPy's promotion.
+    rank = max(a.ndim - b for a, b in zip(args, batched, strict=True) if hasattr(a, "ndim"))
     return [
         reshape(a, shape=a.shape[:1] + (1,) * (rank - a.ndim + 1) + a.shape[1:]) if b and a.ndim - 1 < rank else a
         for a, b in zip(args, batched, strict=True)

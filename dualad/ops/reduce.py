@@ -231,13 +231,13 @@ def _ratio_taylor(series: Sequence[Any], order: int) -> Any:
     return y
 
 
-# x / y with value 0 where y is 0: the first derivative of a norm at its kink is 0, the second is infinite or NaN there.
+# x / y with value 0 where y is 0: the first derivative of a norm at its kink is 0. The second does not exist there; so
+# zero is not strong here (not `singular`), and the second derivative is NaN, with NumPy's warning, and never a wrong 0.
 ratio = elementwise(
     "ratio",
     _ratio,
     (lambda y, a, b: 1 / b, lambda y, a, b: -y / b),
     keep="xy",
-    singular=True,
     taylor=_ratio_taylor,
     samples=array((3,), (3,)),
 )

@@ -8,41 +8,44 @@ Source: Griewank & Walther, Evaluating Derivatives, 2nd ed. 2008, tables 13.1 an
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 Series = list[Any]
 Rule = Callable[[Sequence[Any], int], Series]
 
 
-def times(a: Any, b: Any, k: int) -> Any:
+def times(a: Any, b: Any, k: int, mul: Any = operator.mul) -> Any:
     """Coefficient ``k`` of a product (Cauchy)."""
     if type(a) is not list:
-        return a * b[k]
+        return mul(a, b[k])
     if type(b) is not list:
-        return a[k] * b
-    total = a[0] * b[k]
+        return mul(a[k], b)
+    total = mul(a[0], b[k])
     for j in range(1, k + 1):
-        total = total + a[j] * b[k - j]
+        total = total + mul(a[j], b[k - j])
     return total
 
 
-def multiply(series: Sequence[Any], order: int) -> Series:
+def multiply(series: Sequence[Any], order: int, mul: Any = operator.mul) -> Series:
     a, b = series
-    return [times(a, b, k) for k in range(order + 1)]
+    return [times(a, b, k, mul) for k in range(order + 1)]
 
 
-def divide(series: Sequence[Any], order: int) -> Series:
+def divide(series: Sequence[Any], order: int, over: Any = operator.truediv) -> Series:
     a, b = series
     if type(b) is not list:
-        return [c / b for c in a]
+        return [over(c, b) for c in a]
     y: Series = []
     for k in range(order + 1):
         total = a[k] if type(a) is list else a if k == 0 else None
         for j in range(1, k + 1):
             term = b[j] * y[k - j]
             total = -term if total is None else total - term
-        y.append(total / b[0])
+        y.append(over(total, b[0]))
     return y
 
 
@@ -82,51 +85,68 @@ def circular(which: int, sign: int) -> Rule:
 
 
 def power(series: Sequence[Any], order: int) -> Series | None:
-    """A moving exponent: a^b = exp(b log a); else None, for the general way by the base's partial alone."""
-    a, b = series
-    if type(b) is not list:
-        return None
+    """(a^b)' = b a^(b-1) a' + a^b log(a) b', from the shorter series of a^(b-1): also where a = 0.
+
+    None for a fixed exponent, for the general way, by the base's partial alone.
+    """
+    from dualad.ops.arithmetic import quotient
+    from dualad.ops.arithmetic import strong_multiply as mul
     from dualad.ops.transcendental import log
     from dualad.ops.transcendental import power as f
 
-    y0 = f(a[0] if type(a) is list else a, b[0])
-    if type(a) is list:
-        a = [c * y0.dtype.type(1) for c in a]  # in the precision of the result
-        logs: Any = [log(a[0])]
+    a, b = series
+    if type(b) is not list:
+        return None
+    y: Series
+    with np.errstate(divide="ignore", invalid="ignore"):  # log(0), where it is multiplied by zero
+        log0 = log(a[0] if type(a) is list else a)
+    if type(a) is not list:
+        y = [f(a, b[0])]
+        rates = [j * mul(log0, b[j]) for j in range(1, order + 1)]
         for k in range(1, order + 1):
-            total = k * a[k]
-            for j in range(1, k):
-                total = total - j * logs[j] * a[k - j]
-            logs.append(total / (k * a[0]))
-    else:
-        logs = log(a)
-    return exp(([times(logs, b, k) for k in range(order + 1)],), order, y0)
+            total = mul(rates[0], y[k - 1])
+            for j in range(2, k + 1):
+                total = total + mul(rates[j - 1], y[k - j])
+            y.append(total / k)
+        return y
+    logs = [log0]
+    for k in range(1, order):
+        total = k * a[k]
+        for j in range(1, k):
+            total = total - j * logs[j] * a[k - j]
+        logs.append(quotient(total / k, a[0]))
+    y = [f(a[0], b[0] - order)]  # a^(b-n) to order K - n, from n = K down to 0
+    for n in range(order - 1, -1, -1):
+        known = order - n
+        lower, y = y, [f(a[0], b[0] - n)]
+        exponent = [b[0] - n, *b[1:]]
+        by_base = [times(exponent, lower, k, mul) for k in range(known)]
+        same = [y[0], *[times(lower, a, k, mul) for k in range(1, known)]]
+        by_exponent = [times(logs, same, k, mul) for k in range(known)]
+        for k in range(1, known + 1):
+            total = None
+            for j in range(1, k + 1):
+                term = mul(by_base[k - j], j * a[j]) + mul(by_exponent[k - j], j * b[j])
+                total = term if total is None else total + term
+            y.append(total / k)
+    return y
 
 
-def log_of_sum(series: Sequence[Any], order: int, f: Any, base: float) -> Series:
-    """y = log(e^a + e^b) (to the base e^base): y' = p a' + q b' with p = e^(a-y), p' = base p (a' - y')."""
-    from dualad.ops.kinds import zeros_like
-    from dualad.ops.transcendental import exp as e
+def logistic_share(series: Sequence[Any], order: int) -> Series:
+    """s = 1/(1 + e^(b-a)) and r = 1 - s: s' = s r (a' - b'), r' = -s'."""
+    from dualad.ops.transcendental import logistic_share as f
 
     a, b = series
-    y = [f(a[0] if type(a) is list else a, b[0] if type(b) is list else b)]
-    weights = []
-    for c in (a, b):
-        weights.append([e(base * ((c[0] if type(c) is list else c) - y[0]))])
+    a0, b0 = (c[0] if type(c) is list else c for c in (a, b))
+    s, r = [f(a0, b0)], [f(b0, a0)]
+    rate: Series = []
+    d: Series = []
     for k in range(1, order + 1):
-        total: Any = None
-        for c, p in zip((a, b), weights, strict=True):
-            if type(c) is not list:
-                continue
-            for j in range(1, k + 1):
-                term = j * c[j] * p[k - j]
-                total = term if total is None else total + term
-        y.append(total / k)
-        for c, p in zip((a, b), weights, strict=True):
-            rate: Any = None
-            for j in range(1, k + 1):
-                step = (c[j] if type(c) is list else zeros_like(y[0])) - y[j]
-                term = j * step * p[k - j]
-                rate = term if rate is None else rate + term
-            p.append(base * rate / k)
-    return y
+        d.append((a[k] - b[k] if type(b) is list else a[k]) if type(a) is list else -b[k])
+        rate.append(times(s, r, k - 1))
+        total = d[0] * rate[k - 1]
+        for j in range(2, k + 1):
+            total = total + j * d[j - 1] * rate[k - j]
+        s.append(total / k)
+        r.append(-s[k])
+    return s
