@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dualad.core.errors import ArgumentError
-from dualad.core.primitive import plain
+from dualad.core.primitive import Primitive, plain
 from dualad.core.tensor import Tensor
 from dualad.numpy import ufuncs as _ufuncs
 from dualad.numpy.operands import cast, on_tensors, operand, store
@@ -45,6 +45,7 @@ from dualad.ops.arithmetic import (
     subtract,
 )
 from dualad.ops.arithmetic import where as _select
+from dualad.ops.reduce import axes_of
 from dualad.ops.rounding import (
     bitwise_and,
     bitwise_count,
@@ -443,7 +444,8 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * m
         raise ArgumentError("unwrap: period and discont must be plain numbers. Pass dualad.stop_gradient(period).")
     if x.dtype.kind not in "f":
         x = _floating(x)
-    return _unwrap.unwrap(x, axis=axis % x.ndim, discont=discont, period=period)
+    (one,) = axes_of(axis, x.ndim)
+    return _unwrap.unwrap(x, axis=one, discont=discont, period=period)
 
 
 # Tests: constants ---------------------------------------------------------------------------------
@@ -544,3 +546,8 @@ setattr(Tensor, "__round__", _round_method)
 setattr(Tensor, "__pos__", lambda x: x.level.bind1(positive, x))
 setattr(Tensor, "__divmod__", lambda x, y: divmod(x, y))
 setattr(Tensor, "__rdivmod__", lambda x, y: divmod(y, x))
+
+for _name in __all__:
+    _f = globals()[_name]
+    if isinstance(_f, Primitive) and (_f.__doc__ or "").startswith("dualad primitive"):
+        _f.__doc__ = f"``np.{_f.name}`` with derivatives; see NumPy's documentation."

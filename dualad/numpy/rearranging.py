@@ -233,7 +233,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
 def delete(arr: Any, obj: Any, axis: Any = None) -> Any:
     x, axis = along(arr, axis)
     n = x.shape[axis]
-    if not isinstance(obj, slice):
+    if type(obj) is Tensor:
         obj = concrete(obj, "delete")
     return take(x, np.delete(np.arange(n), obj), axis)
 

@@ -28,12 +28,19 @@ def concrete(x: Any, why: str) -> Any:
 
 
 def _layout(x: Any) -> Any:
-    """The array at the bottom of ``x`` (its first element, in a batch): it is laid out in memory as NumPy's would be."""
+    """An array laid out in memory as NumPy's would be: the one at the bottom of ``x``, and of it the views that led here."""
+    steps = []
+    while (source := getattr(x, "source", None)) is not None:
+        x, prim, params = source
+        steps.append((prim, params))
     depth = len(x.shape)
     while type(x) is Tensor:
         x = x.value
     x = np.asarray(x)
-    return x[(0,) * (x.ndim - depth)] if x.size else np.empty(x.shape[x.ndim - depth :])
+    x = x[(0,) * (x.ndim - depth)] if x.size else np.empty(x.shape[x.ndim - depth :])
+    for prim, params in reversed(steps):
+        x = prim.impl(x, **params)
+    return x
 
 
 def _viewed(x: Any, prim: Any, **params: Any) -> Any:
@@ -94,9 +101,9 @@ def _reshape(x: Any, dims: tuple[int, ...], order: str, copy: Any = None) -> Any
         return np.reshape(x, dims, order=order, copy=copy)  # type: ignore[call-overload]
     if order in ("A", "K"):
         flags = _layout(x).flags
-        if not (flags.c_contiguous or flags.f_contiguous):
-            raise ArgumentError(f"reshape: order={order!r} depends on how memory is laid out. Use 'C' or 'F'.")
-        order = "C" if flags.c_contiguous else "F"
+        if order == "K" and not (flags.c_contiguous or flags.f_contiguous):
+            raise ArgumentError("reshape: order='K' depends on how memory is laid out. Use 'C' or 'F'.")
+        order = "F" if flags.f_contiguous and not flags.c_contiguous else "C"
     if order not in ("C", "F"):
         raise ArgumentError(f"reshape: order={order!r} is unknown. Use 'C' or 'F'.")
     if order == "F" and (len(x.shape) > 1 or len(dims) > 1):

@@ -169,7 +169,10 @@ isfinite = constant("isfinite", np.isfinite, samples=real(-3, 3))
 
 def _share(wins: Any) -> Any:
     def share(a: Any, b: Any) -> Any:
-        return (wins(a, b) + 0.5 * np.equal(a, b)).astype(np.result_type(a, b))
+        dtype = a.dtype if type(b) is float and type(a) is np.ndarray else np.result_type(a, b)
+        share = wins(a, b).astype(dtype)
+        tie = np.equal(a, b)
+        return share + (tie * 0.5).astype(dtype) if np.count_nonzero(tie) else share
 
     return share
 

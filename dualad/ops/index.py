@@ -340,8 +340,10 @@ def getitem(x: Any, key: Any) -> Any:
             return y if kind is int and not rest else view(x, y, index, params)
     template, arrays = split(key, x.ndim, x.shape)
     y = index(x, *arrays, template=template)
-    if arrays or type(x) is not Tensor or not y.shape or _has_bool(template):
+    if type(x) is not Tensor or not y.shape:
         return y
+    if arrays or _has_bool(template):  # a copy; of a buffer, a buffer
+        return y if type(y) is Tensor else Tensor(y, GROUND, None)
     return view(x, y, index, {"template": template})
 
 

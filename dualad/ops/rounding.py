@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from dualad.core.errors import NotDifferentiable
 from dualad.ops.arithmetic import equal, quotient, sign
 from dualad.ops.kinds import constant, elementwise
-from dualad.ops.samples import Sample, Samples, pair, real
+from dualad.ops.samples import Sample, pair, real
 
 _ANY = (-3.0, 3.0)
 
@@ -41,20 +42,36 @@ isclose = constant(
 )
 
 
-def _bits(*args: Any) -> Samples:
-    return lambda: [Sample(tuple(np.array(a) for a in args))]
+def _of_integers(ufunc: Any, operator: str | None, *args: Any) -> Any:
+    def impl(*xs: Any) -> Any:
+        try:
+            return ufunc(*xs)
+        except TypeError:
+            kinds = " and ".join(str(np.result_type(x)) for x in xs)
+            raise NotDifferentiable(
+                f"np.{ufunc.__name__} is defined for integers and booleans only, not for {kinds}. Write x.astype(int)."
+            ) from None
+
+    return constant(
+        ufunc.__name__,
+        impl,
+        ufunc.nin,
+        numpy=ufunc,
+        operator=operator,
+        samples=lambda: [Sample(tuple(np.array(a) for a in args))],
+    )
 
 
 _TRUTH = ([True, False, True], [True, True, False])
-bitwise_and = constant("bitwise_and", np.bitwise_and, 2, operator="&", samples=_bits(*_TRUTH))
-bitwise_or = constant("bitwise_or", np.bitwise_or, 2, operator="|", samples=_bits(*_TRUTH))
-bitwise_xor = constant("bitwise_xor", np.bitwise_xor, 2, operator="^", samples=_bits(*_TRUTH))
-invert = constant("invert", np.invert, operator="invert", samples=_bits(_TRUTH[0]))
-left_shift = constant("left_shift", np.left_shift, 2, operator="<<", samples=_bits([1, 2], [2, 3]))
-right_shift = constant("right_shift", np.right_shift, 2, operator=">>", samples=_bits([8, 9], [2, 1]))
-bitwise_count = constant("bitwise_count", np.bitwise_count, samples=_bits([8, 9]))
-gcd = constant("gcd", np.gcd, 2, samples=_bits([8, 9], [12, 6]))
-lcm = constant("lcm", np.lcm, 2, samples=_bits([8, 9], [12, 6]))
+bitwise_and = _of_integers(np.bitwise_and, "&", *_TRUTH)
+bitwise_or = _of_integers(np.bitwise_or, "|", *_TRUTH)
+bitwise_xor = _of_integers(np.bitwise_xor, "^", *_TRUTH)
+invert = _of_integers(np.invert, "invert", _TRUTH[0])
+left_shift = _of_integers(np.left_shift, "<<", [1, 2], [2, 3])
+right_shift = _of_integers(np.right_shift, ">>", [8, 9], [2, 1])
+bitwise_count = _of_integers(np.bitwise_count, None, [8, 9])
+gcd = _of_integers(np.gcd, None, [8, 9], [12, 6])
+lcm = _of_integers(np.lcm, None, [8, 9], [12, 6])
 
 # Piecewise linear ---------------------------------------------------------------------------------
 
