@@ -168,6 +168,7 @@ class _Pick(Primitive):
 
     def __init__(self) -> None:
         self.name = self.__name__ = "pick"
+        self.keep, self.keep_x, self.keep_y = "", False, False
         self.impl = lambda t, k, n: t[k]
 
 

@@ -129,7 +129,7 @@ def _outside(i: Any, n: int) -> bool:
 @on_tensors()
 def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
     x, axis = along(a, axis)
-    return store(x[(*(slice(None),) * axis, flatnonzero(condition))], out)
+    return store(index.getitem(x, (*(slice(None),) * axis, flatnonzero(condition))), out)
 
 
 @on_tensors()

@@ -58,7 +58,7 @@ def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "r
         i = arithmetic.minimum(arithmetic.maximum(i, 0), n - 1)
     elif mode != "raise":
         raise ArgumentError(f"take: mode={mode!r} is unknown. Use 'raise', 'wrap' or 'clip'.")
-    return store(x[(*(slice(None),) * axis, i)], out)
+    return store(index.getitem(x, (*(slice(None),) * axis, i)), out)
 
 
 @on_tensors()

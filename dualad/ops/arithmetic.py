@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +25,13 @@ def _full(x: Any) -> bool:
 
 
 def _scale(t: Any, p: Any) -> Any:
-    return t * p if _full(t) else t * np.where(np.equal(t, 0), 1, p)
+    if _full(t):
+        return t * p
+    if not isinstance(p, (np.ndarray, np.generic)):  # a Python number is weak, and np.where would make it strong
+        if cmath.isfinite(p):
+            return t * p
+        p = t.dtype.type(p)
+    return t * np.where(np.equal(t, 0), 1, p)
 
 
 def _strong_multiply(a: Any, b: Any) -> Any:

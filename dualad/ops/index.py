@@ -13,13 +13,13 @@ import numpy as np
 
 from dualad.core.errors import DtypeError, DualadError, IndexingError, ShapeError
 from dualad.core.level import GROUND
-from dualad.core.primitive import Primitive, plain
+from dualad.core.primitive import Primitive, bind, plain
 from dualad.core.tensor import Tensor
 from dualad.ops.arithmetic import where
-from dualad.ops.kinds import Params, constant, linear, movement
+from dualad.ops.kinds import Linear, Movement, Params, constant, linear
 from dualad.ops.samples import Sample
 from dualad.ops.shape import astype, broadcast_to, reshape, transpose
-from dualad.ops.views import become, donating, is_donated, propagate, view
+from dualad.ops.views import become, donating, is_donated, propagate, view, write_number
 
 ARRAY = "array"
 Template = tuple[Any, ...]
@@ -231,7 +231,17 @@ def _scatter_samples() -> list[Sample]:
 
 _ALL_BUT_FIRST = range(1, 64)
 
-index = movement(
+
+class _Index(Movement):
+    """Calls without index arrays are hot: ``bind`` without its search."""
+
+    def __call__(self, x: Any, *arrays: Any, template: Template) -> Any:
+        if arrays:
+            return bind(self, (x, *arrays), {"template": template})
+        return x.level.bind(self, (x,), {"template": template}) if type(x) is Tensor else x[template]
+
+
+index = _Index(
     "index",
     lambda x, *arrays, template: x[_fill(template, arrays)],
     lambda g, x, *arrays, template: (
@@ -316,7 +326,14 @@ def _index_set_samples() -> list[Sample]:
     return out
 
 
-index_set = linear(
+class _IndexSet(Linear):
+    def __call__(self, x: Any, v: Any, *arrays: Any, template: Template) -> Any:
+        if arrays or type(x) is Tensor or type(v) is Tensor:
+            return bind(self, (x, v, *arrays), {"template": template})
+        return _index_set(x, v, template=template)
+
+
+index_set = _IndexSet(
     "index_set",
     _index_set,
     _index_set_transpose,
@@ -350,6 +367,8 @@ def getitem(x: Any, key: Any) -> Any:
 def setitem(x: Tensor, key: Any, v: Any) -> None:
     """``x[key] = v``: the tensor's value and history are replaced; arrays that others can see are left as they are."""
     if type(v) is float:
+        if type(key) is int and write_number(x, key, v):
+            return
         v = np.float64(v)
     elif type(v) is not Tensor:
         v = plain(v)

@@ -1,4 +1,4 @@
-"""Linear algebra: solve, determinants, factorizations. Matrices are the last two axes, the leading ones broadcast.
+"""Linear algebra: solve, inverses, factorizations. Matrices are the last two axes, the leading ones broadcast.
 
 Transposes are taken without conjugation (the convention of the whole library), so for complex matrices each formula is the
 transpose of the jvp as an R-linear map: the transpose of ``t -> conj(t).T`` is itself.
@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from dualad.ops.arithmetic import conjugate, imag_part, real_part
+from dualad.ops.arithmetic import conjugate, real_part
 from dualad.ops.contract import matmul, swap_last
 from dualad.ops.index import ARRAY, index, scatter
 from dualad.ops.kinds import general, leading_dims
-from dualad.ops.reduce import sum as sum_over
 from dualad.ops.samples import Sample, Samples
 from dualad.ops.shape import reshape
 
@@ -51,11 +50,6 @@ def lower(x: Any, k: int = 0) -> Any:
 
 def _real(dtype: Any) -> Any:
     return np.zeros((), dtype).real.dtype
-
-
-def real_as(x: Any, like: Any) -> Any:
-    """The real part, in the dtype of ``like``."""
-    return real_part(x) + np.zeros((), like.dtype)[()] if x.dtype.kind == "c" else x
 
 
 # Samples --------------------------------------------------------------------------------------
@@ -167,160 +161,6 @@ pinv = general(
     batch=leading_dims,
     samples=lambda: [Sample(s.args, {"rcond": None, "hermitian": False}) for s in square((3, 2), (2, 4), (3, 3))()],
     source="Golub & Pereyra 1973, SIAM J. Numer. Anal. 10, eq. 4.12 (constant rank)",
-)
-
-# Determinants ---------------------------------------------------------------------------------
-
-
-def _products_without(s: Any) -> tuple[Any, Any]:
-    """Products of all s but one, and but two."""
-    n = s.shape[-1]
-    one = np.stack([np.prod(np.delete(s, i, -1), -1) for i in range(n)], -1) if n else s
-    two = np.ones((*s.shape[:-1], n, n), s.dtype)
-    for i in range(n):
-        for j in range(n):
-            two[..., i, j] = np.prod(np.delete(s, [i, j], -1), -1)
-    return one, two
-
-
-def _cofactor(a: Any) -> Any:
-    """d det(A) / dA, from the SVD: no division, so singular matrices are no exception."""
-    u, s, vh = np.linalg.svd(a)
-    one, _ = _products_without(s)
-    sign = np.linalg.det(u) * np.linalg.det(vh)
-    core = np.conj(u) * one[..., None, :] @ np.conj(vh)
-    return sign[..., None, None] * core
-
-
-def _cofactor_tangent(a: Any, t: Any) -> Any:
-    """The derivative of the cofactor matrix along T: in the SVD's basis, from products of all but two singular values."""
-    u, s, vh = np.linalg.svd(a)
-    _, two = _products_without(s)
-    ut, v = np.swapaxes(np.conj(u), -1, -2), np.swapaxes(np.conj(vh), -1, -2)
-    m = ut @ t @ v
-    n = s.shape[-1]
-    off = 1 - np.eye(n)
-    d = np.diagonal(m, axis1=-2, axis2=-1)
-    x = -two * off * np.swapaxes(m, -1, -2)
-    x = x + np.eye(n) * np.sum(two * off * d[..., None, :], -1)[..., None]
-    sign = np.linalg.det(u) * np.linalg.det(vh)
-    return sign[..., None, None] * (np.conj(u) @ x @ np.conj(vh))
-
-
-def _third(a: Any, t: Any, s: Any) -> Any:
-    """Second derivative of the cofactor matrix along T and S; a must be invertible here."""
-    b = inv(a)
-    c = cofactor(a)
-    dc = cofactor_tangent(a, s)
-    bt, bs = matmul(b, t), matmul(b, s)
-    trace = lambda m: reshape(sum_over(diagonal(m), axis=(m.ndim - 2,)), shape=(*m.shape[:-2], 1, 1))
-    out = dc * trace(bt) - c * trace(matmul(bs, bt))
-    return out - matmul(matmul(dc, swap_last(t)), swap_last(b)) + matmul(c, swap_last(matmul(bs, bt)))
-
-
-def _cofactor_tangent_jvp(ts: Any, y: Any, a: Any, t: Any) -> Any:
-    out = None if ts[1] is None else cofactor_tangent(a, ts[1])
-    if ts[0] is not None:
-        third = _third(a, t, ts[0])
-        out = third if out is None else out + third
-    return out
-
-
-def _matrix_samples() -> list[Sample]:
-    singular = np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [0.0, 1.0, 1.0]])
-    return [*square((3, 3), (2, 2, 2), (1, 1))(), Sample((singular,), order=2), Sample((np.zeros((3, 3)),), order=2)]
-
-
-cofactor_tangent = general(
-    "cofactor_tangent",
-    _cofactor_tangent,
-    _cofactor_tangent_jvp,
-    # det's third derivative is symmetric in its three directions.
-    lambda g, need, y, a, t: (
-        _third(a, t, g) if need[0] else None,
-        cofactor_tangent(a, g) if need[1] else None,
-    ),
-    keep="x",
-    batch=leading_dims,
-    samples=lambda: [Sample((s.args[0], s.args[0][..., ::-1] + 0.5)) for s in square((3, 3), complex=False)()],
-    source="Mathias & Stewart 1993; Giles 2008, sec. 2.2.4",
-)
-cofactor = general(
-    "cofactor",
-    _cofactor,
-    lambda ts, y, a: cofactor_tangent(a, ts[0]),
-    lambda g, need, y, a: (cofactor_tangent(a, g),),
-    keep="x",
-    batch=leading_dims,
-    samples=square((3, 3), (2, 2, 2)),
-    source="Giles 2008, sec. 2.2.4",
-)
-det = general(
-    "det",
-    np.linalg.det,
-    lambda ts, y, a: sum_over(cofactor(a) * ts[0], axis=(a.ndim - 2, a.ndim - 1)),
-    lambda g, need, y, a: (reshape(g, shape=(*g.shape, 1, 1)) * cofactor(a),),
-    keep="x",
-    batch=leading_dims,
-    samples=_matrix_samples,
-    source="Giles 2008, sec. 2.2.4 (Jacobi's formula)",
-)
-
-
-def _slogdet(a: Any) -> Any:
-    sign, log = np.linalg.slogdet(a)
-    return sign, log
-
-
-def _inverse_or_nan(a: Any) -> Any:
-    try:
-        return np.linalg.inv(a)
-    except np.linalg.LinAlgError:
-        return np.full(a.shape, np.nan, a.dtype)
-
-
-# As inv, but NaN for a stack with a singular matrix, where log|det| has no derivative.
-_inverse = general(
-    "inverse_or_nan",
-    _inverse_or_nan,
-    lambda ts, y, a: -matmul(matmul(y, ts[0]), y),
-    lambda g, need, y, a: (-matmul(matmul(swap_last(y), g), swap_last(y)),),
-    keep="y",
-    batch=leading_dims,
-    samples=square((3, 3)),
-    source="Giles 2008, sec. 2.2",
-)
-
-
-def _slogdet_jvp(ts: Any, y: Any, a: Any) -> Any:
-    z = sum_over(swap_last(_inverse(a)) * ts[0], axis=(a.ndim - 2, a.ndim - 1))
-    if a.dtype.kind != "c":
-        return None, z
-    return y[0] * (1j * imag_part(z)), real_part(z)
-
-
-def _slogdet_vjp(g: Any, need: Any, y: Any, a: Any) -> Any:
-    gs, gl = g
-    ct = None if gl is None else gl
-    if gs is not None and a.dtype.kind == "c":
-        w = y[0] * gs
-        w = w - real_part(w)
-        ct = w if ct is None else w + ct
-    if ct is None:
-        return (None,)
-    return (reshape(ct, shape=(*ct.shape, 1, 1)) * swap_last(_inverse(a)),)
-
-
-slogdet = general(
-    "slogdet",
-    _slogdet,
-    _slogdet_jvp,
-    _slogdet_vjp,
-    keep="xy",
-    multiple=True,
-    batch=leading_dims,
-    samples=square((3, 3), (2, 2, 2)),
-    source="Giles 2008, sec. 2.2.5",
 )
 
 # Factorizations -------------------------------------------------------------------------------

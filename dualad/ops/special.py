@@ -84,7 +84,8 @@ ndtri = _declare("ndtri", (lambda y, x: math.sqrt(2 * math.pi) * exp(0.5 * y * y
 
 # Logistic function and its inverse.
 
-expit = _declare("expit", (lambda y, x: y * expit(-x),), keep="xy", samples=real(-5, 5))
+# By y alone: the tape keeps one array, and rounding cancels against the losses that divide by y (1 - y).
+expit = _declare("expit", (lambda y, x: y * (1 - y),), keep="y", samples=real(-5, 5))
 logit = _declare("logit", (lambda y, x: 1 / (x * (1 - x)),), keep="x", singular=True, samples=real(0.1, 0.9))
 log_expit = _declare("log_expit", (lambda y, x: expit(-x),), keep="x", samples=real(-5, 5))
 

@@ -154,13 +154,28 @@ def is_donated(x: Any) -> bool:
 
 def donating(x: Tensor, v: Any, prim: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """``prim(*args, **params)``, an assignment of ``v`` into ``x`` that may write into what only ``x`` refers to."""
-    _donated.arrays = [] if any(type(a) is Tensor and _keeps(x, a) for a in args[1:]) else _alone(x)
+    keeps = False
+    for a in args[1:]:
+        keeps = keeps or (type(a) is Tensor and _keeps(x, a))
+    _donated.arrays = () if keeps else _alone(x)
     try:
         if type(v) is Tensor and len(args) == 2:
             return (x.level if x.level.id >= v.level.id else v.level).bind(prim, args, params)
         return prim(*args, **params)
     finally:
         _donated.arrays = ()
+
+
+def write_number(x: Tensor, i: int, v: float) -> bool:
+    """``x[i] = v`` where ``x`` is an untracked buffer that nobody shares: as fast as it gets."""
+    if x.level is not GROUND or hasattr(x, "views") or hasattr(x, "source"):
+        return False
+    a = x.value
+    if type(a) is np.ndarray and sys.getrefcount(a) == _COUNT and a.base is None and a.flags.writeable:
+        a[i] = v
+        x.written = True
+        return True
+    return False
 
 
 def _alone(x: Any) -> list[Any]:

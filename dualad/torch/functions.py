@@ -81,9 +81,31 @@ def _relu(x: Any) -> Any:
     return dnp.where(x > 0, x, x.dtype.type(0))
 
 
-for _name in ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "exp2"):
+for _name in (
+    "sin",
+    "cos",
+    "tan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "sqrt",
+    "exp2",
+):
     _unary(_name, getattr(dnp, _name))
-for _short, _long in {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh"}.items():
+for _short, _long in {
+    "asin": "arcsin",
+    "acos": "arccos",
+    "atan": "arctan",
+    "asinh": "arcsinh",
+    "acosh": "arccosh",
+    "atanh": "arctanh",
+}.items():
     _unary(_short, getattr(dnp, _long), None, _long)
 _unary("sigmoid", _sigmoid)
 _unary("rsqrt", lambda x: 1 / dnp.sqrt(x), "RsqrtBackward0")
@@ -203,8 +225,10 @@ _binary("atan2", dnp.arctan2, "Atan2Backward0", "arctan2")
 _binary("hypot", dnp.hypot, "HypotBackward0")
 _binary("logaddexp", dnp.logaddexp, "LogaddexpBackward0")
 for _name, _f, _aliases in (
-    ("eq", dnp.equal, ()), ("ne", dnp.not_equal, ("not_equal",)), ("lt", dnp.less, ("less",)), ("le", dnp.less_equal, ("less_equal",)),
-    ("gt", dnp.greater, ("greater",)), ("ge", dnp.greater_equal, ("greater_equal",)), ("logical_and", dnp.logical_and, ()), ("logical_or", dnp.logical_or, ()),
+    ("eq", dnp.equal, ()),
+    ("ne", dnp.not_equal, ("not_equal",)), ("lt", dnp.less, ("less",)), ("le", dnp.less_equal, ("less_equal",)),
+    ("gt", dnp.greater, ("greater",)), ("ge", dnp.greater_equal, ("greater_equal",)),
+    ("logical_and", dnp.logical_and, ()), ("logical_or", dnp.logical_or, ()),
     ("logical_xor", dnp.logical_xor, ()), ("bitwise_and", dnp.bitwise_and, ()), ("bitwise_or", dnp.bitwise_or, ()),
 ):  # fmt: skip
     _binary(_name, _f, "", *_aliases)
@@ -246,7 +270,10 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     if input is None:
         return wrap(tuple(np.nonzero(np.asarray(condition.value))), "")
     x, y = pair(input, other) if isinstance(input, Tensor) or isinstance(other, Tensor) else (input, other)
-    x, y = (np.asarray(v, default_float())[()] if isinstance(v, float) and not hasattr(w, "dtype") else v for v, w in ((x, y), (y, x)))
+    x, y = (
+        np.asarray(v, default_float())[()] if isinstance(v, float) and not hasattr(w, "dtype") else v
+        for v, w in ((x, y), (y, x))
+    )
     return wrap(dnp.where(core(condition), x, y), "WhereBackward0")
 
 
@@ -261,7 +288,9 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
 
 
 @function()
-def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: builtins.bool = False) -> builtins.bool:
+def allclose(
+    input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: builtins.bool = False
+) -> builtins.bool:
     return builtins.bool(np.allclose(input.value, other.value, rtol, atol, equal_nan))
 
 
@@ -297,11 +326,15 @@ def mean(input: Any, dim: Any = None, keepdim: builtins.bool = False) -> Any:
 
 @function()
 def prod(input: Any, dim: Any = None, keepdim: builtins.bool = False) -> Any:
-    return apply("ProdBackward0" if dim is None else "ProdBackward1", lambda x: dnp.prod(x, axis=dim, keepdims=keepdim), input)
+    return apply(
+        "ProdBackward0" if dim is None else "ProdBackward1", lambda x: dnp.prod(x, axis=dim, keepdims=keepdim), input
+    )
 
 
 def _spread(name: str, f: Callable[..., Any], title: str) -> None:
-    def run(input: Any, dim: Any = None, *, correction: int = 1, unbiased: Any = None, keepdim: builtins.bool = False) -> Any:
+    def run(
+        input: Any, dim: Any = None, *, correction: int = 1, unbiased: Any = None, keepdim: builtins.bool = False
+    ) -> Any:
         if isinstance(dim, builtins.bool):
             dim, unbiased = None, dim
         ddof = correction if unbiased is None else int(unbiased)
@@ -574,7 +607,9 @@ def stack(tensors: Any, dim: int = 0) -> Any:
 @function()
 def split(tensor: Any, split_size: Any, dim: int = 0) -> Any:
     n = tensor.shape[dim]
-    cuts = list(range(split_size, n, split_size)) if isinstance(split_size, int) else np.cumsum(split_size)[:-1].tolist()
+    cuts = (
+        list(range(split_size, n, split_size)) if isinstance(split_size, int) else np.cumsum(split_size)[:-1].tolist()
+    )
     return wrap(dnp.array_split(core(tensor), cuts, dim), "SplitBackward0")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import dualad.numpy as dnp
+from dualad.core.tensor import Tensor as Core
 from dualad.torch import dtypes
 from dualad.torch.functions import METHODS, NAMES, add, apply, cast, div, matmul, mul, pow, sub, to, wrap
 from dualad.torch.graph import MODE
@@ -17,7 +18,7 @@ IN_PLACE_LEAF = "a leaf Variable that requires grad is being used in an in-place
 
 
 def _operand(x: Any) -> Any:
-    return x if isinstance(x, (Tensor, int, float, complex, np.ndarray, np.generic)) else NotImplemented
+    return x if isinstance(x, (Tensor, Core, int, float, complex, np.ndarray, np.generic)) else NotImplemented
 
 
 def _operator(f: Callable[..., Any], swapped: bool = False) -> Callable[..., Any]:
@@ -76,7 +77,13 @@ def _title(key: Any) -> str:
     if isinstance(key, (Tensor, list)) or (isinstance(key, tuple) and any(isinstance(k, (Tensor, list)) for k in key)):
         return "IndexBackward0"
     last = key[-1] if isinstance(key, tuple) and key else key
-    return "SelectBackward0" if isinstance(last, int) else "SliceBackward0" if isinstance(last, slice) else "UnsqueezeBackward0"
+    return (
+        "SelectBackward0"
+        if isinstance(last, int)
+        else "SliceBackward0"
+        if isinstance(last, slice)
+        else "UnsqueezeBackward0"
+    )
 
 
 def _getitem(self: Tensor, key: Any) -> Tensor:
@@ -119,12 +126,12 @@ def _replace(self: Tensor, f: Callable[..., Any], *args: Any, title: str) -> Ten
     if not hasattr(out, "dtype"):
         out = np.asarray(out)[()]
     if out.shape != self._core.shape:
-        raise RuntimeError(
-            f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(out.shape)}"
-        )
+        raise RuntimeError(f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(out.shape)}")
     kind = self._core.dtype
     if "biufc".index(out.dtype.kind) > "biufc".index(kind.kind):
-        raise RuntimeError(f"result type {wrap(out, '').dtype.name.title()} can't be cast to the desired output type {self.dtype.name.title()}")
+        raise RuntimeError(
+            f"result type {wrap(out, '').dtype.name.title()} can't be cast to the desired output type {self.dtype.name.title()}"
+        )
     out = cast(out, kind)
     if self.requires_grad and self.is_leaf:  # within no_grad: a leaf stays one
         self._replace_leaf(out)
@@ -136,7 +143,12 @@ def _replace(self: Tensor, f: Callable[..., Any], *args: Any, title: str) -> Ten
 
 def _in_place(name: str, title: str, f: Callable[..., Any]) -> None:
     def run(self: Tensor, *args: Any, **keywords: Any) -> Tensor:
-        return _replace(self, lambda *xs: core(f(*[Tensor(x) if hasattr(x, "dtype") else x for x in xs], **keywords)), *args, title=title)
+        return _replace(
+            self,
+            lambda *xs: core(f(*[Tensor(x) if hasattr(x, "dtype") else x for x in xs], **keywords)),
+            *args,
+            title=title,
+        )
 
     setattr(Tensor, f"{name}_", run)
 
@@ -157,7 +169,9 @@ def _fill(self: Tensor, value: Any) -> Tensor:
 
 
 def _copy(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
-    return _replace(self, lambda c, v: dnp.broadcast_to(cast(v, c.dtype), c.shape) * c.dtype.type(1), src, title="CopyBackwards")
+    return _replace(
+        self, lambda c, v: dnp.broadcast_to(cast(v, c.dtype), c.shape) * c.dtype.type(1), src, title="CopyBackwards"
+    )
 
 
 setattr(Tensor, "fill_", _fill)
@@ -176,4 +190,3 @@ def _random(name: str, draw: Callable[..., Any]) -> None:
 
 _random("normal_", lambda r, s, mean=0.0, std=1.0: r.normal(mean, std, s))
 _random("uniform_", lambda r, s, a=0.0, b=1.0: r.uniform(a, b, s))
-

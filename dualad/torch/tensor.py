@@ -148,7 +148,9 @@ class Tensor:
     @grad.setter
     def grad(self, g: Tensor | None) -> None:
         if g is not None and g.shape != self.shape:
-            raise RuntimeError(f"assigned grad has data of a different size: {tuple(g.shape)}, expected {tuple(self.shape)}")
+            raise RuntimeError(
+                f"assigned grad has data of a different size: {tuple(g.shape)}, expected {tuple(self.shape)}"
+            )
         self._grad = g
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -225,7 +227,9 @@ class Tensor:
     def _accumulate(self, g: Any) -> None:
         self._grad = Tensor(g) if self._grad is None else Tensor(self._grad._core + g)
 
-    def backward(self, gradient: Any = None, retain_graph: Any = None, create_graph: bool = False, inputs: Any = None) -> None:
+    def backward(
+        self, gradient: Any = None, retain_graph: Any = None, create_graph: bool = False, inputs: Any = None
+    ) -> None:
         """Add the derivative of this tensor to ``.grad`` of the leaves it was computed from."""
         backward([self], [gradient], retain_graph, create_graph, inputs)
 
@@ -328,6 +332,11 @@ class Handle:
 # backward and grad ----------------------------------------------------------------------------
 
 
+def conjugate(g: Any) -> Any:
+    """PyTorch's gradients of complex tensors are the conjugates of the core's (JAX's)."""
+    return np.conjugate(g) if g.dtype.kind == "c" else g
+
+
 def _seeds(outputs: list[Tensor], gradients: list[Any]) -> tuple[list[Any], list[Any]]:
     roots, seeds = [], []
     for i, (t, g) in enumerate(zip(outputs, gradients, strict=True)):
@@ -345,7 +354,7 @@ def _seeds(outputs: list[Tensor], gradients: list[Any]) -> tuple[list[Any], list
                     f"{t.shape}."
                 )
         roots.append(t._core.aux)
-        seeds.append(g)
+        seeds.append(conjugate(g))
     return roots, seeds
 
 
@@ -370,7 +379,7 @@ def backward(
         for f in GRAPH.callbacks.get(node[0], ()):
             h = f(g)
             g = g if h is None else h
-        leaf._accumulate(g)
+        leaf._accumulate(conjugate(g))
 
 
 def grad(
@@ -423,7 +432,7 @@ def grad(
                     "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True "
                     "if this is the desired behavior."
                 )
-        out.append(None if g is None else Tensor(g, "MulBackward0"))
+        out.append(None if g is None else Tensor(conjugate(g), "MulBackward0"))
     return tuple(out)
 
 

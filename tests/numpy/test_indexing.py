@@ -155,7 +155,9 @@ def test_bad_indices(key: Any, error: Any, names: str) -> None:
 
 def test_indices_that_are_batched() -> None:
     i = np.array([[0, 2], [1, 1]])
-    np.testing.assert_array_equal(vmap(lambda x, k: x[k], (None, 0))(X, i), X[i])
+    np.testing.assert_array_equal(vmap(lambda k: dnp.take(X, k, axis=0))(i), X[i])
+    np.testing.assert_array_equal(vmap(lambda k: dnp.zeros(4)[k] + 1)(i), np.ones((2, 2)))
+    np.testing.assert_array_equal(jvp(lambda x: vmap(lambda k: x[k])(i), (X,), (X,))[1], X[i])
     ours = vmap(lambda x, k: x[:, k, None, k])(arr(2, 3, 4, 4), i)
     x = arr(2, 3, 4, 4)
     np.testing.assert_array_equal(ours, np.stack([x[n][:, i[n], None, i[n]] for n in range(2)]))
