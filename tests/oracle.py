@@ -36,6 +36,15 @@ def _recurrence(a: Any, b: Any, axis: int, reverse: bool) -> Any:
     return jnp.moveaxis(jax.lax.scan(step, jnp.zeros_like(b[0]), (a, b), reverse=reverse)[1], 0, axis)
 
 
+def _cofactor(a: Any, *ts: Any) -> Any:
+    def f(m: Any) -> Any:
+        return jnp.linalg.det(m)[..., None, None] * jnp.swapaxes(jnp.linalg.inv(m), -1, -2)
+
+    for t in ts:
+        f = functools.partial(lambda h, t, m: jax.jvp(h, (m,), (t,))[1], f, t)
+    return f(a)
+
+
 ORACLE: dict[str, Any] = {
     "stop_gradient": jax.lax.stop_gradient,
     "real_part": jnp.real,
@@ -62,6 +71,21 @@ ORACLE: dict[str, Any] = {
     "recurrence": _recurrence,
     "ratio": lambda x, y: x / y,
     "root_sum_squares": lambda x, axis: jnp.sqrt(jnp.sum(x * x, axis)),
+    "matmul": lambda a, b: a @ b,
+    "einsum": lambda *xs, terms, out: jnp.einsum(f"{','.join(terms)}->{out}", *xs),
+    "convolve": lambda a, v: jnp.convolve(a, v),
+    "fft": lambda x, n, axis, norm: jnp.fft.fft(x, n, axis, norm),
+    "ifft": lambda x, n, axis, norm: jnp.fft.ifft(x, n, axis, norm),
+    "rfft": lambda x, n, axis, norm: jnp.fft.rfft(x, n, axis, norm),
+    "irfft": lambda x, n, axis, norm: jnp.fft.irfft(x, n, axis, norm),
+    "cofactor": _cofactor,
+    "inverse_or_nan": jnp.linalg.inv,
+    "pinv": lambda a, rcond, hermitian: jnp.linalg.pinv(a),
+    "qr": lambda a, full: jnp.linalg.qr(a),
+    "svd": lambda a, full: jnp.linalg.svd(a, full_matrices=False),
+    "eigh": lambda a, UPLO: jnp.linalg.eigh(a),
+    "gap_reciprocal": lambda x, limit: 1 / x,
+    "gap_zero": lambda x, limit: 0 * x,
     "permute_along": lambda x, order, axis: jnp.take_along_axis(x, order, axis),
     "stack": lambda *xs, axis: jnp.stack(xs, axis),
     "concatenate": lambda *xs, axis: jnp.concatenate(xs, axis),

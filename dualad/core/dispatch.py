@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from dualad.core.errors import NotDifferentiable
+from dualad.core.level import GROUND
 from dualad.core.primitive import NUMPY
 from dualad.core.tensor import Tensor
 
@@ -27,8 +30,28 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *args: Any, **keywords: 
 def _array_function(self: Tensor, function: Any, types: Any, args: Any, keywords: Any) -> Any:
     f = NUMPY.get(function)
     if f is None:
+        if not tracks((args, keywords)):
+            return function(*arrays(args), **arrays(keywords))
         raise not_differentiable(f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1))
     return f(*args, **keywords)
+
+
+def tracks(x: Any) -> bool:
+    """Whether there is a tensor in nested arguments that is no untracked buffer."""
+    if isinstance(x, (list, tuple)):
+        return any(map(tracks, x))
+    if isinstance(x, dict):
+        return any(map(tracks, x.values()))
+    return type(x) is Tensor and x.level is not GROUND
+
+
+def arrays(x: Any) -> Any:
+    """Nested arguments with copies of buffers' arrays in their place."""
+    if isinstance(x, (list, tuple)):
+        return type(x)([arrays(v) for v in x])
+    if isinstance(x, dict):
+        return {k: arrays(v) for k, v in x.items()}
+    return np.asarray(x) if type(x) is Tensor else x
 
 
 def not_differentiable(name: str) -> NotDifferentiable:

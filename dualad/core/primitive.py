@@ -40,6 +40,7 @@ class Primitive:
     constant = False  # derivative is zero everywhere: lean tapes don't record it
     multiple = False  # returns a tuple
     singular = False  # a partial can be infinite: zero tangents and cotangents are strong
+    accumulates = False  # can add to cotangents in place (``accumulate``)
 
     def __init__(
         self,

@@ -115,7 +115,9 @@ class Tensor:
             return np.array(self.level.look(self, "np.array()"), dtype)
         _refuse("np.array(x), np.asarray(x) and assignment into a plain NumPy array")
 
-    def item(self) -> Any:
+    def item(self, *place: Any) -> Any:
+        if self.level is GROUND:
+            return np.asarray(self.value).item(*place)
         if self.size != 1:
             raise ValueError(f"item() needs one element; this tensor has shape {self.shape}")
         _refuse("x.item()")

@@ -184,6 +184,7 @@ def pull(nodes: Iterable[Node], cts: dict[int, Any], at: dict[int, Callback] | N
     """
     pop = cts.pop
     get = cts.get
+    owned: set[int] = set()  # whose cotangents are arrays that this walk made and nobody else has seen
     for index, prim, parents, args, y, params, fix in nodes:
         g = pop(index, None)
         if g is None:
@@ -219,6 +220,10 @@ def pull(nodes: Iterable[Node], cts: dict[int, Any], at: dict[int, Callback] | N
                     c = get(k)
                     cts[k] = gi if c is None else c + gi
                 continue
+        if prim.accumulates and prim.accumulate(
+            g, index in owned and (at is None or index not in at), parents, args, params, cts, owned
+        ):
+            continue
         need = tuple([p is not None for p in parents])
         for i, gi in enumerate(prim.vjp(g, need, y, args, params)):
             if gi is None or not need[i]:

@@ -11,6 +11,7 @@ from dualad.numpy.differences import *
 from dualad.numpy.elementwise import *
 from dualad.numpy.indexing import *
 from dualad.numpy.inplace import *
+from dualad.numpy.polynomials import *
 from dualad.numpy.products import *
 from dualad.numpy.rearranging import *
 from dualad.numpy.reductions import *

@@ -1,4 +1,4 @@
-"""``numpy.fft`` with derivatives: every transform is composed of the complex one along an axis."""
+"""``numpy.fft`` with derivatives: transforms along one axis, and their compositions."""
 
 from __future__ import annotations
 
@@ -8,158 +8,144 @@ import numpy as np
 from numpy.fft import fftfreq, rfftfreq
 
 from dualad.core.errors import ArgumentError, DtypeError
+from dualad.numpy.operands import on_tensors, store
 from dualad.numpy.rearranging import roll
-from dualad.numpy.register import implements
 from dualad.numpy.shaping import axes_of, axis_of, operand
 from dualad.ops import fft as ops
-from dualad.ops.arithmetic import conjugate, real_part
-from dualad.ops.shape import astype, concatenate
-
-_SWAPPED = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": "backward"}
+from dualad.ops.arithmetic import conjugate
 
 
-def _complex(a: Any) -> Any:
+def _floating(a: Any) -> Any:
     x = operand(a)
-    kind = np.result_type(x.dtype, np.complex64) if x.dtype.kind in "fc" else np.dtype(np.complex128)
-    return x if x.dtype == kind else astype(x * 1.0, dtype=kind)
+    return x if x.dtype.kind in "fc" else x * 1.0
 
 
-def _length(n: Any, x: Any, axis: int) -> int:
-    n = x.shape[axis] if n is None else n.__index__()
+def _along(prim: Any, x: Any, n: Any, axis: int, norm: Any, out: Any = None) -> Any:
+    axis = axis_of(axis, x.ndim)
+    if norm not in (None, "backward", "ortho", "forward"):
+        raise ArgumentError(f"fft: norm must be 'backward', 'ortho' or 'forward', not {norm!r}.")
+    if n is None:
+        n = x.shape[axis] if prim is not ops.irfft else 2 * (x.shape[axis] - 1)
+    n = n.__index__()
     if n < 1:
         raise ArgumentError(f"fft: the number of points must be positive, not {n}.")
-    return n
+    return store(prim(x, n=n, axis=axis, norm=norm), out)
 
 
-@implements(np.fft.fft)
+@on_tensors(np.fft.fft)
 def fft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    x = _complex(a)
-    axis = axis_of(axis, x.ndim)
-    return ops.fft(x, n=_length(n, x, axis), axis=axis, norm=norm)
+    return _along(ops.fft, _floating(a), n, axis, norm, out)
 
 
-@implements(np.fft.ifft)
+@on_tensors(np.fft.ifft)
 def ifft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    x = _complex(a)
-    axis = axis_of(axis, x.ndim)
-    return ops.ifft(x, n=_length(n, x, axis), axis=axis, norm=norm)
+    return _along(ops.ifft, _floating(a), n, axis, norm, out)
 
 
-@implements(np.fft.rfft)
+@on_tensors(np.fft.rfft)
 def rfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    x = operand(a)
+    x = _floating(a)
     if x.dtype.kind == "c":
         raise DtypeError("rfft takes real input; for complex input use fft.")
-    y = fft(x, n, axis, norm)
-    axis = axis_of(axis, x.ndim)
-    return y[(*(slice(None),) * axis, slice(0, y.shape[axis] // 2 + 1))]
+    return _along(ops.rfft, x, n, axis, norm, out)
 
 
-@implements(np.fft.irfft)
+@on_tensors(np.fft.irfft)
 def irfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    x = _complex(a)
-    axis = axis_of(axis, x.ndim)
-    n = 2 * (x.shape[axis] - 1) if n is None else _length(n, x, axis)
-    half = ops.resized(x, n // 2 + 1, axis)
-    lead = (slice(None),) * axis
-    # The other half is the conjugate; the first (and for even n the last) entry counts by its real part alone.
-    mirrored = conjugate(half[(*lead, slice((n - 1) // 2, 0, -1))])
-    first = _real(half[(*lead, slice(0, 1))])
-    if n % 2 == 0 and n > 1:
-        parts = [first, half[(*lead, slice(1, n // 2))], _real(half[(*lead, slice(n // 2, n // 2 + 1))]), mirrored]
-    else:
-        parts = [first, half[(*lead, slice(1, None))], mirrored]
-    return real_part(ops.ifft(concatenate(*parts, axis=axis), n=n, axis=axis, norm=norm))
+    return _along(ops.irfft, _floating(a), n, axis, norm, out)
 
 
-def _real(x: Any) -> Any:
-    return astype(real_part(x), dtype=x.dtype)
-
-
-@implements(np.fft.hfft)
+@on_tensors(np.fft.hfft)
 def hfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    return irfft(conjugate(_complex(a)), n, axis, _SWAPPED[norm])
+    return _along(ops.irfft, conjugate(_floating(a)), n, axis, _swapped(norm), out)
 
 
-@implements(np.fft.ihfft)
+@on_tensors(np.fft.ihfft)
 def ihfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-    return conjugate(rfft(a, n, axis, _SWAPPED[norm]))
+    return store(conjugate(rfft(a, n, axis, _swapped(norm))), out)
+
+
+def _swapped(norm: Any) -> Any:
+    try:
+        return ops.swapped(norm)
+    except KeyError:
+        return norm
 
 
 def _plan(x: Any, s: Any, axes: Any) -> tuple[list[Any], list[int]]:
     if axes is None:
         axes = range(x.ndim) if s is None else range(x.ndim - len(s), x.ndim)
-    order = list(axes_of(tuple(axes), x.ndim))
-    sizes = [None] * len(order) if s is None else [None if k == -1 else k for k in s]
-    if len(sizes) != len(order):
-        raise ArgumentError(f"fft: s has {len(sizes)} entries, axes has {len(order)}.")
+    order = [axis_of(k, x.ndim) for k in axes]
+    sizes = [None] * len(order) if s is None else [x.shape[k] if n == -1 else n for n, k in zip(s, order, strict=False)]
+    if len(sizes) != len(order) or (s is not None and len(s) != len(order)):
+        raise ArgumentError(f"fft: s={s} and axes={axes} have different lengths.")
     return sizes, order
 
 
-def _each(one: Any, a: Any, s: Any, axes: Any, norm: Any) -> Any:
-    x = operand(a)
+def _each(prim: Any, a: Any, s: Any, axes: Any, norm: Any, out: Any) -> Any:
+    x = _floating(a)
     for n, axis in reversed(list(zip(*_plan(x, s, axes), strict=True))):
-        x = one(x, n, axis, norm)
-    return x
+        x = _along(prim, x, n, axis, norm)
+    return store(x, out)
 
 
-@implements(np.fft.fftn)
+@on_tensors(np.fft.fftn)
 def fftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: Any = None) -> Any:
-    return _each(fft, a, s, axes, norm)
+    return _each(ops.fft, a, s, axes, norm, out)
 
 
-@implements(np.fft.ifftn)
+@on_tensors(np.fft.ifftn)
 def ifftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: Any = None) -> Any:
-    return _each(ifft, a, s, axes, norm)
+    return _each(ops.ifft, a, s, axes, norm, out)
 
 
-@implements(np.fft.fft2)
+@on_tensors(np.fft.fft2)
 def fft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: Any = None) -> Any:
-    return _each(fft, a, s, axes, norm)
+    return _each(ops.fft, a, s, axes, norm, out)
 
 
-@implements(np.fft.ifft2)
+@on_tensors(np.fft.ifft2)
 def ifft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: Any = None) -> Any:
-    return _each(ifft, a, s, axes, norm)
+    return _each(ops.ifft, a, s, axes, norm, out)
 
 
-@implements(np.fft.rfftn)
+@on_tensors(np.fft.rfftn)
 def rfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: Any = None) -> Any:
-    x = operand(a)
+    x = _floating(a)
     sizes, order = _plan(x, s, axes)
     y = rfft(x, sizes[-1], order[-1], norm)
     for n, axis in list(zip(sizes, order, strict=True))[-2::-1]:
-        y = fft(y, n, axis, norm)
-    return y
+        y = _along(ops.fft, y, n, axis, norm)
+    return store(y, out)
 
 
-@implements(np.fft.rfft2)
+@on_tensors(np.fft.rfft2)
 def rfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: Any = None) -> Any:
-    return rfftn(a, s, axes, norm)
+    return rfftn(a, s, axes, norm, out)
 
 
-@implements(np.fft.irfftn)
+@on_tensors(np.fft.irfftn)
 def irfftn(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: Any = None) -> Any:
-    x = operand(a)
+    x = _floating(a)
     sizes, order = _plan(x, s, axes)
     for n, axis in list(zip(sizes, order, strict=True))[:-1]:
-        x = ifft(x, n, axis, norm)
-    return irfft(x, sizes[-1], order[-1], norm)
+        x = _along(ops.ifft, x, n, axis, norm)
+    return _along(ops.irfft, x, sizes[-1], order[-1], norm, out)
 
 
-@implements(np.fft.irfft2)
+@on_tensors(np.fft.irfft2)
 def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: Any = None) -> Any:
-    return irfftn(a, s, axes, norm)
+    return irfftn(a, s, axes, norm, out)
 
 
-@implements(np.fft.fftshift)
+@on_tensors(np.fft.fftshift)
 def fftshift(x: Any, axes: Any = None) -> Any:
     x = operand(x)
     order = axes_of(tuple(range(x.ndim)) if axes is None else axes, x.ndim)
     return roll(x, [x.shape[i] // 2 for i in order], order)
 
 
-@implements(np.fft.ifftshift)
+@on_tensors(np.fft.ifftshift)
 def ifftshift(x: Any, axes: Any = None) -> Any:
     x = operand(x)
     order = axes_of(tuple(range(x.ndim)) if axes is None else axes, x.ndim)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import operator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
+from dualad.core.dispatch import arrays, tracks
 from dualad.core.errors import ArgumentError, DtypeError, IndexingError, ShapeError, UntrackedError
 from dualad.core.level import GROUND
 from dualad.core.tensor import Tensor
@@ -18,17 +21,34 @@ from dualad.ops.views import become
 
 __all__ = ["copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask"]
 
+F = TypeVar("F", bound=Callable[..., Any])
 
-def target(a: Any, name: str) -> Tensor:
-    """A tensor to write into; plain arrays are refused."""
-    if hasattr(a, "__dualad_tensor__"):
-        a = a.__dualad_tensor__()
-    if type(a) is Tensor:
-        return a
-    raise UntrackedError(
-        f"{name} would write tracked values into a plain NumPy array, which cannot hold them. Make it with "
-        "dualad.numpy.zeros(n), np.zeros_like(x), or copy it into such a buffer first."
-    )
+
+def writes(f: F) -> F:
+    """A function that writes into its first argument, as NumPy's of the same name.
+
+    Into plain arrays it writes what is not tracked, and refuses what is.
+    """
+    name = f.__name__
+    first = f.__code__.co_varnames[0]
+    numpy_function = getattr(np, name)
+
+    @functools.wraps(f)
+    def write(*args: Any, **keywords: Any) -> None:
+        a, *args = args or (keywords.pop(first),)  # type: ignore[assignment]
+        if hasattr(a, "__dualad_tensor__"):
+            a = a.__dualad_tensor__()
+        if type(a) is Tensor:
+            f(a, *args, **keywords)
+        elif not tracks((args, keywords)):
+            numpy_function(a, *arrays(args), **arrays(keywords))
+        else:
+            raise UntrackedError(
+                f"{name} would write tracked values into a plain NumPy array, which cannot hold them. Make it with "
+                "dualad.numpy.zeros(n), np.zeros_like(x), or copy it into such a buffer first."
+            )
+
+    return on_tensors()(write)  # type: ignore[return-value]
 
 
 def _cycle(values: Any, n: int) -> Any:
@@ -41,9 +61,9 @@ def _cycle(values: Any, n: int) -> Any:
     return v[0] if v.size == 1 else index.getitem(v, np.arange(n) % v.size)
 
 
-@on_tensors()
+@writes
 def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
-    x = target(a, "put")
+    x = a
     n = x.size
     places = operand(ind)
     if type(places) is Tensor and x.ndim != 1:
@@ -66,15 +86,15 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     index.setitem(x, np.unravel_index(np.where(places < 0, places + n, places), x.shape), values)
 
 
-@on_tensors()
+@writes
 def place(arr: Any, mask: Any, vals: Any) -> None:
-    x = target(arr, "place")
+    x = arr
     put(x, np.flatnonzero(concrete(mask, "place")), vals)
 
 
-@on_tensors()
+@writes
 def putmask(a: Any, /, mask: Any, values: Any) -> None:
-    x = target(a, "putmask")
+    x = a
     m = operand(mask)
     if m.shape != x.shape:
         raise ShapeError(f"putmask: the mask has shape {m.shape}, the array {x.shape}. They must be equal.")
@@ -84,9 +104,9 @@ def putmask(a: Any, /, mask: Any, values: Any) -> None:
     copyto(x, shape.reshape(v, shape=()) if v.size == 1 else v, where=arithmetic.not_equal(m, 0))
 
 
-@on_tensors()
+@writes
 def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
-    x = target(dst, "copyto")
+    x = dst
     v = operand(src)
     if not np.can_cast(v.dtype, x.dtype, casting):  # type: ignore[arg-type]
         raise DtypeError(f"copyto: cannot cast {v.dtype} to {x.dtype} under casting={casting!r}.")
@@ -98,9 +118,9 @@ def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) ->
     _replace(x, y, "copyto")
 
 
-@on_tensors()
+@writes
 def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
-    x = target(a, "fill_diagonal")
+    x = a
     if x.ndim < 2:
         raise ShapeError(f"fill_diagonal needs at least 2 axes, the shape is {x.shape}.")
     marks = np.zeros(x.shape, bool)
@@ -108,9 +128,9 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     put(x, np.flatnonzero(marks), val)
 
 
-@on_tensors()
+@writes
 def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
-    x, i = target(arr, "put_along_axis"), operand(indices)
+    x, i = arr, operand(indices)
     if axis is None:
         return put(x, i, values)
     if x.ndim != i.ndim:

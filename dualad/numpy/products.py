@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from dualad.core.errors import ArgumentError, ShapeError
-from dualad.numpy.operands import store
+from dualad.numpy.operands import cast, on_tensors, store
 from dualad.numpy.rearranging import diagonal
-from dualad.numpy.register import implements
-from dualad.numpy.shaping import axes_of, concrete, moveaxis, operand, ravel
+from dualad.numpy.shaping import axes_of, moveaxis, operand, ravel
+from dualad.numpy.ufuncs import call
 from dualad.ops import contract
 from dualad.ops.arithmetic import conjugate
 from dualad.ops.contract import matmul
 from dualad.ops.reduce import sum as sum_over
-from dualad.ops.shape import broadcast_to, concatenate, expand_dims, reshape, stack
+from dualad.ops.shape import broadcast_to, expand_dims, reshape, stack
 
 
-@implements(np.dot, method="dot")
+@on_tensors(np.dot, method="dot")
 def dot(a: Any, b: Any, out: Any = None) -> Any:
     x, y = operand(a), operand(b)
     if x.ndim == 0 or y.ndim == 0:
@@ -31,7 +32,7 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
     return store(tensordot(x, y, ((x.ndim - 1,), (y.ndim - 2 if y.ndim > 1 else 0,))), out)
 
 
-@implements(np.inner)
+@on_tensors(np.inner)
 def inner(a: Any, b: Any, /) -> Any:
     x, y = operand(a), operand(b)
     if x.ndim == 0 or y.ndim == 0:
@@ -39,13 +40,13 @@ def inner(a: Any, b: Any, /) -> Any:
     return tensordot(x, y, ((x.ndim - 1,), (y.ndim - 1,)))
 
 
-@implements(np.outer)
+@on_tensors(np.outer)
 def outer(a: Any, b: Any, out: Any = None) -> Any:
     x, y = ravel(a), ravel(b)
     return store(reshape(x, shape=(x.size, 1)) * y, out)
 
 
-@implements(np.vdot)
+@on_tensors(np.vdot)
 def vdot(a: Any, b: Any, /) -> Any:
     return matmul(_conj(ravel(a)), ravel(b))
 
@@ -54,29 +55,44 @@ def _conj(x: Any) -> Any:
     return conjugate(x) if x.dtype.kind == "c" else x
 
 
-@implements(np.vecdot, np.linalg.vecdot)
-def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
-    x, y = operand(x1), operand(x2)
+@on_tensors(np.vecdot, np.linalg.vecdot)
+def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, **keywords: Any) -> Any:
+    """``np.vecdot``: the first operand is conjugated."""
+    if keywords:
+        return call(functools.partial(vecdot, axis=axis), np.vecdot, (x1, x2), keywords)
+    x, y = _vectors("vecdot", x1, x2, 1, 1)
     x, y = moveaxis(x, axis, -1), moveaxis(y, axis, -1)
     z = _conj(x) * y
     return sum_over(z, axis=(z.ndim - 1,))
 
 
-@implements(np.matvec)
-def matvec(x1: Any, x2: Any, /) -> Any:
+def _vectors(name: str, x1: Any, x2: Any, least1: int, least2: int) -> tuple[Any, Any]:
     x, y = operand(x1), operand(x2)
+    if x.ndim < least1 or y.ndim < least2:
+        raise ShapeError(f"{name}: the shapes {x.shape} and {y.shape} need at least {least1} and {least2} axes.")
+    return x, y
+
+
+@on_tensors(np.matvec)
+def matvec(x1: Any, x2: Any, /, **keywords: Any) -> Any:
+    if keywords:
+        return call(matvec, np.matvec, (x1, x2), keywords)
+    x, y = _vectors("matvec", x1, x2, 2, 1)
     z = matmul(x, expand_dims(y, axis=(y.ndim,)))
     return reshape(z, shape=z.shape[:-1])
 
 
-@implements(np.vecmat)
-def vecmat(x1: Any, x2: Any, /) -> Any:
-    x, y = _conj(operand(x1)), operand(x2)
-    z = matmul(expand_dims(x, axis=(x.ndim - 1,)), y)
+@on_tensors(np.vecmat)
+def vecmat(x1: Any, x2: Any, /, **keywords: Any) -> Any:
+    """``np.vecmat``: the vectors are conjugated."""
+    if keywords:
+        return call(vecmat, np.vecmat, (x1, x2), keywords)
+    x, y = _vectors("vecmat", x1, x2, 1, 2)
+    z = matmul(expand_dims(_conj(x), axis=(x.ndim - 1,)), y)
     return reshape(z, shape=(*z.shape[:-2], z.shape[-1]))
 
 
-@implements(np.tensordot, np.linalg.tensordot)
+@on_tensors(np.tensordot)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     x, y = operand(a), operand(b)
     if np.ndim(axes) == 0:
@@ -99,7 +115,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     return reshape(matmul(m, n_), shape=(*[x.shape[i] for i in rows], *[y.shape[i] for i in columns]))
 
 
-@implements(np.kron)
+@on_tensors(np.kron)
 def kron(a: Any, b: Any) -> Any:
     x, y = operand(a), operand(b)
     n = max(x.ndim, y.ndim)
@@ -111,7 +127,7 @@ def kron(a: Any, b: Any) -> Any:
     )
 
 
-@implements(np.cross, np.linalg.cross)
+@on_tensors(np.cross)
 def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None) -> Any:
     if axis is not None:
         axisa = axisb = axisc = axis
@@ -119,8 +135,8 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     for v in (x, y):
         if v.shape[-1] not in (2, 3):
             raise ShapeError(f"cross: vectors have 3 (or 2) components, not {v.shape[-1]}.")
-    p = [x[..., i] if i < x.shape[-1] else None for i in range(3)]
-    q = [y[..., i] if i < y.shape[-1] else None for i in range(3)]
+    p: list[Any] = [x[..., i] if i < x.shape[-1] else None for i in range(3)]
+    q: list[Any] = [y[..., i] if i < y.shape[-1] else None for i in range(3)]
 
     def minor(i: int, j: int) -> Any:
         first = None if p[i] is None or q[j] is None else p[i] * q[j]
@@ -131,20 +147,22 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
 
     if p[2] is None and q[2] is None:
         return minor(0, 1)
-    z = stack(minor(1, 2), minor(2, 0), minor(0, 1), axis=p[0].ndim if p[0].ndim >= q[0].ndim else q[0].ndim)
+    z = stack(minor(1, 2), minor(2, 0), minor(0, 1), axis=max(p[0].ndim, q[0].ndim))
     return moveaxis(z, -1, axisc)
 
 
-@implements(np.trace, method="trace")
+@on_tensors(np.trace, method="trace")
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
     d = diagonal(a, offset, axis1, axis2)
+    if dtype is not None:
+        d = cast(d, dtype)
     return store(sum_over(d, axis=(d.ndim - 1,)), out)
 
 
 # einsum ---------------------------------------------------------------------------------------
 
 
-@implements(np.einsum)
+@on_tensors(np.einsum)
 def einsum(*operands: Any, out: Any = None, optimize: Any = False, **keywords: Any) -> Any:
     """``np.einsum``: any subscripts; NumPy's optimized path is used from three operands on."""
     if keywords:
@@ -227,101 +245,47 @@ def _widened(x: Any, term: str, sizes: dict[str, int]) -> Any:
 
 # Convolution ----------------------------------------------------------------------------------
 
-
-def _windows(x: Any, width: int) -> Any:
-    """Rows x[i : i + width] of a vector."""
-    return x[np.arange(x.shape[0] - width + 1)[:, None] + np.arange(width)]
+_MODES = {0: "valid", 1: "same", 2: "full", "v": "valid", "s": "same", "f": "full"}
 
 
-@implements(np.convolve)
-def convolve(a: Any, v: Any, mode: str = "full") -> Any:
+def _two_vectors(name: str, a: Any, v: Any) -> tuple[Any, Any]:
     x, y = operand(a), operand(v)
+    x, y = (reshape(z, shape=(1,)) if z.ndim == 0 else z for z in (x, y))
     if x.ndim != 1 or y.ndim != 1 or not x.size or not y.size:
-        raise ShapeError(f"convolve needs two non-empty vectors, the shapes are {x.shape} and {y.shape}.")
-    if x.shape[0] < y.shape[0]:
-        x, y = y, x
-    return _slide(x, y[::-1], mode, 0)
+        raise ShapeError(f"{name} needs two non-empty vectors, the shapes are {x.shape} and {y.shape}.")
+    return x, y
 
 
-def _slide(x: Any, kernel: Any, mode: str, shift: int) -> Any:
-    n, m = x.shape[0], kernel.shape[0]
+def _part(full: Any, n: int, m: int, mode: Any, shift: int = 0) -> Any:
+    """What ``mode`` asks for of the full convolution of n >= m elements."""
+    mode = _MODES.get(mode, mode)
     if mode not in ("full", "same", "valid"):
         raise ArgumentError(f"mode must be 'full', 'same' or 'valid', not {mode!r}.")
-    zeros = np.zeros(m - 1, x.dtype)
-    full = matmul(_windows(concatenate(zeros, x, zeros, axis=0), m), kernel)
     if mode == "full":
         return full
-    if mode == "valid":
-        return full[m - 1 : n]
-    start = (m - 1) // 2 + shift
-    return full[start : start + n]
+    start = m - 1 if mode == "valid" else (m - 1) // 2 + shift
+    return full[start : n if mode == "valid" else start + n]
 
 
-@implements(np.correlate)
-def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
-    x, y = operand(a), operand(v)
-    if x.ndim != 1 or y.ndim != 1 or not x.size or not y.size:
-        raise ShapeError(f"correlate needs two non-empty vectors, the shapes are {x.shape} and {y.shape}.")
-    y = _conj(y)
-    if x.shape[0] >= y.shape[0]:
-        return _slide(x, y, mode, 0)
-    return _slide(y[::-1], x[::-1], mode, (x.shape[0] - 1) % 2)  # NumPy swaps the two and reverses the result
+@on_tensors(np.convolve)
+def convolve(a: Any, v: Any, mode: Any = "full") -> Any:
+    x, y = _two_vectors("convolve", a, v)
+    n, m = x.shape[0], y.shape[0]
+    return _part(contract.convolve(x, y), max(n, m), min(n, m), mode)
 
 
-# Polynomials ----------------------------------------------------------------------------------
-
-
-@implements(np.polyval)
-def polyval(p: Any, x: Any) -> Any:
-    c, x = operand(p), operand(x)
-    y: Any = x * 0
-    for k in range(c.shape[0]):
-        y = y * x + c[k]
-    return y
-
-
-def _aligned(a1: Any, a2: Any) -> tuple[Any, Any]:
-    p, q = operand(a1), operand(a2)
-    p, q = (reshape(v, shape=(1,)) if v.ndim == 0 else v for v in (p, q))
-    n = max(p.shape[0], q.shape[0])
-    return tuple(concatenate(np.zeros(n - v.shape[0], v.dtype), v, axis=0) if v.shape[0] < n else v for v in (p, q))  # type: ignore[return-value]
-
-
-@implements(np.polyadd)
-def polyadd(a1: Any, a2: Any) -> Any:
-    p, q = _aligned(a1, a2)
-    return p + q
-
-
-@implements(np.polysub)
-def polysub(a1: Any, a2: Any) -> Any:
-    p, q = _aligned(a1, a2)
-    return p - q
-
-
-@implements(np.polymul)
-def polymul(a1: Any, a2: Any) -> Any:
-    return convolve(a1, a2)
-
-
-@implements(np.polyder)
-def polyder(p: Any, m: int = 1) -> Any:
-    c = operand(p)
-    for _ in range(m):
-        c = c[:-1] * np.arange(c.shape[0] - 1, 0, -1)
-    return c
-
-
-@implements(np.polyint)
-def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
-    c = operand(p)
-    constants = np.zeros(m) if k is None else np.broadcast_to(concrete(k, "polyint"), (m,))
-    for i in range(m):
-        c = concatenate(c / np.arange(c.shape[0], 0, -1), constants[i : i + 1], axis=0)
-    return c
+@on_tensors(np.correlate)
+def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
+    x, y = _two_vectors("correlate", a, v)
+    n, m = x.shape[0], y.shape[0]
+    full = contract.convolve(x, contract.reverse(_conj(y)))
+    if n >= m:
+        return _part(full, n, m, mode, 1 - m % 2)
+    # NumPy swaps the two and reverses the result.
+    return contract.reverse(_part(contract.reverse(full), m, n, mode, 1 - n % 2))
 
 
 __all__ = [
-    "convolve", "correlate", "cross", "dot", "einsum", "inner", "kron", "matmul", "matvec", "outer", "polyadd", "polyder",
-    "polyint", "polymul", "polysub", "polyval", "tensordot", "trace", "vdot", "vecdot", "vecmat",
+    "convolve", "correlate", "cross", "dot", "einsum", "inner", "kron", "matmul", "matvec", "outer", "tensordot", "trace",
+    "vdot", "vecdot", "vecmat",
 ]  # fmt: skip

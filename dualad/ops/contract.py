@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,9 +10,9 @@ import numpy as np
 
 from dualad.core.errors import ShapeError
 from dualad.core.primitive import Binary, Primitive
-from dualad.ops.kinds import Bilinear, Params, align_ranks, general
+from dualad.ops.kinds import Bilinear, Params, align_ranks, bilinear, general
 from dualad.ops.samples import array, several
-from dualad.ops.shape import broadcast_to, reshape, transpose
+from dualad.ops.shape import broadcast_to, concatenate, reshape, transpose
 
 
 def swap_last(x: Any) -> Any:
@@ -113,7 +114,10 @@ matmul = _Matmul(
 
 
 def _einsum(*xs: Any, terms: tuple[str, ...], out: str) -> Any:
-    return np.einsum(f"{','.join(terms)}->{out}", *xs, optimize=len(xs) > 2)
+    # Without optimization NumPy loops over all indices at once; with it, BLAS multiplies, but a call takes longer.
+    size = dict(zip("".join(terms), (n for x in xs for n in x.shape), strict=True))
+    optimize = len(xs) > 2 or (len(xs) == 2 and math.prod(size.values()) > 20_000)
+    return np.einsum(f"{','.join(terms)}->{out}", *xs, optimize=optimize)
 
 
 def _einsum_jvp(ts: Any, y: Any, *xs: Any, terms: tuple[str, ...], out: str) -> Any:
@@ -187,3 +191,36 @@ einsum = general(
         array((2, 3), (4,), params=({"terms": ("ij", "k"), "out": "jk"},)),
     ),
 )
+
+# Convolution ----------------------------------------------------------------------------------
+
+
+def reverse(x: Any) -> Any:
+    return x[::-1]
+
+
+def _windows(x: Any, width: int) -> Any:
+    """The last axis, filled with zeros on both sides, as all its windows: (..., n + width - 1, width)."""
+    zeros = np.zeros((*x.shape[:-1], width - 1), x.dtype)
+    wide = concatenate(zeros, x, zeros, axis=x.ndim - 1)
+    starts = np.arange(wide.shape[-1] - width + 1)
+    return wide[..., starts[:, None] + np.arange(width)]
+
+
+def _convolve_batch(prim: Primitive, args: Sequence[Any], batched: Sequence[bool], size: int, params: Params) -> Any:
+    a, v = args
+    if a.shape[-1] < v.shape[-1]:  # windows as wide as the shorter one
+        a, v = v, a
+    y = matmul(_windows(a, v.shape[-1]), reshape(v[..., ::-1], shape=(*v.shape, 1)))
+    return reshape(y, shape=y.shape[:-1])
+
+
+convolve = bilinear(
+    "convolve",
+    lambda a, v: np.convolve(a, v),
+    lambda g, a, v: convolve(g, reverse(v))[v.shape[0] - 1 : g.shape[0]],
+    lambda g, a, v: convolve(g, reverse(a))[a.shape[0] - 1 : g.shape[0]],
+    batch=_convolve_batch,
+    samples=several(array((5,), (3,), complex=True), array((2,), (4,)), array((1,), (1,))),
+)
+convolve.__doc__ = "The full convolution of two non-empty vectors."

@@ -61,7 +61,7 @@ def _cofactor(a: Any, *ts: Any) -> Any:
         if not ts:
             return d * bt
         btt = np.swapaxes(b @ ts[0], -1, -2)
-        return d * (np.trace(btt, axis1=-2, axis2=-1)[..., None, None] * bt - btt @ bt)
+        return d * (np.trace(btt, axis1=-2, axis2=-1)[..., None, None] * bt - bt @ btt)
     # In the basis of the SVD: no division, so singular matrices are no exception.
     u, s, vh = np.linalg.svd(a)
     one, two = _products_without(s)

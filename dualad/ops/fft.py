@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from dualad.core.primitive import Primitive
+from dualad.ops.arithmetic import conjugate, real_part
 from dualad.ops.kinds import Params, linear
-from dualad.ops.samples import array
+from dualad.ops.samples import Sample, array
 from dualad.ops.shape import concatenate
 
 
@@ -33,6 +34,14 @@ _PARAMS: tuple[dict[str, Any], ...] = (
     {"n": 2, "axis": 0, "norm": "forward"},
 )
 
+_SWAPPED = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": "backward"}
+
+
+def swapped(norm: Any) -> Any:
+    """The norm under which the transform in the other direction has this one's factor."""
+    return _SWAPPED[norm]
+
+
 # The DFT matrix is symmetric, so the transpose is the transform itself, with cutting and filling exchanged.
 fft = linear(
     "fft",
@@ -47,4 +56,37 @@ ifft = linear(
     lambda g, x, *, n, axis, norm: resized(ifft(g, n=n, axis=axis, norm=norm), x.shape[axis], axis),
     batch=_batch,
     samples=array((3, 4), params=_PARAMS, complex=True),
+)
+# Of a real vector, the first half of the transform (the rest is its conjugate).
+rfft = linear(
+    "rfft",
+    lambda x, n, axis, norm: np.fft.rfft(x, n, axis, norm),
+    lambda g, x, *, n, axis, norm: resized(real_part(fft(g, n=n, axis=axis, norm=norm)), x.shape[axis], axis),
+    batch=_batch,
+    samples=array((3, 4), params=(*_PARAMS, {"n": 5, "axis": 1, "norm": "backward"})),
+)
+
+
+def _irfft_transpose(g: Any, x: Any, *, n: int, axis: int, norm: Any) -> Any:
+    half = n // 2 + 1
+    counted = np.full(half, 2, g.dtype)  # entries that stand for their conjugates too
+    counted[0] = 1
+    if n % 2 == 0:
+        counted[-1] = 1
+    counted = counted.reshape((half,) + (1,) * (len(x.shape) - axis - 1))
+    return resized(conjugate(rfft(g, n=n, axis=axis, norm=swapped(norm))) * counted, x.shape[axis], axis)
+
+
+def _irfft_samples() -> list[Sample]:
+    (x, _), z = array((3, 4), complex=True)()[:2], array((3, 4), complex=True)()[2]
+    return [*[Sample(z.args, {**p, "n": n}) for p in _PARAMS for n in (5, 6)], Sample(x.args, _PARAMS[0])]
+
+
+# Linear over the reals: it ignores the imaginary parts of the first and (for even n) the last entry.
+irfft = linear(
+    "irfft",
+    lambda x, n, axis, norm: np.fft.irfft(x, n, axis, norm),
+    _irfft_transpose,
+    batch=_batch,
+    samples=_irfft_samples,
 )

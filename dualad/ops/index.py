@@ -235,6 +235,32 @@ _ALL_BUT_FIRST = range(1, 64)
 class _Index(Movement):
     """Calls without index arrays are hot: ``bind`` without its search."""
 
+    accumulates = True
+
+    def accumulate(
+        self, g: Any, mine: bool, parents: Sequence[Any], args: Sequence[Any], params: Params, cts: Any, owned: Any
+    ) -> bool:
+        """Add to the cotangent of the indexed array in place: a loop over n elements takes O(n), not O(n^2)."""
+        x, *arrays = args
+        if parents[0] is None or type(g) is Tensor or g.dtype != x.dtype or any(type(a) is Tensor for a in arrays):
+            return False
+        k = parents[0][0]
+        c = cts.get(k)
+        if c is None:
+            cts[k] = _scatter(g, *arrays, shape=x.shape, **params)
+        elif type(c) is not np.ndarray:
+            return False
+        else:
+            if k not in owned:
+                cts[k] = c = c.copy()
+            key = _fill(params["template"], arrays)
+            if arrays:
+                np.add.at(c, key, g)
+            else:
+                c[key] += g
+        owned.add(k)
+        return True
+
     def __call__(self, x: Any, *arrays: Any, template: Template) -> Any:
         if arrays:
             return bind(self, (x, *arrays), {"template": template})
@@ -286,17 +312,22 @@ def _winners_batch(prim: Primitive, args: Sequence[Any], batched: Sequence[bool]
 winners = constant("winners", _winners, 0, batch=_winners_batch)
 
 
-def _index_set_transpose(g: Any, x: Any, v: Any, *arrays: Any, template: Template) -> Any:
+def _fitted(gv: Any, shape: tuple[int, ...]) -> Any:
+    """The cotangent of assigned values that were broadcast to the place."""
     from dualad.ops.reduce import sum_to
 
+    if gv.shape == shape:
+        return gv
+    dims = shape[max(0, len(shape) - gv.ndim) :]
+    gv = sum_to(gv, dims)
+    return gv if dims == shape else reshape(gv, shape=shape)
+
+
+def _index_set_transpose(g: Any, x: Any, v: Any, *arrays: Any, template: Template) -> Any:
     gv = index(g, *arrays, template=template)
     if arrays:
         gv = where(winners(*arrays, template=template, shape=x.shape), gv, g.dtype.type(0))
-    if gv.shape != v.shape:
-        dims = v.shape[max(0, len(v.shape) - gv.ndim) :]
-        gv = sum_to(gv, dims)
-        if dims != v.shape:
-            gv = reshape(gv, shape=v.shape)
+    gv = _fitted(gv, v.shape)
     gx = index_set(g, g.dtype.type(0), *arrays, template=template)
     return (gx, gv, *[None] * len(arrays))
 
@@ -327,6 +358,37 @@ def _index_set_samples() -> list[Sample]:
 
 
 class _IndexSet(Linear):
+    accumulates = True
+
+    def accumulate(
+        self, g: Any, mine: bool, parents: Sequence[Any], args: Sequence[Any], params: Params, cts: Any, owned: Any
+    ) -> bool:
+        """The cotangent goes on to the array before the assignment, in place where it is this walk's own."""
+        x, v, *arrays = args
+        if type(g) is not np.ndarray or g.dtype != x.dtype or v.dtype != x.dtype:
+            return False
+        if any(type(a) is Tensor for a in arrays):
+            return False
+        key = _fill(params["template"], arrays)
+        px, pv = parents[:2]
+        if pv is not None:
+            gv: Any = np.array(g[key])[()]
+            if arrays:
+                gv = np.where(_winners(*arrays, shape=x.shape, **params), gv, g.dtype.type(0))[()]
+            gv = _fitted(gv, v.shape)
+            c = cts.get(pv[0])
+            cts[pv[0]] = gv if c is None else c + gv
+        if px is not None:
+            g = g if mine else g.copy()
+            g[key] = 0
+            c = cts.get(px[0])
+            if c is None:
+                owned.add(px[0])
+                cts[px[0]] = g
+            else:
+                cts[px[0]] = c + g
+        return True
+
     def __call__(self, x: Any, v: Any, *arrays: Any, template: Template) -> Any:
         if arrays or type(x) is Tensor or type(v) is Tensor:
             return bind(self, (x, v, *arrays), {"template": template})

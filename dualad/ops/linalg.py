@@ -1,4 +1,4 @@
-"""Linear algebra: solve, inverses, factorizations. Matrices are the last two axes, the leading ones broadcast.
+"""Linear algebra: systems, inverses, factorizations. Matrices are the last two axes, the leading ones broadcast.
 
 Transposes are taken without conjugation (the convention of the whole library), so for complex matrices each formula is the
 transpose of the jvp as an R-linear map: the transpose of ``t -> conj(t).T`` is itself.
@@ -17,7 +17,7 @@ from dualad.ops.contract import matmul, swap_last
 from dualad.ops.index import ARRAY, index, scatter
 from dualad.ops.kinds import general, leading_dims
 from dualad.ops.samples import Sample, Samples
-from dualad.ops.shape import reshape
+from dualad.ops.shape import concatenate, reshape
 
 
 def H(x: Any) -> Any:
@@ -45,10 +45,11 @@ def column(v: Any) -> Any:
 
 
 def lower(x: Any, k: int = 0) -> Any:
-    return x * np.tri(*x.shape[-2:], k=k, dtype=x.real.dtype if not hasattr(x, "level") else _real(x.dtype))
+    rows, columns = x.shape[-2:]
+    return x * np.tri(rows, columns, k, dtype=real_dtype(x.dtype))
 
 
-def _real(dtype: Any) -> Any:
+def real_dtype(dtype: Any) -> Any:
     return np.zeros((), dtype).real.dtype
 
 
@@ -149,7 +150,7 @@ def _pinv_vjp(g: Any, need: Any, y: Any, a: Any, *, rcond: Any, hermitian: bool)
 
 
 def _rest(projector: Any) -> Any:
-    return np.eye(projector.shape[-1], dtype=_real(projector.dtype)) - projector
+    return np.eye(projector.shape[-1], dtype=real_dtype(projector.dtype)) - projector
 
 
 pinv = general(
@@ -169,15 +170,15 @@ pinv = general(
 def _half(x: Any) -> Any:
     """Lower triangle with half the diagonal."""
     n = x.shape[-1]
-    return x * (np.tri(n, dtype=_real(x.dtype)) - 0.5 * np.eye(n, dtype=_real(x.dtype)))
+    return x * (np.tri(n, dtype=real_dtype(x.dtype)) - 0.5 * np.eye(n, dtype=real_dtype(x.dtype)))
 
 
-def _symmetric(x: Any) -> Any:
+def symmetric(x: Any) -> Any:
     return (x + H(x)) / 2
 
 
 def _cholesky_jvp(ts: Any, y: Any, a: Any) -> Any:
-    s = solve(y, H(solve(y, H(_symmetric(ts[0])))))
+    s = solve(y, H(solve(y, H(symmetric(ts[0])))))
     return matmul(y, _half(s))
 
 
@@ -185,7 +186,7 @@ def _cholesky_vjp(g: Any, need: Any, y: Any, a: Any) -> Any:
     p = _half(matmul(swap_last(y), g))
     left = solve(swap_last(y), p)
     # times conj(L)^-1 from the right
-    return (_symmetric(swap_last(solve(H(y), swap_last(left)))),)
+    return (symmetric(swap_last(solve(H(y), swap_last(left)))),)
 
 
 cholesky = general(
@@ -200,9 +201,25 @@ cholesky = general(
 )
 
 
-def _qr(a: Any) -> Any:
-    q, r = np.linalg.qr(a)
-    return q, r
+def complement_jvp(u1: Any, u2: Any, d1: Any) -> Any:
+    """The tangent of the orthogonal complement u2 of u1, which rotates no more than it must."""
+    return -matmul(u1, matmul(H(d1), u2))
+
+
+def complement_vjp(u1: Any, u2: Any, g: Any) -> Any:
+    """The cotangent of u1 from that of [u1, u2]."""
+    k = u1.shape[-1]
+    return g[..., :k] - conjugate(matmul(u2, matmul(swap_last(g[..., k:]), u1)))
+
+
+def first(x: Any, k: int) -> Any:
+    """The first k columns."""
+    return x if x.shape[-1] == k else x[..., :k]
+
+
+def joined(a: Any, b: Any) -> Any:
+    """[a, b], side by side."""
+    return concatenate(a, b, axis=a.ndim - 1)
 
 
 def _times_inverse(x: Any, r: Any) -> Any:
@@ -214,20 +231,31 @@ def _imaginary(x: Any) -> Any:
     return x - real_part(x)
 
 
-def _qr_jvp(ts: Any, y: Any, a: Any) -> Any:
+def _qr_jvp(ts: Any, y: Any, a: Any, *, full: bool) -> Any:
     q, r = y
-    c = _times_inverse(ts[0], r)
-    p = matmul(H(q), c)
+    k = a.shape[-1]
+    q1, r1 = first(q, k), r if r.shape[-2] == k else r[..., :k, :]
+    c = _times_inverse(ts[0], r1)
+    p = matmul(H(q1), c)
     low = lower(p, -1)
     rotation = low - H(low)
     if a.dtype.kind == "c":
         rotation = rotation + diagonal_matrix(_imaginary(diagonal(p)))
-    return matmul(q, rotation - p) + c, matmul(p - rotation, r)
+    dq, dr = matmul(q1, rotation - p) + c, matmul(p - rotation, r1)
+    if q.shape[-1] > k:
+        dq = joined(dq, complement_jvp(q1, q[..., k:], dq))
+        dr = concatenate(dr, np.zeros((*dr.shape[:-2], q.shape[-1] - k, k), dr.dtype), axis=dr.ndim - 2)
+    return dq, dr
 
 
-def _qr_vjp(g: Any, need: Any, y: Any, a: Any) -> Any:
+def _qr_vjp(g: Any, need: Any, y: Any, a: Any, *, full: bool) -> Any:
     q, r = y
     gq, gr = g
+    k = a.shape[-1]
+    if q.shape[-1] > k:
+        gq = None if gq is None else complement_vjp(q[..., :k], q[..., k:], gq)
+        gr = None if gr is None else gr[..., :k, :]
+        q, r = q[..., :k], r[..., :k, :]
     g_rotation = 0
     gc: Any = 0
     if gq is not None:
@@ -242,15 +270,20 @@ def _qr_vjp(g: Any, need: Any, y: Any, a: Any) -> Any:
     return (swap_last(solve(r, swap_last(gc))),)
 
 
-# Reduced, for at least as many rows as columns: dualad.numpy.linalg.qr brings the others to that form.
+def _qr_samples() -> list[Sample]:
+    out = [Sample(s.args, {"full": False}) for s in square((3, 3), (4, 2), (2, 3, 2))()]
+    return out + [Sample(s.args, {"full": True}, degenerate=True) for s in square((4, 2))()]  # JAX has no derivative
+
+
+# For at least as many rows as columns: dualad.numpy.linalg.qr brings the others to that form.
 qr = general(
     "qr",
-    _qr,
+    lambda a, full: tuple(np.linalg.qr(a, "complete" if full else "reduced")),
     _qr_jvp,
     _qr_vjp,
     keep="y",
     multiple=True,
     batch=leading_dims,
-    samples=square((3, 3), (4, 2), (2, 3, 2)),
+    samples=_qr_samples,
     source="Walter & Lehmann 2010, arXiv:1009.6112",
 )

@@ -255,9 +255,22 @@ def _root_taylor(series: Sequence[Any], order: int, *, axis: tuple[int, ...]) ->
     return y
 
 
+def _root_sum_squares(x: Any, axis: tuple[int, ...]) -> Any:
+    with np.errstate(over="ignore"):
+        y = np.sqrt(np.add.reduce(x * x, axis=axis))
+    info = np.finfo(y.dtype)
+    fine = (y > info.tiny**0.5 / info.eps) & (y < np.inf)
+    if fine if y.ndim == 0 else fine.all():
+        return y
+    # Where squares vanish or overflow, of numbers scaled to 1.
+    largest = np.maximum.reduce(np.abs(x), axis=axis, keepdims=True, initial=0)
+    scale = np.where((largest > 0) & (largest < np.inf), largest, y.dtype.type(1))
+    return np.sqrt(np.add.reduce((x / scale) ** 2, axis=axis)) * np.reshape(scale, y.shape)[()]
+
+
 root_sum_squares = _General(
     "root_sum_squares",
-    lambda x, axis: np.sqrt(np.add.reduce(x * x, axis=axis)),
+    _root_sum_squares,
     lambda ts, y, x, *, axis: sum(ratio(x, expand_dims(y, axis=axis)) * ts[0], axis=axis),
     lambda g, need, y, x, *, axis: (expand_dims(g, axis=axis) * ratio(x, expand_dims(y, axis=axis)),),
     keep="xy",
@@ -268,4 +281,4 @@ root_sum_squares = _General(
         lambda: [Sample((np.zeros((2, 3)),), {"axis": (1,)}, degenerate=True, order=1)],
     ),
 )
-root_sum_squares.__doc__ = "sqrt(sum(x^2)) of real x; zero derivative at zero."
+root_sum_squares.__doc__ = "sqrt(sum(x^2)) of real x, also where squares vanish or overflow; zero derivative at zero."

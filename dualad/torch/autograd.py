@@ -36,7 +36,7 @@ class Function:
             for i, x in zip(places, xs, strict=True):
                 full[i] = Tensor(x)
             with no_grad():
-                out = cls.forward(ctx, *full)  # type: ignore[attr-defined]
+                out = cls.forward(ctx, *full)
             many = isinstance(out, tuple)
             return (tuple(o._core for o in out) if many else out._core), ctx
 
@@ -47,7 +47,7 @@ class Function:
 
         def pull(ctx: Context, g: Any) -> tuple[Any, ...]:
             gs = tuple(Tensor(v) for v in g) if isinstance(g, tuple) else (Tensor(g),)
-            found = cls.backward(ctx, *gs)  # type: ignore[attr-defined]
+            found = cls.backward(ctx, *gs)
             found = found if isinstance(found, tuple) else (found,)
             return tuple(None if found[i] is None else found[i]._core for i in places)
 

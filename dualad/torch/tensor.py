@@ -276,7 +276,7 @@ class Tensor:
     def __iter__(self) -> Any:
         if self.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        return iter([self[i] for i in range(self.shape[0])])  # type: ignore[index]
+        return iter([self[i] for i in range(self.shape[0])])
 
     def __hash__(self) -> int:
         return id(self)

@@ -115,7 +115,7 @@ class Linear(Module):
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         self.in_features, self.out_features = in_features, out_features
         bound = 1 / math.sqrt(in_features) if in_features else 0.0
-        draw = lambda *s: RANDOM[0].uniform(-bound, bound, s).astype(np.float32)
+        draw: Any = lambda *s: np.asarray(RANDOM[0].uniform(-bound, bound, s), np.float32)
         self.weight = Parameter(draw(out_features, in_features))
         self.bias = Parameter(draw(out_features)) if bias else None
 
