@@ -256,7 +256,12 @@ def _powers(size: Any, ord: float, axes: tuple[int, ...]) -> Any:
         return sum_over(size, axis=axes)
     largest = stop_gradient(reductions.max(stop_gradient(size), axis=axes, keepdims=True))
     usual = where((largest > 0) & (largest < np.inf), largest, 1.0)
-    total = sum_over((size / usual) ** ord, axis=axes)
+    size = size / usual
+    if 0 < ord < 1:  # at 0 the power is infinitely steep, and the size has a kink: the kink's 0 wins
+        powers = where(size == 0, 0.0, where(size == 0, 1.0, size) ** ord)
+    else:
+        powers = size**ord
+    total = sum_over(powers, axis=axes)
     zero = total == 0
     return where(zero, 0.0, where(zero, 1.0, total) ** (1.0 / ord)) * reshape(usual, shape=total.shape)
 

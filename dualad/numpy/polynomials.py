@@ -15,6 +15,7 @@ from dualad.numpy.creation import vander
 from dualad.numpy.operands import on_tensors
 from dualad.numpy.products import convolve
 from dualad.numpy.shaping import concrete, operand
+from dualad.ops import spectral
 from dualad.ops.contract import matmul, swap_last
 from dualad.ops.linalg import column
 from dualad.ops.reduce import sum as sum_over
@@ -154,11 +155,7 @@ def roots(p: Any) -> Any:
     if not nonzero.size:
         return np.array([])
     c = c[int(nonzero[0]) :] * 1.0
-    n = c.shape[0] - 1
-    if n == 0:
-        return np.array([])
-    first = reshape(-c[1:] / c[0], shape=(1, n))
-    return linalg.eigvals(concatenate(first, np.eye(n - 1, n, dtype=c.dtype), axis=0))
+    return spectral.roots(c) if c.shape[0] > 1 else np.array([])
 
 
 __all__ = ["polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "roots"]

@@ -243,6 +243,16 @@ def _widened(x: Any, term: str, sizes: dict[str, int]) -> Any:
     return x if x.shape == shape else broadcast_to(x, shape=shape)
 
 
+@on_tensors(np.einsum_path)
+def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: bool = False) -> Any:
+    """``np.einsum_path``: it looks at shapes only."""
+    if einsum_call:
+        raise ArgumentError("einsum_path: einsum_call is NumPy's own; leave it away.")
+    subscripts, xs = (operands[0], operands[1:]) if isinstance(operands[0], str) else _interleaved(operands)
+    shapes = [np.broadcast_to(np.float64(0), np.shape(operand(x))) for x in xs]
+    return np.einsum_path(subscripts, *shapes, optimize=optimize)
+
+
 # Convolution ----------------------------------------------------------------------------------
 
 _MODES = {0: "valid", 1: "same", 2: "full", "v": "valid", "s": "same", "f": "full"}
@@ -286,6 +296,6 @@ def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
 
 
 __all__ = [
-    "convolve", "correlate", "cross", "dot", "einsum", "inner", "kron", "matmul", "matvec", "outer", "tensordot", "trace",
-    "vdot", "vecdot", "vecmat",
+    "convolve", "correlate", "cross", "dot", "einsum", "einsum_path", "inner", "kron", "matmul", "matvec", "outer",
+    "tensordot", "trace", "vdot", "vecdot", "vecmat",
 ]  # fmt: skip

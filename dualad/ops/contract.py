@@ -92,7 +92,7 @@ matmul = _Matmul(
     _left,
     _right,
     operator="@",
-    numpy=np.matmul,
+    numpy=(np.matmul, np.linalg.matmul),
     batch=_batch,
     samples=several(
         array((2, 3), (3, 4), complex=True),

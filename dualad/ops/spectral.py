@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dualad.core.tensor import Tensor
-from dualad.ops.arithmetic import absolute, conjugate, imag_part, real_part, stop_gradient
+from dualad.ops.arithmetic import absolute, conjugate, imag_part, quotient, real_part, stop_gradient
 from dualad.ops.contract import matmul, swap_last
 from dualad.ops.kinds import constant, elementwise, general, leading_dims
 from dualad.ops.linalg import (
@@ -36,6 +36,7 @@ from dualad.ops.linalg import (
 from dualad.ops.reduce import max as max_over
 from dualad.ops.reduce import sum as sum_over
 from dualad.ops.samples import Sample
+from dualad.ops.shape import stack
 
 # Equal eigenvalues ----------------------------------------------------------------------------
 
@@ -228,8 +229,8 @@ def _svd_vjp(g: Any, need: Any, y: Any, a: Any, *, full: bool) -> Any:
     gp: Any = 0
     extra: Any = 0
     rows, columns = a.shape[-2:]
-    gx = None if gu is None else matmul(swap_last(u1), gu)
-    gy = None if gv is None else matmul(swap_last(v1), gv)
+    gx: Any = None if gu is None else matmul(swap_last(u1), gu)
+    gy: Any = None if gv is None else matmul(swap_last(v1), gv)
     if gx is not None or gy is not None:
         both = gy if gx is None else gx if gy is None else gx + gy
         one = -gy if gx is None else gx if gy is None else gx - gy
@@ -342,4 +343,43 @@ matrix_rank = constant(
     samples=lambda: [
         Sample((m,), {"tol": None, "hermitian": False, "rtol": None}) for m in (np.eye(2), np.ones((2, 3, 2)))
     ],
+)
+
+# Roots ----------------------------------------------------------------------------------------
+
+
+def _powers_and_slope(c: Any, r: Any) -> tuple[Any, Any]:
+    """[r^n, ..., r, 1] in columns, and the derivative of the polynomial at its roots."""
+    n = r.shape[0]
+    powers = [r * 0 + 1]
+    for _ in range(n):
+        powers.append(powers[-1] * r)
+    slope: Any = 0
+    for k in range(n):
+        slope = slope + (n - k) * c[k] * powers[n - k - 1]
+    return stack(*powers[::-1], axis=1), slope
+
+
+def _roots_jvp(ts: Any, y: Any, c: Any) -> Any:
+    powers, slope = _powers_and_slope(c, y)
+    return -quotient(matmul(powers, ts[0]), slope)
+
+
+def _roots_vjp(g: Any, need: Any, y: Any, c: Any) -> Any:
+    powers, slope = _powers_and_slope(c, y)
+    return (-matmul(quotient(g, slope), powers),)
+
+
+# Of a polynomial with n + 1 coefficients, the first of which is not 0: n roots, real if all of them are.
+roots = general(
+    "roots",
+    np.roots,
+    _roots_jvp,
+    _roots_vjp,
+    keep="xy",
+    samples=lambda: [
+        Sample((np.array(c),), degenerate=True)  # JAX orders them otherwise
+        for c in ([1.0, -3.0, 2.0, 0.0], [2.0, -1.0, -4.0, 1.0], [1.0, 2j, 0.5])
+    ],
+    source="implicit function theorem: dr = -dp(r) / p'(r)",
 )

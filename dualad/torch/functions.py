@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,9 +11,9 @@ import numpy as np
 import dualad.numpy as dnp
 from dualad.core.tensor import Tensor as Core
 from dualad.ops.special import SPECIAL
-from dualad.torch.dtypes import default_float, dtype
-from dualad.torch.graph import GRAPH, MODE
-from dualad.torch.tensor import Tensor, core, make
+from dualad.torch.dtypes import default_float
+from dualad.torch.graph import GRAPH
+from dualad.torch.tensor import Tensor, core
 
 NAMES: dict[str, Callable[..., Any]] = {}
 """Every function, by name: the package exports them, and ``METHODS`` are tensor methods too."""
@@ -302,15 +301,15 @@ def equal(input: Any, other: Any) -> builtins.bool:
 # Reductions -----------------------------------------------------------------------------------
 
 
-def _axes(dim: Any) -> Any:
+def axes_of(dim: Any) -> Any:
     return tuple(dim) if isinstance(dim, (list, tuple)) else dim
 
 
 @function()
 def sum(input: Any, dim: Any = None, keepdim: builtins.bool = False, *, dtype: Any = None) -> Any:
     title = "SumBackward0" if dim is None else "SumBackward1"
-    x = input if dtype is None else to(input, dtype)
-    return apply(title, lambda x: dnp.sum(x, axis=_axes(dim), keepdims=keepdim), x)
+    kind = None if dtype is None else dtype.numpy
+    return apply(title, lambda x: dnp.sum(x, axis=axes_of(dim), dtype=kind, keepdims=keepdim), input)
 
 
 @function()
@@ -321,7 +320,7 @@ def mean(input: Any, dim: Any = None, keepdim: builtins.bool = False) -> Any:
             f"{input.dtype.name.title()}"
         )
     title = "MeanBackward0" if dim is None else "MeanBackward1"
-    return apply(title, lambda x: dnp.mean(x, axis=_axes(dim), keepdims=keepdim), input)
+    return apply(title, lambda x: dnp.mean(x, axis=axes_of(dim), keepdims=keepdim), input)
 
 
 @function()
@@ -338,7 +337,7 @@ def _spread(name: str, f: Callable[..., Any], title: str) -> None:
         if isinstance(dim, builtins.bool):
             dim, unbiased = None, dim
         ddof = correction if unbiased is None else int(unbiased)
-        return apply(title, lambda x: f(x, axis=_axes(dim), ddof=ddof, keepdims=keepdim), input)
+        return apply(title, lambda x: f(x, axis=axes_of(dim), ddof=ddof, keepdims=keepdim), input)
 
     run.__name__ = name
     NAMES[name] = run
@@ -366,7 +365,7 @@ def _extremum(name: str, f: Callable[..., Any], arg: Callable[..., Any]) -> None
     NAMES[name] = run
     METHODS.add(name)
     NAMES[f"a{name}"] = lambda input, dim=(), keepdim=False: apply(
-        f"A{name}Backward0", lambda x: f(x, axis=_axes(dim) or None, keepdims=keepdim), input
+        f"A{name}Backward0", lambda x: f(x, axis=axes_of(dim) or None, keepdims=keepdim), input
     )
     METHODS.add(f"a{name}")
 
@@ -446,7 +445,7 @@ def _logsumexp(x: Any, dim: Any, keep: builtins.bool) -> Any:
 
 @function()
 def logsumexp(input: Any, dim: Any, keepdim: builtins.bool = False) -> Any:
-    return apply("LogsumexpBackward0", lambda x: _logsumexp(x, _axes(dim), keepdim), input)
+    return apply("LogsumexpBackward0", lambda x: _logsumexp(x, axes_of(dim), keepdim), input)
 
 
 @function()
@@ -462,317 +461,8 @@ def softmax(input: Any, dim: int = -1) -> Any:
 @function()
 def norm(input: Any, p: Any = 2, dim: Any = None, keepdim: builtins.bool = False) -> Any:
     def f(x: Any) -> Any:
-        axes = tuple(range(len(x.shape))) if dim is None else _axes(dim)
+        axes = tuple(range(len(x.shape))) if dim is None else axes_of(dim)
         order = 2 if p == "fro" else p
         return dnp.linalg.vector_norm(x, axis=axes, ord=order, keepdims=keepdim)
 
     return apply("LinalgVectorNormBackward0", f, input)
-
-
-# Products -------------------------------------------------------------------------------------
-
-
-@function()
-def matmul(input: Any, other: Any) -> Any:
-    a, b = pair(input, other)
-    ranks = (len(a.shape), len(b.shape))
-    title = {(1, 1): "DotBackward0", (2, 1): "MvBackward0", (1, 2): "SqueezeBackward4", (2, 2): "MmBackward0"}.get(
-        ranks, "UnsafeViewBackward0"
-    )
-    if min(ranks) > 0 and a.shape[-1] != b.shape[-2 if ranks[1] > 1 else 0]:
-        if ranks == (2, 2):
-            raise RuntimeError(
-                f"mat1 and mat2 shapes cannot be multiplied ({a.shape[0]}x{a.shape[1]} and {b.shape[0]}x{b.shape[1]})"
-            )
-        raise RuntimeError(f"size mismatch, got input {tuple(a.shape)} and other {tuple(b.shape)}")
-    return wrap(dnp.matmul(a, b), title)
-
-
-for _name in ("mm", "mv", "bmm"):
-    NAMES[_name] = matmul
-    METHODS.add(_name)
-
-
-@function()
-def dot(input: Any, other: Any) -> Any:
-    return apply("DotBackward0", dnp.dot, input, other)
-
-
-@function("ger")
-def outer(input: Any, vec2: Any) -> Any:
-    return apply("MulBackward0", dnp.outer, input, vec2)
-
-
-@function(method=False)
-def einsum(equation: str, *operands: Any) -> Any:
-    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
-        operands = tuple(operands[0])
-    return apply("EinsumBackward0", lambda *xs: dnp.einsum(equation, *xs), *operands)
-
-
-@function()
-def addmm(input: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
-    return apply("AddmmBackward0", lambda c, a, b: beta * c + alpha * dnp.matmul(a, b), input, mat1, mat2)
-
-
-# Shapes ---------------------------------------------------------------------------------------
-
-
-def _dims(dims: tuple[Any, ...]) -> tuple[int, ...]:
-    return tuple(dims[0]) if len(dims) == 1 and isinstance(dims[0], (list, tuple)) else dims
-
-
-@function()
-def reshape(input: Any, *shape: Any) -> Any:
-    dims = _dims(shape)
-    known = math.prod(k for k in dims if k != -1)
-    if (-1 in dims and (known == 0 or input.numel() % known)) or (-1 not in dims and known != input.numel()):
-        raise RuntimeError(f"shape '{list(dims)}' is invalid for input of size {input.numel()}")
-    return apply("ViewBackward0", lambda x: dnp.reshape(x, dims), input)
-
-
-NAMES["view"] = reshape
-METHODS.add("view")
-
-
-@function()
-def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
-    n = input.ndim
-    a, b = start_dim % max(n, 1), end_dim % max(n, 1)
-    dims = (*input.shape[:a], math.prod(input.shape[a : b + 1]), *input.shape[b + 1 :])
-    return reshape(input, *dims)
-
-
-@function("swapaxes")
-def transpose(input: Any, dim0: int, dim1: int) -> Any:
-    return apply("TransposeBackward0", lambda x: dnp.swapaxes(x, dim0, dim1), input)
-
-
-@function()
-def t(input: Any) -> Any:
-    return apply("TBackward0", lambda x: dnp.transpose(x), input)
-
-
-@function()
-def permute(input: Any, *dims: Any) -> Any:
-    return apply("PermuteBackward0", lambda x: dnp.transpose(x, _dims(dims)), input)
-
-
-@function()
-def squeeze(input: Any, dim: Any = None) -> Any:
-    if dim is not None and input.shape[dim] != 1:
-        return apply("SqueezeBackward1", lambda x: x, input)
-    return apply("SqueezeBackward0" if dim is None else "SqueezeBackward1", lambda x: dnp.squeeze(x, dim), input)
-
-
-@function()
-def unsqueeze(input: Any, dim: int) -> Any:
-    return apply("UnsqueezeBackward0", lambda x: dnp.expand_dims(x, dim), input)
-
-
-@function()
-def expand(input: Any, *sizes: Any) -> Any:
-    dims = list(_dims(sizes))
-    lead = len(dims) - input.ndim
-    dims = [input.shape[i - lead] if k == -1 else k for i, k in enumerate(dims)]
-    return apply("ExpandBackward0", lambda x: dnp.broadcast_to(x, tuple(dims)), input)
-
-
-NAMES["broadcast_to"] = expand
-
-
-@function()
-def expand_as(input: Any, other: Any) -> Any:
-    return expand(input, *other.shape)
-
-
-@function()
-def repeat(input: Any, *sizes: Any) -> Any:
-    return apply("RepeatBackward0", lambda x: dnp.tile(x, _dims(sizes)), input)
-
-
-@function(method=False)
-def cat(tensors: Any, dim: int = 0) -> Any:
-    return wrap(dnp.concatenate([core(x) for x in tensors], dim), "CatBackward0")
-
-
-NAMES["concat"] = NAMES["concatenate"] = cat
-
-
-@function(method=False)
-def stack(tensors: Any, dim: int = 0) -> Any:
-    return wrap(dnp.stack([core(x) for x in tensors], dim), "StackBackward0")
-
-
-@function()
-def split(tensor: Any, split_size: Any, dim: int = 0) -> Any:
-    n = tensor.shape[dim]
-    cuts = (
-        list(range(split_size, n, split_size)) if isinstance(split_size, int) else np.cumsum(split_size)[:-1].tolist()
-    )
-    return wrap(dnp.array_split(core(tensor), cuts, dim), "SplitBackward0")
-
-
-@function()
-def chunk(input: Any, chunks: int, dim: int = 0) -> Any:
-    return split(input, max(1, -(-input.shape[dim] // chunks)), dim)
-
-
-@function()
-def unbind(input: Any, dim: int = 0) -> Any:
-    return wrap(tuple(dnp.take(core(input), i, dim) for i in range(input.shape[dim])), "UnbindBackward0")
-
-
-@function()
-def flip(input: Any, dims: Any) -> Any:
-    return apply("FlipBackward0", lambda x: dnp.flip(x, _axes(dims)), input)
-
-
-@function()
-def tril(input: Any, diagonal: int = 0) -> Any:
-    return apply("TrilBackward0", lambda x: dnp.tril(x, diagonal), input)
-
-
-@function()
-def triu(input: Any, diagonal: int = 0) -> Any:
-    return apply("TriuBackward0", lambda x: dnp.triu(x, diagonal), input)
-
-
-@function()
-def diag(input: Any, diagonal: int = 0) -> Any:
-    return apply("DiagBackward0", lambda x: dnp.diag(x, diagonal), input)
-
-
-@function()
-def trace(input: Any) -> Any:
-    return apply("TraceBackward0", dnp.trace, input)
-
-
-@function()
-def gather(input: Any, dim: int, index: Any) -> Any:
-    return apply("GatherBackward0", lambda x: dnp.take_along_axis(x, np.asarray(index.value), dim), input)
-
-
-@function()
-def index_select(input: Any, dim: int, index: Any) -> Any:
-    return apply("IndexSelectBackward0", lambda x: dnp.take(x, np.asarray(index.value), dim), input)
-
-
-@function()
-def clone(input: Any) -> Any:
-    if not (input.requires_grad and MODE.enabled):
-        return Tensor(np.array(input.value)[()])
-    return apply("CloneBackward0", lambda x: x * x.dtype.type(1), input)
-
-
-@function("type")
-def to(input: Any, *args: Any, dtype: Any = None, **_: Any) -> Any:
-    for a in args:
-        if isinstance(a, _DType):
-            dtype = a
-        elif isinstance(a, Tensor):
-            dtype = a.dtype
-    if dtype is None or dtype.numpy == input._core.dtype:
-        return input
-    return apply("ToCopyBackward0", lambda x: dnp.astype(x, dtype.numpy), input)
-
-
-_DType = dtype
-
-
-# Making ---------------------------------------------------------------------------------------
-
-
-def _shape(size: tuple[Any, ...]) -> tuple[int, ...]:
-    return tuple(int(k) for k in _dims(size))
-
-
-def _made(value: Any, kind: Any, requires_grad: builtins.bool) -> Tensor:
-    kind = default_float() if kind is None else kind.numpy
-    out = Tensor(np.asarray(value).astype(kind)[()])
-    return out.requires_grad_() if requires_grad else out
-
-
-def _maker(name: str, f: Callable[[tuple[int, ...]], Any]) -> None:
-    def run(*size: Any, dtype: Any = None, requires_grad: builtins.bool = False, **_: Any) -> Tensor:
-        return _made(f(_shape(size)), dtype, requires_grad)
-
-    def like(input: Any, *, dtype: Any = None, requires_grad: builtins.bool = False, **_: Any) -> Tensor:
-        return _made(f(input.shape), input.dtype if dtype is None else dtype, requires_grad)
-
-    run.__name__ = name
-    NAMES[name], NAMES[f"{name}_like"] = run, like
-
-
-RANDOM = [np.random.default_rng(0)]
-_maker("zeros", np.zeros)
-_maker("ones", np.ones)
-_maker("empty", np.zeros)
-_maker("rand", lambda s: RANDOM[0].random(s))
-_maker("randn", lambda s: RANDOM[0].standard_normal(s))
-
-
-@function(method=False)
-def manual_seed(seed: int) -> None:
-    """Seed the generator (NumPy's PCG64: the numbers are not PyTorch's)."""
-    RANDOM[0] = np.random.default_rng(seed)
-
-
-@function(method=False)
-def randint(low: int, high: Any = None, size: Any = None, **_: Any) -> Tensor:
-    if size is None:
-        low, high, size = 0, low, high
-    return Tensor(RANDOM[0].integers(low, high, tuple(size))[()])
-
-
-@function(method=False)
-def randperm(n: int) -> Tensor:
-    return Tensor(RANDOM[0].permutation(n))
-
-
-@function(method=False)
-def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: builtins.bool = False) -> Tensor:
-    out = make(np.full(tuple(size), fill_value).tolist(), dtype)
-    return out.requires_grad_() if requires_grad else out
-
-
-@function(method=False)
-def eye(n: int, m: Any = None, *, dtype: Any = None, requires_grad: builtins.bool = False) -> Tensor:
-    return _made(np.eye(n, m), dtype, requires_grad)
-
-
-@function(method=False)
-def arange(*args: Any, dtype: Any = None, requires_grad: builtins.bool = False) -> Tensor:
-    value = np.arange(*args)
-    value = value if dtype is not None or value.dtype.kind != "f" else value.astype(default_float())
-    out = Tensor(value if dtype is None else value.astype(dtype.numpy))
-    return out.requires_grad_() if requires_grad else out
-
-
-@function(method=False)
-def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, requires_grad: builtins.bool = False) -> Tensor:
-    return _made(np.linspace(start, end, steps), dtype, requires_grad)
-
-
-@function(method=False)
-def from_numpy(ndarray: Any) -> Tensor:
-    if not isinstance(ndarray, np.ndarray):
-        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
-    return Tensor(ndarray)
-
-
-@function(method=False)
-def as_tensor(data: Any, dtype: Any = None) -> Tensor:
-    if isinstance(data, Tensor):
-        return data if dtype is None else to(data, dtype)
-    return make(data, dtype)
-
-
-@function(method=False)
-def is_tensor(obj: Any) -> builtins.bool:
-    return isinstance(obj, Tensor)
-
-
-@function(method=False)
-def numel(input: Any) -> int:
-    return input.numel()

@@ -10,8 +10,10 @@ import numpy as np
 import dualad.numpy as dnp
 from dualad.core.tensor import Tensor as Core
 from dualad.torch import dtypes
-from dualad.torch.functions import METHODS, NAMES, add, apply, cast, div, matmul, mul, pow, sub, to, wrap
+from dualad.torch.functions import METHODS, NAMES, add, apply, cast, div, mul, pow, sub, wrap
 from dualad.torch.graph import MODE
+from dualad.torch.making import RANDOM
+from dualad.torch.shaping import matmul, to
 from dualad.torch.tensor import Tensor, core
 
 IN_PLACE_LEAF = "a leaf Variable that requires grad is being used in an in-place operation."
@@ -181,8 +183,6 @@ setattr(Tensor, "copy_", _copy)
 
 def _random(name: str, draw: Callable[..., Any]) -> None:
     def run(self: Tensor, *args: Any, **keywords: Any) -> Tensor:
-        from dualad.torch.functions import RANDOM
-
         return _replace(self, lambda c: np.asarray(draw(RANDOM[0], c.shape, *args, **keywords), c.dtype)[()], title="")
 
     setattr(Tensor, name, run)

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dualad.torch.functions import NAMES, RANDOM
+from dualad.torch.functions import NAMES
+from dualad.torch.making import RANDOM
 from dualad.torch.nn import functional as functional
 from dualad.torch.tensor import Tensor, make
 

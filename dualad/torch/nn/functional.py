@@ -9,7 +9,8 @@ import numpy as np
 
 import dualad.numpy as dnp
 from dualad.ops.special import SPECIAL
-from dualad.torch.functions import NAMES, RANDOM, apply, log_softmax, wrap
+from dualad.torch.functions import NAMES, apply, log_softmax, wrap
+from dualad.torch.making import RANDOM
 from dualad.torch.tensor import Tensor, core
 
 relu, sigmoid, tanh, softmax = NAMES["relu"], NAMES["sigmoid"], NAMES["tanh"], NAMES["softmax"]
