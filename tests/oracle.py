@@ -93,6 +93,17 @@ ORACLE: dict[str, Any] = {
 """Primitives whose oracle is not ``jax.numpy.<name>(*args, **params)``."""
 
 
+ORACLE |= {
+    "rgamma": lambda x: 1 / jax.scipy.special.gamma(x),
+    "log_expit": jax.nn.log_sigmoid,
+    "erfcinv": lambda x: jax.scipy.special.erfinv(1 - x),
+    "loggamma": jax.scipy.special.gammaln,
+}
+
+# JAX has no such function (or no derivative of it): central differences of the value and of the first derivative decide.
+BY_DIFFERENCES = {"j0", "j1", "y0", "y1", "jv", "yv", "iv", "kv"}
+
+
 def function(name: str) -> Any:
     """The oracle of a primitive."""
     if name in ORACLE:

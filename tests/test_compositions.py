@@ -77,10 +77,21 @@ def programs(draw: Any) -> Any:
     return shapes, code, seed
 
 
+def fits(a: Any, b: Any) -> bool:
+    try:
+        np.broadcast_shapes(a.shape, b.shape)
+    except ValueError:
+        return False
+    return True
+
+
 def run(np_: Any, code: Any, xs: Any) -> Any:
     values = list(xs)
     for op, operands in code:
-        values.append(OPERATIONS[op][2](np_, *[values[i] for i in operands]))
+        chosen = [values[i] for i in operands]
+        if len(chosen) == 2 and not fits(*chosen):
+            chosen[1] = chosen[1].sum()
+        values.append(OPERATIONS[op][2](np_, *chosen))
     total = 0.0
     for k, v in enumerate(values[len(xs) :]):  # every result counts, so that no instruction is dead
         total = total + (k + 1.0) * (v * v * 0.1 + v).sum()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -67,8 +68,39 @@ def test_single_precision_stays() -> None:
     assert grad(lambda v: np.abs(np.fft.fft(v)).sum())(np.array([1, 2, 3, 5], np.float32)).dtype == np.float32
 
 
+NAMES = sorted(np.fft.__all__)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_is_there_with_numpys_signature(name: str) -> None:
+    ours, theirs = (inspect.signature(getattr(m, name)).parameters for m in (dualad.numpy.fft, np.fft))
+    assert list(ours) == list(theirs)
+    assert [p.default for p in ours.values()] == [p.default for p in theirs.values()]
+
+
+def test_whole_axes() -> None:
+    z = arr(3, 4) + 0j
+    for name in ("irfftn", "fftn", "rfftn"):
+        x = z.real if name == "rfftn" else z
+        ours = dualad.jvp(lambda v, name=name: getattr(np.fft, name)(v, s=(-1, -1), axes=(0, 1)), (x,), (x,))[1]
+        np.testing.assert_allclose(ours, getattr(np.fft, name)(x, s=(-1, -1), axes=(0, 1)), atol=1e-14)
+
+
+def test_out_is_a_buffer() -> None:
+    def f(x: Any) -> Any:
+        out = dualad.numpy.zeros(4, complex)
+        np.fft.fft(x, out=out)
+        return (np.abs(out) ** 2).sum()
+
+    np.testing.assert_allclose(grad(f)(np.arange(4.0)), 8 * np.arange(4.0))
+
+
 def test_errors() -> None:
     with pytest.raises(DtypeError, match="use fft"):
         grad(lambda v: np.fft.rfft(v * 1j).real.sum())(np.ones(3))
     with pytest.raises(ArgumentError, match="positive"):
         grad(lambda v: np.fft.fft(v, 0).real.sum())(np.ones(3))
+    with pytest.raises(ArgumentError, match="norm"):
+        grad(lambda v: np.fft.hfft(v, norm="back"))(np.ones(3))
+    with pytest.raises(ArgumentError, match="lengths"):
+        grad(lambda v: np.fft.fftn(v, s=(2, 2), axes=(0,)))(np.ones(3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import jax.numpy as jnp
@@ -43,6 +44,7 @@ CASES: dict[str, list[Case]] = {
     "linalg.cholesky": [
         Case(lambda np, a: np.linalg.cholesky(symmetric(np, a)), (S,)),
         Case(lambda np, a: np.linalg.cholesky(symmetric(np, a), upper=True), (S,)),
+        Case(lambda np, a: np.linalg.cholesky(a @ np.swapaxes(a, 0, 1).conj()), (Z,)),
     ],
     "linalg.qr": [
         Case(lambda np, a: tuple(np.linalg.qr(a)), (TALL,)),
@@ -53,6 +55,9 @@ CASES: dict[str, list[Case]] = {
             oracle="differences",
             why="JAX has no derivative of qr for wide matrices",
         ),
+        Case(lambda np, a: tuple(np.linalg.qr(a, "complete")), (TALL,), degenerate=True),
+        Case(lambda np, a: np.linalg.qr(a, "r"), (STACK,)),
+        Case(lambda np, a: tuple(np.linalg.qr(a)), (Z,)),
     ],
     "linalg.eigh": [
         Case(lambda np, a: tuple(np.linalg.eigh(symmetric(np, a))), (A,)),
@@ -79,15 +84,32 @@ CASES: dict[str, list[Case]] = {
         Case(lambda np, a: tuple(np.linalg.svd(a, full_matrices=False)), (TALL,)),
         Case(lambda np, a: tuple(np.linalg.svd(a, full_matrices=False)), (WIDE,)),
         Case(lambda np, a: np.linalg.svd(a, compute_uv=False), (STACK,)),
+        Case(lambda np, a: np.linalg.svd(a, compute_uv=False), (Z[:, :2],)),
+        Case(lambda np, a: tuple(np.linalg.svd(a)), (TALL,), degenerate=True),
+        Case(lambda np, a: tuple(np.linalg.svd(a)), (WIDE,), degenerate=True),
+        Case(lambda np, a: tuple(np.linalg.svd(symmetric(np, a), hermitian=True)), (A,)),
+        Case(lambda np, a: np.linalg.svd(symmetric(np, a), compute_uv=False, hermitian=True), (A,)),
     ],
     "linalg.svdvals": [Case(lambda np, a: np.linalg.svdvals(a), (TALL,))],
     "linalg.norm": [
         *orders((4,), None, 1, 2, 3, 0.5, np.inf, -np.inf),
+        *orders((3,), -1, -2.5, 0),
         *orders((3, 4), None, "fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf),
         Case(lambda np, x: np.linalg.norm(x, axis=1, keepdims=True), (arr(3, 4),)),
         Case(lambda np, x: np.linalg.norm(x, "nuc", axis=(0, 2)), (arr(3, 2, 4),)),
         Case(lambda np, x: np.linalg.norm(x), (Z,)),
+        Case(lambda np, x: np.linalg.norm(x, 3, axis=0), (Z,)),
+        Case(lambda np, x: np.linalg.norm(x, 2), (Z,)),
         Case(lambda np, x: np.linalg.norm(x), (np.zeros(3),), degenerate=True, order=1),
+        Case(lambda np, x: np.linalg.norm(x, 0.5), (np.array([0.0, 2.0]),), degenerate=True, order=1),
+        Case(
+            lambda np, x: np.linalg.norm(x, "nuc"),
+            (np.outer(arr(3), arr(2, seed=1)),),
+            degenerate=True,
+            order=1,
+            batch=False,
+        ),
+        Case(lambda np, x: np.linalg.norm(x, 2), (np.eye(2),), degenerate=True, order=1),
     ],
     "linalg.vector_norm": [Case(lambda np, x: np.linalg.vector_norm(x, axis=0, ord=3), (arr(3, 2, lo=0.5),))],
     "linalg.matrix_norm": [Case(lambda np, x: np.linalg.matrix_norm(x, ord="nuc"), (arr(3, 2),))],
@@ -120,22 +142,70 @@ def test_derivatives(case: Case) -> None:
 
 
 def test_norm_at_zero_is_zero_for_every_order() -> None:
-    for o in (None, 1, 2, 3, 1.5, np.inf):
-        for d in (jacrev, jacfwd):
+    for d in (jacrev, jacfwd):
+        for o in (None, 0.5, 1, 2, 3, 1.5, np.inf, -np.inf, 0):
             np.testing.assert_array_equal(d(lambda x, o=o: np.linalg.norm(x, o))(np.zeros(3)), 0)
+        for o in (None, "fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf):
+            np.testing.assert_array_equal(d(lambda x, o=o: np.linalg.norm(x, o))(np.zeros((3, 2))), 0)
+
+
+def test_norm_of_tiny_and_huge_vectors() -> None:
+    for scale in (1e-200, 1e200):
+        x = np.array([3.0, 4.0]) * scale
+        for o in (None, 3):
+            value, slope = dualad.value_and_grad(lambda v, o=o: np.linalg.norm(v, o))(x)
+            np.testing.assert_allclose(value, np.linalg.norm(x / scale, o) * scale)
+            np.testing.assert_allclose(slope, grad(lambda v, o=o: np.linalg.norm(v, o))(x / scale))
+    np.testing.assert_array_equal(grad(np.linalg.norm)(np.array([1e-200, 0.0])), [1, 0])
+    assert grad(np.linalg.norm)(np.array([1e-30, 0], np.float32)).tolist() == [1, 0]
+
+
+def test_second_derivative_of_a_squared_norm_at_zero_is_never_a_wrong_number() -> None:
+    with pytest.warns(RuntimeWarning):
+        assert np.isnan(hessian(lambda x: np.linalg.norm(x) ** 2)(np.zeros(2))).all()
+
+
+def test_second_derivative_of_a_complex_norm_with_a_zero() -> None:
+    line = lambda t: np.linalg.norm(t * np.array([1, 0]) + np.array([0, 1 + 1j]))
+    np.testing.assert_allclose(dualad.derivative(line, 2)(0.0), 2**-0.5)
+
+
+def expanded_det(a: Any) -> Any:
+    if a.shape[0] == 2:
+        return a[0, 0] * a[1, 1] - a[0, 1] * a[1, 0]
+    return (a[0] * np.cross(a[1], a[2])).sum()
 
 
 def test_det_of_singular_matrices() -> None:
-    for m in (np.array([[1.0, 2.0], [2.0, 4.0]]), np.zeros((3, 3)), np.outer(arr(3), arr(3, seed=1))):
-        n = m.shape[0]
+    singular = np.outer(arr(3), arr(3, seed=1))
+    np.testing.assert_allclose(grad(np.linalg.det)(np.array([[1.0, 2], [2, 4]])), [[4, -2], [-2, 1]], atol=1e-14)
+    for m in (np.array([[1.0, 2.0], [2.0, 4.0]]), np.zeros((3, 3)), singular, np.arange(9.0).reshape(3, 3)):
+        for d in (
+            grad, hessian, lambda f: jacfwd(jacfwd(f)), lambda f: jacrev(jacrev(f)), lambda f: jacfwd(hessian(f)),
+        ):  # fmt: skip
+            np.testing.assert_allclose(d(np.linalg.det)(m), d(expanded_det)(m), atol=1e-12)
+    # Every derivative along a line: the characteristic polynomial.
+    m = arr(5, 5)
+    m[0] = m[1]
+    along = lambda s: np.linalg.det(m + s * np.eye(5))
+    expected = np.poly(-m)[::-1]
+    for k in range(1, 6):
+        np.testing.assert_allclose(
+            dualad.derivative(along, k)(0.0), expected[k] * np.prod(np.arange(1, k + 1)), rtol=1e-9
+        )
 
-        def expanded(a: Any, n: int = n) -> Any:
-            if n == 2:
-                return a[0, 0] * a[1, 1] - a[0, 1] * a[1, 0]
-            return (a[0] * np.cross(a[1], a[2])).sum()
 
-        for d in (grad, hessian, lambda f: jacfwd(jacfwd(f)), lambda f: jacrev(jacrev(f))):
-            np.testing.assert_allclose(d(np.linalg.det)(m), d(expanded)(m), atol=1e-12)
+def test_det_of_larger_and_single_precision_matrices() -> None:
+    for n, dtype, tol in ((20, float, 1e-9), (8, np.float32, 1e-2)):
+        m = (arr(n, n) + 2 * np.eye(n)).astype(dtype)
+        for a in (m, np.where(np.arange(n)[:, None] == 0, m[1], m).astype(dtype)):
+            u, v = arr(n), arr(n, seed=1)  # det(A + s u v^T) is affine in s
+            slope = grad(np.linalg.det)(a)
+            assert slope.dtype == dtype
+            rise = np.linalg.det(a + np.outer(u, v)) - np.linalg.det(a.astype(float))
+            np.testing.assert_allclose(u @ slope @ v, rise, rtol=tol, atol=tol * abs(rise))
+            curve = lambda s, a=a, u=u, v=v: np.linalg.det(a + s * np.outer(u, v))
+            assert abs(dualad.derivative(curve, 2)(0.0)) < 1e-4 * abs(rise)
 
 
 def test_gauge_invariant_functions_at_equal_eigenvalues() -> None:
@@ -156,6 +226,171 @@ def test_gauge_invariant_functions_at_equal_eigenvalues() -> None:
         for d in (jacfwd, jacrev):
             np.testing.assert_allclose(d(through_eigh)(m), d(by_eigh)(m), atol=1e-12)
             np.testing.assert_allclose(d(through_svd)(m), d(by_svd)(m), atol=1e-12)
+
+
+def test_svd_at_equal_singular_values_keeps_the_relative_rotation() -> None:
+    """U V^T, the orthogonal polar factor: at I its derivative is the antisymmetric part."""
+
+    def polar(a: Any) -> Any:
+        u, _, vh = np.linalg.svd(a)
+        return u @ vh
+
+    t = arr(3, 3)
+    np.testing.assert_allclose(jvp(polar, (np.eye(3),), (t,))[1], (t - t.T) / 2, atol=1e-14)
+    g = dualad.vjp(polar, np.eye(3))[1](t)[0]
+    np.testing.assert_allclose(g, (t - t.T) / 2, atol=1e-14)
+
+
+def test_second_derivatives_at_equal_eigenvalues_are_nan_not_wrong() -> None:
+    second = [hessian, lambda f: jacfwd(jacfwd(f)), lambda f: jacrev(jacrev(f)), lambda f: jacrev(jacfwd(f))]
+    for f in (
+        lambda a: (np.linalg.eigvalsh(a) ** 2).sum(),
+        lambda a: (np.linalg.svdvals(a) ** 2).sum(),
+        lambda a: (np.linalg.eigvals(a) ** 2).sum(),
+    ):
+        for d in second:
+            with pytest.warns(RuntimeWarning, match="equal eigenvalues"):
+                assert np.isnan(d(f)(np.eye(2))).any()
+            both = np.stack([np.diag([1.0, 3.0]), np.eye(2)])  # only the one that has them
+            with pytest.warns(RuntimeWarning, match="equal eigenvalues"):
+                lost = np.isnan(dualad.vmap(d(f))(both))
+            assert lost[1].any() and not lost[0].any()
+
+
+def test_full_svd_and_complete_qr_span_the_complement() -> None:
+    """Gauge-invariant: the projector onto what A does not reach, against I - A (A^T A)^-1 A^T."""
+    c = arr(4, 4, seed=7)
+
+    def through_svd(a: Any) -> Any:
+        u = np.linalg.svd(a)[0][:, 2:]
+        return (u @ u.T * c).sum()
+
+    def through_svd_of_transpose(a: Any) -> Any:
+        v = np.linalg.svd(a.T)[2][2:].T
+        return (v @ v.T * c).sum()
+
+    def through_qr(a: Any) -> Any:
+        q = np.linalg.qr(a, "complete")[0][:, 2:]
+        return (q @ q.T * c).sum()
+
+    direct = lambda a: ((np.eye(4) - a @ np.linalg.inv(a.T @ a) @ a.T) * c).sum()
+    for f in (through_svd, through_svd_of_transpose, through_qr):
+        for d in (grad, jacfwd, hessian):
+            np.testing.assert_allclose(d(f)(TALL), d(direct)(TALL), atol=1e-12)
+
+
+def test_complex_factors_by_what_they_determine() -> None:
+    """Functions that no phase changes, against the same functions without a factorization: all modes, second order."""
+    half = lambda a: (a + np.swapaxes(a, -1, -2).conj()) / 2
+    cube = lambda a: a @ np.swapaxes(a, -1, -2).conj() @ a
+
+    def through_eigh(a: Any) -> Any:
+        w, v = np.linalg.eigh(half(a))
+        return v * w**3 @ np.swapaxes(v, -1, -2).conj()
+
+    def through_svd(a: Any) -> Any:
+        u, s, vh = np.linalg.svd(a, full_matrices=False)
+        return u * s**3 @ vh
+
+    def through_eig(a: Any) -> Any:
+        w, v = np.linalg.eig(a)
+        return v * w**3 @ np.linalg.inv(v)
+
+    cubed = lambda a: half(a) @ half(a) @ half(a)
+    for f, direct, a in (
+        (through_eigh, cubed, Z),
+        (through_svd, cube, Z),
+        (through_svd, cube, Z[:, :2]),
+        (through_svd, cube, Z[:2]),
+        (through_eig, lambda a: a @ a @ a, Z),
+        (lambda a: through_eig(a).real, lambda a: a @ a @ a, arr(3, 3, seed=8)),
+    ):
+        shape = a.shape
+        t, u, g = (arr(*shape, seed=k) + 1j * arr(*shape, seed=k + 1) for k in (20, 22, 24))
+        if a.dtype.kind != "c":
+            t, u, g = t.real, u.real, g.real
+        one = [jvp(h, (a,), (t,))[1] for h in (f, direct)]
+        np.testing.assert_allclose(*one, atol=1e-10)
+        np.testing.assert_allclose(*[dualad.vjp(h, a)[1](g)[0] for h in (f, direct)], atol=1e-10)
+        twice = [jvp(lambda v, h=h, t=t: jvp(h, (v,), (t,))[1], (a,), (u,))[1] for h in (f, direct)]
+        np.testing.assert_allclose(*twice, atol=1e-9)
+        mixed = [jvp(lambda v, h=h, g=g: dualad.vjp(h, v)[1](g)[0], (a,), (u,))[1] for h in (f, direct)]
+        np.testing.assert_allclose(*mixed, atol=1e-9)
+
+
+def test_real_eigenvalues_stay_real() -> None:
+    m = np.diag([1.0, 2.0]) + 0.1
+    assert jvp(np.linalg.eigvals, (m,), (m,))[1].dtype == np.linalg.eigvals(m).dtype == float
+    turn = np.array([[0.0, 1.0], [-1.0, 0.0]])
+    assert jvp(np.linalg.eigvals, (turn,), (turn,))[1].dtype == complex
+    both = dualad.vmap(lambda a: abs(np.linalg.eigvals(a)))(np.stack([m, turn]))
+    np.testing.assert_allclose(both, np.abs(np.linalg.eigvals(np.stack([m, turn]))))
+
+
+def test_empty_matrices() -> None:
+    for shape in ((0, 0), (2, 0, 0)):
+        for f in (
+            np.linalg.inv,
+            np.linalg.det,
+            np.linalg.cholesky,
+            np.linalg.eigvalsh,
+            np.linalg.svdvals,
+            np.linalg.pinv,
+        ):
+            x = np.empty(shape)
+            assert dualad.vjp(f, x)[1](f(x))[0].shape == jvp(f, (x,), (x,))[1].shape[:0] + shape
+    for shape in ((0, 3), (3, 0)):
+        for f in (np.linalg.svd, np.linalg.qr):
+            x = np.empty(shape)
+            y, t = jvp(lambda a, f=f: tuple(f(a)), (x,), (x,))
+            assert [v.shape for v in y] == [v.shape for v in t] == [v.shape for v in f(x)]
+        np.testing.assert_array_equal(grad(np.linalg.norm)(np.empty(shape)), np.empty(shape))
+    g = dualad.vjp(np.linalg.solve, np.empty((0, 0)), np.empty((0, 2)))[1](np.empty((0, 2)))
+    assert [v.shape for v in g] == [(0, 0), (0, 2)]
+
+
+def test_single_precision_stays() -> None:
+    x = S.astype(np.float32)
+    for f in (
+        np.linalg.inv, np.linalg.cholesky, np.linalg.det, np.linalg.eigvalsh, np.linalg.svdvals, np.linalg.norm,
+        np.linalg.pinv, lambda a: np.linalg.qr(a)[0], lambda a: np.linalg.eigh(a)[1], lambda a: np.linalg.eig(a)[1],
+        lambda a: np.linalg.slogdet(a)[1], lambda a: np.linalg.norm(a, "nuc"), lambda a: np.linalg.solve(a, a[0]),
+    ):  # fmt: skip
+        y, t = jvp(f, (x,), (x,))
+        assert y.dtype == t.dtype == np.float32
+        assert grad(lambda a, f=f: f(a).sum())(x).dtype == np.float32
+
+
+NAMES = sorted(set(np.linalg.__all__) - {"LinAlgError"})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_is_there_with_numpys_signature(name: str) -> None:
+    if name == "matmul":
+        return  # an operator of its own
+    ours, theirs = (inspect.signature(getattr(m, name)).parameters for m in (dualad.numpy.linalg, np.linalg))
+    ours = {k: p for k, p in ours.items() if p.kind is not p.VAR_KEYWORD}
+    assert list(ours) == list(theirs)
+    assert [p.kind for p in ours.values()] == [p.kind for p in theirs.values()]
+
+
+def test_masked_singular_matrices_do_not_reach_the_gradient() -> None:
+    stack = np.stack([np.ones((2, 2)), np.eye(2)])
+    f = lambda a: np.where(np.array([False, True]), np.linalg.slogdet(a)[1], 0.0).sum()
+    np.testing.assert_array_equal(grad(f)(stack), [np.zeros((2, 2)), np.eye(2)])
+
+
+def test_cond_of_singular_matrices_is_numpys() -> None:
+    for m in (np.ones((2, 2)), np.zeros((2, 2))):
+        for p in (None, 1, "fro", -2):
+            value = dualad.vjp(lambda a, p=p: np.linalg.cond(a, p), m)[0]
+            np.testing.assert_allclose(value, np.linalg.cond(m, p))
+
+
+def test_rank_is_a_constant() -> None:
+    both = np.stack([np.eye(2), np.ones((2, 2))])
+    np.testing.assert_array_equal(dualad.vmap(np.linalg.matrix_rank)(both), [2, 1])
+    np.testing.assert_array_equal(grad(lambda a: np.linalg.matrix_rank(a) * a.sum())(np.ones((2, 2))), 1)
 
 
 def test_result_types() -> None:
