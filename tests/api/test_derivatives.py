@@ -265,3 +265,11 @@ def test_iterative_root_and_long_chain() -> None:
         return x
 
     assert grad(chain)(1.0) == pytest.approx(1.000001**100_000)
+
+
+def test_array_namespace() -> None:
+    def f(x: Any) -> Any:
+        xp = x.__array_namespace__()
+        return xp.sum(xp.sin(x) * x)
+
+    np.testing.assert_allclose(grad(f)(np.array([0.5])), np.sin(0.5) + 0.5 * np.cos(0.5))
