@@ -101,7 +101,7 @@ ORACLE |= {
 }
 
 # JAX has no such function (or no derivative of it): central differences of the value and of the first derivative decide.
-BY_DIFFERENCES = {"j0", "j1", "y0", "y1", "jv", "yv", "iv", "kv"}
+BY_DIFFERENCES = {"j0", "j1", "y0", "y1", "jv", "yv", "iv", "kv", "exp1", "expn", "spence"}
 
 
 def function(name: str) -> Any:
