@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import importlib
+import pkgutil
 from typing import Any
 
 import jax
@@ -10,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dualad.ops.index import _fill
+from tests import oracles
 
 jax.config.update("jax_enable_x64", True)
 
@@ -103,6 +106,11 @@ ORACLE |= {
 # JAX has no such function (or no derivative of it): central differences of the value and of the first derivative decide.
 BY_DIFFERENCES = {"j0", "j1", "y0", "y1", "jv", "yv", "iv", "kv", "exp1", "expn", "spence"}
 
+for _found in pkgutil.iter_modules(oracles.__path__):
+    _topic = importlib.import_module(f"tests.oracles.{_found.name}")
+    ORACLE |= getattr(_topic, "ORACLE", {})
+    BY_DIFFERENCES |= getattr(_topic, "BY_DIFFERENCES", set())
+
 
 def function(name: str) -> Any:
     """The oracle of a primitive."""
@@ -111,7 +119,7 @@ def function(name: str) -> Any:
     for module in (jnp, jnp.linalg, jnp.fft, jax.scipy.special, jax.scipy.linalg):
         if hasattr(module, name):
             return getattr(module, name)
-    raise LookupError(f"no oracle for primitive {name!r}: add one to tests/oracle.py")
+    raise LookupError(f"no oracle for primitive {name!r}: add one to tests/oracle.py or tests/oracles/")
 
 
 def derivatives(

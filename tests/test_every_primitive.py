@@ -7,6 +7,8 @@ against a loop, a replayed recording against eager evaluation, Taylor mode again
 from __future__ import annotations
 
 import functools
+import importlib
+import pathlib
 from typing import Any
 
 import numpy as np
@@ -17,10 +19,12 @@ from dualad.core.primitive import REGISTRY, Primitive
 from dualad.core.tensor import Tensor
 from dualad.modes.record import RecordLevel
 from dualad.ops import shape
-from dualad.ops import special as special  # registers its primitives
 from dualad.ops.samples import Sample
 from dualad.tape.tape import Program
 from tests import oracle
+
+for _path in sorted((pathlib.Path(dualad.__file__).parent / "ops").glob("*.py")):
+    importlib.import_module(f"dualad.ops.{_path.stem}")  # registers its primitives, which are loaded late by some
 
 
 def _cases() -> list[Any]:

@@ -1,0 +1,1 @@
+"""Oracles by topic: each module may hold ``ORACLE`` and ``BY_DIFFERENCES``, which ``tests/oracle.py`` gathers."""
