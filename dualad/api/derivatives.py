@@ -22,7 +22,7 @@ from dualad.core.errors import ArgumentError, DtypeError, ShapeError
 from dualad.core.tensor import Tensor
 from dualad.core.tree import flatten, unflatten
 from dualad.modes.forward import ForwardLevel
-from dualad.modes.reverse import ReverseLevel, drain, own, pull
+from dualad.modes.reverse import ReverseLevel, backwards, drain, own, pull
 from dualad.ops.kinds import zeros_like
 
 P = ParamSpec("P")
@@ -45,12 +45,12 @@ class _Recorded:
         level = ReverseLevel()
         with level:
             tracked = [level.watch(x) for x in leaves]
-            self.roots = [t.aux[0] for t in tracked]
+            self.roots = [t.aux for t in tracked]
             out, aux = with_aux(chosen.call(rebuild(tracked, self.shapes)), has_aux, title)
             ys, self.structure = outputs(out, title)
-            self.nodes = level.nodes
+            self.tape = level.tape
             # No tensor is kept: its node would keep alive all that the pullback frees on its way.
-            self.indices = [y.aux[0] if type(y) is Tensor and y.level is level else None for y in ys]
+            self.indices = [y.aux if type(y) is Tensor and y.level is level else None for y in ys]
             self.values = [_strip(y, level) for y in ys]
             self.aux = _strip_tree(aux, level)
 
@@ -59,7 +59,7 @@ class _Recorded:
         for i, g in zip(self.indices, gs, strict=True):
             if i is not None:
                 cts[i] = cts[i] + g if i in cts else g
-        pull(drain(self.nodes) if once else reversed(self.nodes), cts)
+        pull(drain(self.tape) if once else backwards(self.tape), cts)
         return [zeros_like(x) if (g := cts.get(r)) is None else g for r, x in zip(self.roots, self.leaves, strict=True)]
 
 
@@ -299,7 +299,7 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., tupl
         ys, structure = outputs(chosen.call(rebuild(tracked, shapes)), "linear_transpose")
         require_linear(level.nodes)
         nodes = level.nodes
-        indices = [y.aux[0] if type(y) is Tensor and y.level is level else None for y in ys]
+        indices = [y.aux if type(y) is Tensor and y.level is level else None for y in ys]
         values = [_strip(y, level) for y in ys]
 
     def transpose(ct: Any) -> tuple[Any, ...]:
@@ -309,7 +309,7 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., tupl
             if i is not None:
                 cts[i] = cts[i] + g if i in cts else g
         pull(reversed(nodes), cts)
-        grads = [zeros_like(x) if (g := cts.get(t.aux[0])) is None else g for t, x in zip(tracked, leaves, strict=True)]
+        grads = [zeros_like(x) if (g := cts.get(t.aux)) is None else g for t, x in zip(tracked, leaves, strict=True)]
         return tuple(rebuild(fresh(grads, gs), shapes))
 
     return transpose

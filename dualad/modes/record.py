@@ -8,7 +8,7 @@ from dualad.core.level import ClosedLevel
 from dualad.core.primitive import Primitive
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
-from dualad.modes.reverse import _NONE1, PICK, Node, ReverseLevel, own
+from dualad.modes.reverse import _NONE1, PICK, Node, ReverseLevel, fixes, own
 
 
 class RecordLevel(ReverseLevel):
@@ -19,6 +19,7 @@ class RecordLevel(ReverseLevel):
 
     def __init__(self) -> None:
         super().__init__()
+        self.nodes: list[Node] = []
         self.inputs: list[Node] = []
 
     def close(self) -> None:
@@ -27,7 +28,7 @@ class RecordLevel(ReverseLevel):
 
     def watch(self, x: Any) -> Tensor:
         t = super().watch(x)
-        self.inputs.append(t.aux)
+        self.inputs.append((t.aux, None, (), (), Spec(t.value.shape, t.value.dtype), {}, None))
         return t
 
     def lift(self, x: Any) -> Tensor:
@@ -51,25 +52,23 @@ class RecordLevel(ReverseLevel):
             out: Any = tuple(v if prim.keep_y else Spec(v.shape, v.dtype) for v in y)
         else:
             out = y if prim.keep_y else Spec(y.shape, y.dtype)
-        fix = tuple(p and (a.shape, a.dtype) for a, p in zip(args, parents, strict=True))
-        node = (next(self.count), prim, parents, kept, out, params, fix)
-        self.append(node)
-        return self.pick(node, y) if prim.multiple else Tensor(y, self, node)
+        k = next(self.count)
+        self.nodes.append((k, prim, parents, kept, out, params, fixes(args, parents)))
+        return self.pick(k, y) if prim.multiple else Tensor(y, self, k)
 
-    def pick(self, node: Node, y: tuple[Any, ...]) -> tuple[Any, ...]:
+    def pick(self, index: int, y: tuple[Any, ...]) -> tuple[Any, ...]:
         out = []
         for k, v in enumerate(y):
             spec = Spec(v.shape, v.dtype)
-            part = (next(self.count), PICK, (node,), _NONE1, spec, {"k": k, "n": len(y)}, None)
-            self.append(part)
+            part = next(self.count)
+            self.nodes.append((part, PICK, (index,), _NONE1, spec, {"k": k, "n": len(y)}, None))
             out.append(Tensor(v, self, part))
         return tuple(out)
 
     def look(self, x: Tensor, why: str) -> Any:
         value = super().look(x, why)
         if why not in ("print()", "format()"):
-            node = x.aux
-            self.append((next(self.count), GUARD, (node,), _NONE1, None, {"value": value, "why": why}, None))
+            self.nodes.append((next(self.count), GUARD, (x.aux,), _NONE1, None, {"value": value, "why": why}, None))
         return value
 
 

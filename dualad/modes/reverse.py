@@ -1,9 +1,12 @@
 """Reverse mode: record a tape while the program runs, then walk it backwards once.
 
-A node of the tape is a tuple ``(index, prim, parents, args, y, params, fix)``: ``parents`` are the nodes of the
-tracked arguments (None for constants), ``args`` and ``y`` what ``prim.keep`` asks for (a Spec or None otherwise), and
-``fix`` the (shape, dtype) to which an elementwise cotangent must be brought back where broadcasting or promotion
-changed them. Tuples, because making one costs a fifth of making an object.
+A node of the tape is a tuple ``(index, prim, parents, args, y, params, fix)``: ``parents`` are the indices of the tracked
+arguments (None for constants; a tensor's ``aux`` is its index), ``args`` and ``y`` what ``prim.keep`` asks for (a Spec or
+None otherwise), and ``fix`` the (shape, dtype) to which an elementwise cotangent must be brought back where broadcasting or
+promotion changed them.
+
+Reverse mode's own tape is one flat list, ``WIDTH`` entries for each node and in reversed order, so that reading it
+backwards gives the nodes: no object per node exists, which Python's garbage collector would visit again and again.
 
 Source: Griewank & Walther, Evaluating Derivatives, 2nd ed. 2008, ch. 3.2.
 """
@@ -11,7 +14,7 @@ Source: Griewank & Walther, Evaluating Derivatives, 2nd ed. 2008, ch. 3.2.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,13 +41,13 @@ class ReverseLevel(Level):
 
     def __init__(self) -> None:
         super().__init__()
-        self.nodes: list[Node] = []
-        self.append: Callable[[Node], None] = self.nodes.append
+        self.tape: list[Any] = []
+        self.extend: Callable[[Node], None] = self.tape.extend
         self.count = itertools.count()
 
     def watch(self, x: Any) -> Tensor:
         x = own(x) if type(x) is Tensor else x
-        return Tensor(x, self, (next(self.count), None, (), (), Spec(x.shape, x.dtype), _NO_PARAMS, None))
+        return Tensor(x, self, next(self.count))
 
     def lift(self, x: Any) -> Tensor:
         return self.watch(x)
@@ -55,12 +58,10 @@ class ReverseLevel(Level):
         if not prim.elementwise:
             return self.record(prim, (v,), (x.aux,), y, _NO_PARAMS)
         fix = ((v.shape, v.dtype),) if prim.to_real else None
-        node = (
-            next(self.count), prim, (x.aux,), (v,) if prim.keep_x else _NONE1, y if prim.keep_y else None,
-            _NO_PARAMS, fix,
-        )  # fmt: skip
-        self.append(node)
-        return Tensor(y, self, node)
+        k = next(self.count)
+        args = (v,) if prim.keep_x else _NONE1
+        self.extend((fix, _NO_PARAMS, y if prim.keep_y else None, args, (x.aux,), prim, k))
+        return Tensor(y, self, k)
 
     def bind2(self, prim: Primitive, a: Any, b: Any) -> Any:
         pa = pb = None
@@ -81,7 +82,7 @@ class ReverseLevel(Level):
         if (pa is not None and (a.dtype is not dtype or a.shape != shape)) or (
             pb is not None and (b.dtype is not dtype or b.shape != shape)
         ):
-            fix = (pa and (a.shape, a.dtype), pb and (b.shape, b.dtype))
+            fix = (None if pa is None else (a.shape, a.dtype), None if pb is None else (b.shape, b.dtype))
         if prim.keep_x:
             # A plain array belongs to the caller, who may change it before the pullback.
             if pa is None:
@@ -92,9 +93,9 @@ class ReverseLevel(Level):
             args = (a, b)
         else:
             args = _NONE2
-        node = (next(self.count), prim, (pa, pb), args, y if prim.keep_y else None, _NO_PARAMS, fix)
-        self.append(node)
-        return Tensor(y, self, node)
+        k = next(self.count)
+        self.extend((fix, _NO_PARAMS, y if prim.keep_y else None, args, (pa, pb), prim, k))
+        return Tensor(y, self, k)
 
     def bind(self, prim: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
         if len(args) == 1:
@@ -121,7 +122,7 @@ class ReverseLevel(Level):
             return y
         fix = None
         if prim.elementwise:
-            fix = tuple(p and (a.shape, a.dtype) for a, p in zip(args, parents, strict=True))
+            fix = fixes(args, parents)
         need = prim.needs(parents)
         if len(args) == 1:
             if not need[0]:
@@ -132,23 +133,27 @@ class ReverseLevel(Level):
                 for i, (a, p) in enumerate(zip(args, parents, strict=True))
             )
         if not prim.multiple:
-            node = (next(self.count), prim, parents, args, y if prim.keep_y else None, params, fix)
-            self.append(node)
-            return Tensor(y, self, node)
+            k = next(self.count)
+            self.extend((fix, params, y if prim.keep_y else None, args, parents, prim, k))
+            return Tensor(y, self, k)
         kept = y if prim.keep_y else tuple(Spec(v.shape, v.dtype) for v in y)
-        node = (next(self.count), prim, parents, args, kept, params, fix)
-        self.append(node)
-        return self.pick(node, y)
+        k = next(self.count)
+        self.extend((fix, params, kept, args, parents, prim, k))
+        return self.pick(k, y)
 
-    def pick(self, node: Node, y: tuple[Any, ...]) -> tuple[Any, ...]:
+    def pick(self, index: int, y: tuple[Any, ...]) -> tuple[Any, ...]:
         out = []
         for k, v in enumerate(y):
             if v.dtype.kind in "fc":
-                part = (next(self.count), PICK, (node,), _NONE1, None, {"k": k, "n": len(y)}, None)
-                self.append(part)
+                part = next(self.count)
+                self.extend((None, {"k": k, "n": len(y)}, None, _NONE1, (index,), PICK, part))
                 v = Tensor(v, self, part)
             out.append(v)
         return tuple(out)
+
+
+def fixes(args: Sequence[Any], parents: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple([None if p is None else (a.shape, a.dtype) for a, p in zip(args, parents, strict=True)])
 
 
 def own(a: Any) -> Any:
@@ -192,7 +197,7 @@ def pull(nodes: Iterable[Node], cts: dict[int, Any], at: dict[int, Callback] | N
         if at is not None and index in at:
             g = at[index](g)
         if prim is PICK:
-            k = parents[0][0]
+            k = parents[0]
             parts = cts.setdefault(k, [None] * params["n"])
             parts[params["k"]] = g
             continue
@@ -202,7 +207,7 @@ def pull(nodes: Iterable[Node], cts: dict[int, Any], at: dict[int, Callback] | N
                 # Elementwise.vjp for one and two arguments, inlined: this is the hot path.
                 d = partials[0]
                 gi = (g if d == 1 else -g) if type(d) is int else prim.times(g, d(y, args[0]))
-                k = parents[0][0]
+                k = parents[0]
                 c = get(k)
                 cts[k] = gi if c is None else c + gi
                 continue
@@ -211,12 +216,12 @@ def pull(nodes: Iterable[Node], cts: dict[int, Any], at: dict[int, Callback] | N
                 da, db = partials
                 if parents[0] is not None:
                     gi = (g if da == 1 else -g) if type(da) is int else prim.times(g, da(y, args[0], args[1]))
-                    k = parents[0][0]
+                    k = parents[0]
                     c = get(k)
                     cts[k] = gi if c is None else c + gi
                 if parents[1] is not None:
                     gi = (g if db == 1 else -g) if type(db) is int else prim.times(g, db(y, args[0], args[1]))
-                    k = parents[1][0]
+                    k = parents[1]
                     c = get(k)
                     cts[k] = gi if c is None else c + gi
                 continue
@@ -231,12 +236,21 @@ def pull(nodes: Iterable[Node], cts: dict[int, Any], at: dict[int, Callback] | N
             shape, dtype = fix[i] if fix is not None else (args[i].shape, args[i].dtype)
             if gi.shape != shape or gi.dtype != dtype:
                 gi = bring_back(gi, shape, dtype)
-            k = parents[i][0]
+            k = parents[i]
             c = get(k)
             cts[k] = gi if c is None else c + gi
 
 
-def drain(nodes: list[Node]) -> Iterable[Node]:
-    """Last node first, each forgotten as it is passed: its values are freed on the way."""
-    while nodes:
-        yield nodes.pop()
+WIDTH = 7
+
+
+def backwards(tape: list[Any]) -> Iterator[Node]:
+    """The nodes of a flat tape, last first."""
+    return zip(*[reversed(tape)] * WIDTH, strict=True)
+
+
+def drain(tape: list[Any]) -> Iterator[Node]:
+    """The same, each forgotten as it is passed: its values are freed on the way."""
+    pop = tape.pop
+    while tape:
+        yield pop(), pop(), pop(), pop(), pop(), pop(), pop()

@@ -244,7 +244,7 @@ class _Index(Movement):
         x, *arrays = args
         if parents[0] is None or type(g) is Tensor or g.dtype != x.dtype or any(type(a) is Tensor for a in arrays):
             return False
-        k = parents[0][0]
+        k = parents[0]
         c = cts.get(k)
         if c is None:
             cts[k] = _scatter(g, *arrays, shape=x.shape, **params)
@@ -376,17 +376,17 @@ class _IndexSet(Linear):
             if arrays:
                 gv = np.where(_winners(*arrays, shape=x.shape, **params), gv, g.dtype.type(0))[()]
             gv = _fitted(gv, v.shape)
-            c = cts.get(pv[0])
-            cts[pv[0]] = gv if c is None else c + gv
+            c = cts.get(pv)
+            cts[pv] = gv if c is None else c + gv
         if px is not None:
             g = g if mine else g.copy()
             g[key] = 0
-            c = cts.get(px[0])
+            c = cts.get(px)
             if c is None:
-                owned.add(px[0])
-                cts[px[0]] = g
+                owned.add(px)
+                cts[px] = g
             else:
-                cts[px[0]] = c + g
+                cts[px] = c + g
         return True
 
     def __call__(self, x: Any, v: Any, *arrays: Any, template: Template) -> Any:

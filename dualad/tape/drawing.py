@@ -28,7 +28,7 @@ def dot(tape: Any) -> str:
             title = f"[{params['k']}]" if prim is PICK else prim.name
             extra = "".join(f"\\n{c}" for c in constants if c != "None")
             lines.append(f'  n{k} [shape=box, label="{title}{extra}\\n{result(node)}"];'.replace('\\n"', '"'))
-        lines += [f"  n{names[p[0]]} -> n{k};" for p in parents if p is not None]
+        lines += [f"  n{names[p]} -> n{k};" for p in parents if p is not None]
     return "\n".join([*lines, "}"]) + "\n"
 
 

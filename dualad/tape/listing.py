@@ -33,10 +33,10 @@ def instruction(node: Node, names: dict[int, int]) -> str:
     """``%3 = multiply(%1, 2.0)``."""
     index, prim, parents, args, _, params, _ = node
     if prim is GUARD:
-        return f"guard {params['why']} of %{names[parents[0][0]]} is {params['value']}"
+        return f"guard {params['why']} of %{names[parents[0]]} is {params['value']}"
     if prim is PICK:
-        return f"%{names[index]} = %{names[parents[0][0]]}[{params['k']}]"
-    parts = [constant(a) if p is None else f"%{names[p[0]]}" for a, p in zip(args, parents, strict=True)]
+        return f"%{names[index]} = %{names[parents[0]]}[{params['k']}]"
+    parts = [constant(a) if p is None else f"%{names[p]}" for a, p in zip(args, parents, strict=True)]
     parts += [f"{k}={np.dtype(v).name if isinstance(v, type) else v}" for k, v in params.items()]
     return f"%{names[index]} = {prim.name}({', '.join(parts)})"
 

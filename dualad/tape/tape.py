@@ -104,12 +104,12 @@ class Tape:
         cts: dict[int, Any] = {}
         for v, g in zip(ys, gs, strict=True):
             if type(v) is Tensor and v.level is self.level:
-                k = v.aux[0]
+                k = v.aux
                 cts[k] = cts[k] + g if k in cts else g
         leaves = {n[0] for n in self.inputs}
-        pull(reversed(self.nodes), cts, {v.aux[0]: catch(v.aux[0]) for v in xs if v.aux[0] not in leaves})
+        pull(reversed(self.nodes), cts, {v.aux: catch(v.aux) for v in xs if v.aux not in leaves})
         found.update((k, cts[k]) for k in leaves if k in cts)
-        grads = [found.get(v.aux[0]) for v in xs]
+        grads = [found.get(v.aux) for v in xs]
         return unflatten(
             x_structure,
             [
@@ -172,7 +172,7 @@ class Program:
         self.inputs: list[Node] = level.inputs
         self.outputs = [y.aux if type(y) is Tensor and y.level is level else None for y in outputs]
         self.constants = [y if n is None else None for y, n in zip(outputs, self.outputs, strict=True)]
-        self.nodes = needed(level.nodes, [n for n in self.outputs if n is not None])
+        self.nodes = needed(level.nodes, self.outputs)
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
         if len(values) != len(self.inputs):
@@ -182,17 +182,17 @@ class Program:
                 raise ShapeError(f"replay: the recording was made with shape {n[4].shape}, {v.shape} was given.")
         env = {n[0]: v for n, v in zip(self.inputs, values, strict=True)}
         replay(self.nodes, env)
-        return [c if n is None else env[n[0]] for n, c in zip(self.outputs, self.constants, strict=True)]
+        return [c if n is None else env[n] for n, c in zip(self.outputs, self.constants, strict=True)]
 
 
-def needed(nodes: Sequence[Node], outputs: Sequence[Node]) -> list[Node]:
-    """The nodes on which ``outputs`` depend, and the guards, in order."""
-    wanted = {n[0] for n in outputs}
+def needed(nodes: Sequence[Node], outputs: Sequence[int | None]) -> list[Node]:
+    """The nodes on which ``outputs`` (indices) depend, and the guards, in order."""
+    wanted = set(outputs)
     kept = []
     for node in reversed(nodes):
         if node[0] in wanted or node[1] is GUARD:
             kept.append(node)
-            wanted.update(p[0] for p in node[2] if p is not None)
+            wanted.update(node[2])
     kept.reverse()
     return kept
 
@@ -200,7 +200,7 @@ def needed(nodes: Sequence[Node], outputs: Sequence[Node]) -> list[Node]:
 def replay(nodes: Sequence[Node], env: dict[int, Any]) -> None:
     """Run ``nodes`` on the values in ``env`` (by index), adding their results to it."""
     for index, prim, parents, args, _, params, _ in nodes:
-        values = [a if p is None else env[p[0]] for a, p in zip(args, parents, strict=True)]
+        values = [a if p is None else env[p] for a, p in zip(args, parents, strict=True)]
         if prim is GUARD:
             v = values[0]
             now = v.level.look(v, params["why"]) if type(v) is Tensor else v

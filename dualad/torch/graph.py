@@ -1,7 +1,7 @@
 """The tensor API's graph: reverse mode without a list.
 
-Nodes are those of ``modes.reverse``, made mutable, so that a backward pass can drop what they kept; they are reached through
-their parents, so that Python's reference counting frees graphs that nobody holds.
+Nodes are those of ``modes.reverse``, made mutable, so that a backward pass can drop what they kept. A tensor's ``aux`` and a
+node's parents are nodes and not indices, so that Python's reference counting frees graphs that nobody holds.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from dualad.core.primitive import Primitive
+from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor as Core
 from dualad.modes.reverse import ReverseLevel, pull
 
@@ -32,27 +33,41 @@ class GraphLevel(ReverseLevel):
 
     def __init__(self) -> None:
         super().__init__()
-        self.append = lambda node: None
+        self.fresh: dict[int, Any] = {}  # nodes just made, until the tensor that refers to them is at hand
+        self.extend = self._extend
         self.count = itertools.count()
         self.callbacks: dict[int, list[Callable[[Any], Any]]] = {}  # by node: hooks and retained gradients
 
-    def _mutable(self, out: Any) -> Any:
-        for t in out if isinstance(out, tuple) else (out,):
+    def _extend(self, node: Any) -> None:
+        self.fresh[node[-1]] = list(reversed(node))
+
+    def _linked(self, out: Any) -> Any:
+        """An operation's results, referring to their nodes."""
+        if type(out) is not tuple:
+            if type(out) is Core and out.level is self:
+                out.aux = self.fresh.pop(out.aux)
+            return out
+        operation = None
+        for t in out:
             if type(t) is Core and t.level is self:
-                t.aux = list(t.aux)
+                t.aux = part = self.fresh.pop(t.aux)
+                operation = operation or self.fresh.pop(part[2][0])
+                part[2] = (operation,)
         return out
 
     def watch(self, x: Any) -> Core:
-        return self._mutable(super().watch(x))
+        t = super().watch(x)
+        t.aux = [t.aux, None, (), (), Spec(t.value.shape, t.value.dtype), {}, None]
+        return t
 
     def bind1(self, prim: Primitive, x: Core) -> Any:
-        return self._mutable(super().bind1(prim, x))
+        return self._linked(super().bind1(prim, x))
 
     def bind2(self, prim: Primitive, a: Any, b: Any) -> Any:
-        return self._mutable(super().bind2(prim, a, b))
+        return self._linked(super().bind2(prim, a, b))
 
     def bind(self, prim: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
-        return self._mutable(super().bind(prim, args, params))
+        return self._linked(super().bind(prim, args, params))
 
 
 GRAPH = GraphLevel()
@@ -151,23 +166,25 @@ def reachable(roots: list[Any]) -> list[Any]:
     return [seen[k] for k in sorted(seen, reverse=True)]
 
 
+def _as_plain(node: Any) -> Any:
+    """A node as ``pull`` takes it: its parents by index."""
+    index, prim, parents, args, y, params, fix = node
+    return index, prim, tuple([None if p is None else p[0] for p in parents]), args, y, params, fix
+
+
 def _as_tracked(node: Any) -> Any:
     """A node whose kept values are tensors again, so that pulling through it is itself recorded."""
     index, prim, parents, args, y, params, fix = node
-    if prim is None or args is FREED:
-        return node
     args = tuple(
         Core(a, GRAPH, p) if p is not None and a is not None and not _is_spec(a) else a
         for a, p in zip(args, parents, strict=True)
     )
     if y is not None and not isinstance(y, tuple) and not _is_spec(y):
         y = Core(y, GRAPH, node)
-    return [index, prim, parents, args, y, params, fix]
+    return index, prim, parents, args, y, params, fix
 
 
 def _is_spec(a: Any) -> bool:
-    from dualad.core.spec import Spec
-
     return isinstance(a, Spec)
 
 
@@ -184,10 +201,10 @@ def run_backward(roots: list[Any], cotangents: list[Any], retain: bool, create: 
     for n in inner:
         if n[0] in GRAPH.callbacks:
             at[n[0]] = _chain(GRAPH.callbacks[n[0]])
-    pull([_as_tracked(n) for n in inner] if create else inner, cts, at or None)
+    pull((_as_plain(_as_tracked(n) if create else n) for n in inner), cts, at or None)
     if not (retain or create):
         for n in inner:
-            if type(n) is list and (n[1].keep_x or n[1].keep_y or n[1].kind == "bilinear"):
+            if n[1].keep_x or n[1].keep_y or n[1].kind == "bilinear":
                 n[3] = FREED
                 n[4] = None
     return cts

@@ -237,7 +237,7 @@ def test_graphs_are_freed_with_their_tensors() -> None:
     assert [r() for r in refs] == [None] * 3
     from dualad.torch.graph import GRAPH
 
-    assert not GRAPH.nodes
+    assert not GRAPH.tape and not GRAPH.fresh
 
 
 def test_long_graphs_need_no_recursion() -> None:
