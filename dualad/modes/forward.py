@@ -42,15 +42,15 @@ class ForwardLevel(Level):
 
     def bind1(self, prim: Primitive, x: Tensor) -> Any:
         v = x.value
-        y = prim(v) if type(v) is Tensor else prim.impl(v)
+        y = prim(v) if type(v) is Tensor else prim.run(v)
+        t = x.aux
+        if prim.elementwise and t is not None and not prim.to_real:
+            (d,) = prim.partials
+            return Tensor(y, self, (t if d == 1 else -t) if type(d) is int else prim.times(t, d(y, v)))
         if prim.constant:
             return y
-        t = x.aux
         if t is None:
             return self.zip_one(prim, y, [None] * len(y) if prim.multiple else None)
-        if prim.elementwise and not prim.to_real:
-            d = prim.partials[0]
-            return Tensor(y, self, (t if d == 1 else -t) if type(d) is int else prim.times(t, d(y, v)))
         return self.zip_one(prim, y, prim.jvp((t,), y, (v,), _NO_PARAMS))
 
     def bind2(self, prim: Primitive, a: Any, b: Any) -> Any:
@@ -61,32 +61,38 @@ class ForwardLevel(Level):
         if type(b) is Tensor and b.level is self:
             tb = b.aux
             b = b.value
-        y = prim(a, b) if type(a) is Tensor or type(b) is Tensor else prim.impl(a, b)
-        if prim.constant:
-            return y
-        if ta is None and tb is None:
-            return Tensor(y, self, None)
+        if type(a) is Tensor or type(b) is Tensor:
+            y = prim(a, b)
+        else:  # 1j * np.float64(2) is Python's product, a complex without dtype
+            y = prim.run(a, b) if type(a) is not complex else prim.impl(a, b)
         if prim.elementwise:
             # Elementwise.jvp, inlined: this is the hot path. A sum of both parts, and a product with a Python number,
             # have the output's shape and dtype already.
             da, db = prim.partials
-            t: Any = None
-            if ta is not None:
+            if tb is None:
+                if ta is None:
+                    return Tensor(y, self, None)
                 t = (ta if da == 1 else -ta) if type(da) is int else prim.times(ta, da(y, a, b))
                 if type(b) is float:
                     return Tensor(y, self, t)
-            if tb is not None:
-                s: Any = tb if type(db) is int else prim.times(tb, db(y, a, b))
-                if type(db) is int and db != 1:
-                    s = -s
-                if t is not None:
-                    return Tensor(y, self, t + s)
-                t = s
+            elif ta is None:
+                t = (tb if db == 1 else -tb) if type(db) is int else prim.times(tb, db(y, a, b))
+            elif type(da) is int and da == 1 and type(db) is int:
+                return Tensor(y, self, ta + tb if db == 1 else ta - tb)
+            else:
+                times = prim.times
+                s = (ta if da == 1 else -ta) if type(da) is int else times(ta, da(y, a, b))
+                t = (tb if db == 1 else -tb) if type(db) is int else times(tb, db(y, a, b))
+                return Tensor(y, self, s + t)
             if y.dtype is OBJECT:
                 refuse_objects(y)
             if t.shape != y.shape or t.dtype is not y.dtype:
                 t = bring_forward(t, y.shape, y.dtype)
             return Tensor(y, self, t)
+        if prim.constant:
+            return y
+        if ta is None and tb is None:
+            return Tensor(y, self, None)
         return self.zip_one(prim, y, prim.jvp((ta, tb), y, (a, b), _NO_PARAMS))
 
     def bind(self, prim: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:

@@ -54,7 +54,7 @@ class ReverseLevel(Level):
 
     def bind1(self, prim: Primitive, x: Tensor) -> Any:
         v = x.value
-        y = prim(v) if type(v) is Tensor else prim.impl(v)
+        y = prim(v) if type(v) is Tensor else prim.run(v)
         if not prim.elementwise:
             return self.record(prim, (v,), (x.aux,), y, _NO_PARAMS)
         fix = ((v.shape, v.dtype),) if prim.to_real else None
@@ -71,7 +71,10 @@ class ReverseLevel(Level):
         if type(b) is Tensor and b.level is self:
             pb = b.aux
             b = b.value
-        y = prim(a, b) if type(a) is Tensor or type(b) is Tensor else prim.impl(a, b)
+        if type(a) is Tensor or type(b) is Tensor:
+            y = prim(a, b)
+        else:  # 1j * np.float64(2) is Python's product, a complex without dtype
+            y = prim.run(a, b) if type(a) is not complex else prim.impl(a, b)
         if not prim.elementwise:
             return self.record(prim, (a, b), (pa, pb), y, _NO_PARAMS)
         shape = y.shape
