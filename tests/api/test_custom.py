@@ -150,3 +150,22 @@ def test_stop_gradient() -> None:
     np.testing.assert_allclose(vmap(grad(f))(X), X)
     assert dualad.jet(f, (3.0,), ((1.0, 0.0),))[1] == [3, 0]
     assert grad(lambda x: float(dualad.stop_gradient(x)) * x)(2.0) == 2
+
+
+def test_the_forward_rule_runs_once() -> None:
+    runs = []
+
+    @dualad.custom_vjp
+    def f(x: Any, a: Any) -> Any:
+        raise AssertionError("the rule's own value is used")
+
+    def fwd(x: Any, a: Any) -> Any:
+        runs.append(x)
+        return np.sin(x) * a, (np.cos(x), a)
+
+    f.defvjp(fwd, lambda residuals, g: (g * residuals[0] * residuals[1], None))
+    x, a = np.linspace(0, 1, 3), np.ones(3)
+    np.testing.assert_allclose(dualad.grad(lambda x: f(x, a).sum())(x), np.cos(x))
+    assert len(runs) == 1
+    second = dualad.grad(lambda x: dualad.grad(lambda x: f(x, a).sum())(x).sum())(x)
+    np.testing.assert_allclose(second, -np.sin(x))
