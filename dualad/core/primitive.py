@@ -111,6 +111,10 @@ class Primitive:
         """Apply to arguments whose axis 0 is a batch where ``batched``; the result has the batch on axis 0."""
         raise NotImplementedError
 
+    def depends(self, i: int, y: tuple[int, ...], args: Sequence[Any], params: dict[str, Any]) -> Any:
+        """On which elements of argument ``i`` each element of an output of shape ``y`` depends: see ops/dependence.py."""
+        raise NotImplementedError
+
     def taylor(self, series: Sequence[Any], order: int, params: dict[str, Any]) -> Any:
         """Taylor coefficients of the output, or None: then the mode integrates ``jvp``."""
         return None

@@ -10,7 +10,7 @@ import numpy as np
 
 from dualad.core.primitive import Binary
 from dualad.core.tensor import Tensor
-from dualad.ops import series
+from dualad.ops import dependence, series
 from dualad.ops.kinds import Elementwise, General, align_ranks, constant, elementwise, leading_dims, linear, silent
 from dualad.ops.samples import Sample, Samples, pair, real, several
 
@@ -100,6 +100,7 @@ strong_scale = _Scale(
     keep="x",
     taylor=_scale_taylor,
     batch=leading_dims,
+    sparsity=dependence.elementwise,
     samples=several(pair((0.5, 3), (-3, 3), complex=True), _points((0.0, 2.0), (0.0, 0.0))),
 )
 
@@ -247,6 +248,7 @@ conjugate = linear(
     np.conjugate,
     lambda g, x: conjugate(g),
     batch=lambda prim, args, batched, size, params: prim(*args),
+    sparsity=dependence.elementwise,
     samples=real(-3, 3, complex=True),
 )
 
@@ -282,5 +284,6 @@ where = linear(
     _where_transpose,
     nonlinear=(0,),
     batch=lambda prim, args, batched, size, params: prim(*align_ranks(args, batched)),
+    sparsity=dependence.moved(np.where, lambda k: k > 0),
     samples=_where_samples,
 )

@@ -10,6 +10,7 @@ import numpy as np
 
 from dualad.core.errors import ShapeError
 from dualad.core.primitive import Binary, Primitive
+from dualad.ops import dependence
 from dualad.ops.kinds import Bilinear, Params, align_ranks, bilinear, general
 from dualad.ops.samples import array, several
 from dualad.ops.shape import broadcast_to, concatenate, reshape, transpose
@@ -94,6 +95,7 @@ matmul = _Matmul(
     operator="@",
     numpy=(np.matmul, np.linalg.matmul),
     batch=_batch,
+    sparsity=dependence.matmul,
     samples=several(
         array((2, 3), (3, 4), complex=True),
         array((3,), (3,)),
@@ -179,6 +181,7 @@ einsum = general(
     keep="x",
     taylor=_einsum_taylor,
     batch=_einsum_batch,
+    sparsity=dependence.einsum,
     samples=several(
         array(
             (2, 3),
@@ -221,6 +224,7 @@ convolve = bilinear(
     lambda g, a, v: convolve(g, reverse(v))[v.shape[0] - 1 : g.shape[0]],
     lambda g, a, v: convolve(g, reverse(a))[a.shape[0] - 1 : g.shape[0]],
     batch=_convolve_batch,
+    sparsity=dependence.convolved,
     samples=several(array((5,), (3,), complex=True), array((2,), (4,)), array((1,), (1,))),
 )
 convolve.__doc__ = "The full convolution of two non-empty vectors."

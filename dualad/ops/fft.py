@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dualad.core.primitive import Primitive
+from dualad.ops import dependence
 from dualad.ops.arithmetic import conjugate, real_part
 from dualad.ops.kinds import Params, linear
 from dualad.ops.samples import Sample, array
@@ -48,6 +49,7 @@ fft = linear(
     lambda x, n, axis, norm: np.fft.fft(x, n, axis, norm),
     lambda g, x, *, n, axis, norm: resized(fft(g, n=n, axis=axis, norm=norm), x.shape[axis], axis),
     batch=_batch,
+    sparsity=dependence.lined,
     samples=array((3, 4), params=_PARAMS, complex=True),
 )
 ifft = linear(
@@ -55,6 +57,7 @@ ifft = linear(
     lambda x, n, axis, norm: np.fft.ifft(x, n, axis, norm),
     lambda g, x, *, n, axis, norm: resized(ifft(g, n=n, axis=axis, norm=norm), x.shape[axis], axis),
     batch=_batch,
+    sparsity=dependence.lined,
     samples=array((3, 4), params=_PARAMS, complex=True),
 )
 # Of a real vector, the first half of the transform (the rest is its conjugate).
@@ -63,6 +66,7 @@ rfft = linear(
     lambda x, n, axis, norm: np.fft.rfft(x, n, axis, norm),
     lambda g, x, *, n, axis, norm: resized(real_part(fft(g, n=n, axis=axis, norm=norm)), x.shape[axis], axis),
     batch=_batch,
+    sparsity=dependence.lined,
     samples=array((3, 4), params=(*_PARAMS, {"n": 5, "axis": 1, "norm": "backward"})),
 )
 
@@ -88,5 +92,6 @@ irfft = linear(
     lambda x, n, axis, norm: np.fft.irfft(x, n, axis, norm),
     _irfft_transpose,
     batch=_batch,
+    sparsity=dependence.lined,
     samples=_irfft_samples,
 )

@@ -15,6 +15,7 @@ from dualad.core.errors import DtypeError, DualadError, IndexingError, ShapeErro
 from dualad.core.level import GROUND
 from dualad.core.primitive import Primitive, bind, plain
 from dualad.core.tensor import Tensor
+from dualad.ops import dependence
 from dualad.ops.arithmetic import where
 from dualad.ops.kinds import Linear, Movement, Params, constant, linear
 from dualad.ops.samples import Sample
@@ -285,6 +286,7 @@ scatter = linear(
     lambda g, v, *arrays, template, shape: (index(g, *arrays, template=template), *[None] * len(arrays)),
     nonlinear=_ALL_BUT_FIRST,
     batch=_scatter_batch,
+    sparsity=dependence.scattered(lambda x, *arrays, template: x[_fill(template, arrays)]),
     samples=_scatter_samples,
 )
 
@@ -401,6 +403,7 @@ index_set = _IndexSet(
     _index_set_transpose,
     nonlinear=range(2, 64),
     batch=_index_set_batch,
+    sparsity=dependence.moved(_index_set, lambda k: k < 2),
     samples=_index_set_samples,
 )
 

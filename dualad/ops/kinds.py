@@ -24,6 +24,7 @@ import numpy as np
 
 from dualad.core import dispatch as dispatch  # NumPy finds the primitives declared here
 from dualad.core.primitive import Binary, Primitive, Unary
+from dualad.ops import dependence
 
 Params = dict[str, Any]
 
@@ -58,6 +59,9 @@ class Elementwise(Primitive):
 
     def needs(self, parents: Sequence[Any]) -> Sequence[bool]:
         return [self.keep_x] * len(parents)
+
+    def depends(self, i: int, y: tuple[int, ...], args: Sequence[Any], params: Params) -> Any:
+        return dependence.elementwise(i, y, args, params)
 
     def vjp(self, g: Any, need: Sequence[bool], y: Any, args: Sequence[Any], params: Params) -> Sequence[Any]:
         """Cotangents before broadcasting is undone."""
@@ -136,6 +140,9 @@ class Constant(Primitive):
     kind = "constant"
     constant = True
 
+    def depends(self, i: int, y: tuple[int, ...], args: Sequence[Any], params: Params) -> Any:
+        return dependence.nothing(i, y, args, params)
+
     def needs(self, parents: Sequence[Any]) -> Sequence[bool]:
         return [False] * len(parents)
 
@@ -181,6 +188,9 @@ class Linear(Primitive):
         self.transpose = transpose
         self.nonlinear = frozenset(nonlinear)
 
+    def depends(self, i: int, y: tuple[int, ...], args: Sequence[Any], params: Params) -> Any:
+        return (self.sparsity_rule or _safe(self))(i, y, args, params)
+
     def needs(self, parents: Sequence[Any]) -> Sequence[bool]:
         return [i in self.nonlinear for i in range(len(parents))]
 
@@ -218,6 +228,10 @@ class Movement(Linear):
 
     kind = "movement"
 
+    def depends(self, i: int, y: tuple[int, ...], args: Sequence[Any], params: Params) -> Any:
+        rule = self.sparsity_rule or dependence.moved(self.impl, lambda k: k not in self.nonlinear)
+        return rule(i, y, args, params)
+
 
 class Bilinear(Primitive):
     """Linear in each of two arguments: ``left(g, a, b)`` and ``right(g, a, b)`` are the two transposes.
@@ -238,6 +252,9 @@ class Bilinear(Primitive):
         super().__init__(name, impl, **record)
         self.left = left
         self.right = right
+
+    def depends(self, i: int, y: tuple[int, ...], args: Sequence[Any], params: Params) -> Any:
+        return (self.sparsity_rule or _safe(self))(i, y, args, params)
 
     def needs(self, parents: Sequence[Any]) -> Sequence[bool]:
         return [parents[1] is not None, parents[0] is not None]
@@ -303,6 +320,9 @@ class General(Primitive):
         self._vjp = vjp
         self.multiple = multiple
 
+    def depends(self, i: int, y: tuple[int, ...], args: Sequence[Any], params: Params) -> Any:
+        return (self.sparsity_rule or _safe(self))(i, y, args, params)
+
     def needs(self, parents: Sequence[Any]) -> Sequence[bool]:
         return [self.keep_x] * len(parents)
 
@@ -317,6 +337,11 @@ class General(Primitive):
 
     def taylor(self, series: Sequence[Any], order: int, params: Params) -> Any:
         return None if self.taylor_rule is None else self.taylor_rule(series, order, **params)
+
+
+def _safe(prim: Primitive) -> dependence.Rule:
+    """The rule that always holds."""
+    return dependence.blocks if prim.batch_rule is leading_dims else dependence.everything
 
 
 # Declarations ---------------------------------------------------------------------------------

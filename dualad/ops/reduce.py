@@ -10,6 +10,7 @@ import numpy as np
 
 from dualad.core.primitive import Primitive
 from dualad.core.tensor import Tensor
+from dualad.ops import dependence
 from dualad.ops.arithmetic import where
 from dualad.ops.kinds import General, Linear, constant, elementwise
 from dualad.ops.samples import Sample, array, several
@@ -61,6 +62,7 @@ sum = _Linear(
     lambda x, axis: np.add.reduce(x, axis=axis),
     lambda g, x, *, axis: broadcast_to(expand_dims(g, axis=axis), shape=x.shape),
     batch=shift_axes,
+    sparsity=dependence.reduced,
     samples=array((2, 3, 4), params=_AXES, complex=True),
 )
 
@@ -89,7 +91,14 @@ def _mean_transpose(g: Any, x: Any, *, axis: tuple[int, ...]) -> Any:
     return broadcast_to(expand_dims(g / n if n else g, axis=axis), shape=x.shape)
 
 
-mean = _Linear("mean", _mean, _mean_transpose, batch=shift_axes, samples=array((2, 3, 4), params=_AXES, complex=True))
+mean = _Linear(
+    "mean",
+    _mean,
+    _mean_transpose,
+    batch=shift_axes,
+    sparsity=dependence.reduced,
+    samples=array((2, 3, 4), params=_AXES, complex=True),
+)
 
 
 # Products -------------------------------------------------------------------------------------
@@ -136,6 +145,7 @@ prod = _General(
     keep="x",
     taylor=_prod_taylor,
     batch=shift_axes,
+    sparsity=dependence.reduced,
     samples=several(
         array((2, 3, 2), params=({"axis": (0, 1, 2)}, {"axis": (1,)}, {"axis": (0, 2)}, {"axis": ()}), complex=True),
         array((0, 2), params=({"axis": (0,)}, {"axis": (1,)})),
@@ -200,6 +210,7 @@ def _extremum(name: str, impl: Any) -> Any:
         keep="xy",
         taylor=_extremum_taylor(lambda x, axis: extrema[name](x, axis=axis)),
         batch=shift_axes,
+        sparsity=dependence.reduced,
         samples=several(array((2, 3, 4), params=_AXES), _extremum_samples),
     )
 
@@ -276,6 +287,7 @@ root_sum_squares = _General(
     keep="xy",
     taylor=_root_taylor,
     batch=shift_axes,
+    sparsity=dependence.reduced,
     samples=several(
         array((2, 3, 4), params=_AXES[:3]),
         lambda: [Sample((np.zeros((2, 3)),), {"axis": (1,)}, degenerate=True, order=1)],

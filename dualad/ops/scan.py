@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dualad.core.primitive import Primitive
+from dualad.ops import dependence
 from dualad.ops.index import index, index_set
 from dualad.ops.kinds import Params, general, linear
 from dualad.ops.samples import Sample, array, several
@@ -42,6 +43,7 @@ cumsum = linear(
     _cumsum,
     lambda g, x, *, axis, reverse: cumsum(g, axis=axis, reverse=not reverse),
     batch=_shift_axis,
+    sparsity=dependence.scanned,
     samples=array((2, 3), params=_SCANS, complex=True),
 )
 
@@ -115,6 +117,7 @@ recurrence = general(
     keep="xy",
     taylor=_recurrence_taylor,
     batch=_shift_axis,
+    sparsity=dependence.scanned,
     samples=several(
         array((2, 3), (2, 3), params=_SCANS, complex=True),
         array((3, 9), (3, 9), params=_SCANS[:1]),
@@ -160,6 +163,7 @@ cumprod = general(
     keep="xy",
     taylor=cumprod_taylor,
     batch=_shift_axis,
+    sparsity=dependence.scanned,
     samples=several(array((2, 3), params=_SCANS, complex=True), with_zeros(_SCANS)),
 )
 

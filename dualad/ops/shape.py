@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dualad.core.primitive import Primitive
+from dualad.ops import dependence
 from dualad.ops.kinds import Params, constant, linear, movement
 from dualad.ops.samples import array
 
@@ -91,6 +92,7 @@ astype = movement(
     _cast,
     _transpose_cast,
     batch=lambda prim, args, batched, size, params: prim(*args, **params),
+    sparsity=dependence.elementwise,
     samples=array((3,), params=({"dtype": np.float32}, {"dtype": np.complex128})),
 )
 
@@ -121,6 +123,7 @@ stack = linear(
     lambda *xs, axis: np.stack(xs, axis),
     lambda g, *xs, axis: unstack(g, axis, len(xs)),
     batch=_stack_batch,
+    sparsity=dependence.moved(lambda *xs, axis: np.stack(xs, axis), lambda k: True),
     samples=array((2, 3), (2, 3), (2, 3), params=({"axis": 0}, {"axis": 2})),
 )
 
@@ -140,5 +143,6 @@ concatenate = linear(
     lambda *xs, axis: np.concatenate(xs, axis),
     _concatenate_transpose,
     batch=_stack_batch,
+    sparsity=dependence.moved(lambda *xs, axis: np.concatenate(xs, axis), lambda k: True),
     samples=array((2, 3), (1, 3), (0, 3), params=({"axis": 0},), complex=True),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from dualad.ops import dependence
 from dualad.ops.kinds import general
 from dualad.ops.reduce import shift_axes
 from dualad.ops.samples import Sample
@@ -28,5 +29,6 @@ unwrap = general(
     lambda g, need, y, x, **params: (g,),
     taylor=_taylor,
     batch=shift_axes,
+    sparsity=dependence.elementwise,
     samples=_samples,
 )
