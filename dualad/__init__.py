@@ -19,6 +19,7 @@ from dualad.api.custom import checkpoint, custom_jvp, custom_vjp
 from dualad.api.derivatives import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
 from dualad.api.dual import Dual
 from dualad.api.jacobians import divergence, hessian, hvp, jacfwd, jacobian, jacrev, laplacian
+from dualad.api.planning import hessian_sparsity, jacobian_sparsity, plan
 from dualad.api.taylor import derivative, jet
 from dualad.core.errors import (
     ArgumentError,
@@ -63,9 +64,11 @@ __all__ = [
     "divergence",
     "grad",
     "hessian",
+    "hessian_sparsity",
     "hvp",
     "jacfwd",
     "jacobian",
+    "jacobian_sparsity",
     "jacrev",
     "jet",
     "jvp",
@@ -73,6 +76,7 @@ __all__ = [
     "linear_transpose",
     "linearize",
     "numpy",
+    "plan",
     "stop_gradient",
     "value_and_grad",
     "vjp",

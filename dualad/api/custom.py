@@ -30,7 +30,7 @@ class _Call(General):
         self.keep, self.keep_x, self.keep_y = "xy", True, True
         self._jvp, self._vjp = jvp, vjp
         self.multiple = True
-        self.batch_rule = self.taylor_rule = None
+        self.batch_rule = self.taylor_rule = self.sparsity_rule = None
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         if any(type(a) is Tensor for a in args):

@@ -97,8 +97,17 @@ def _check_scalar(ys: list[Any], structure: Any, title: str, holomorphic: bool) 
 
 
 def _run_value_and_grad(
-    f: Any, args: Any, kwargs: Any, argnums: Argnums, has_aux: bool, holomorphic: bool, title: str
+    f: Any,
+    args: Any,
+    kwargs: Any,
+    argnums: Argnums,
+    has_aux: bool,
+    holomorphic: bool,
+    title: str,
+    memory: int | None = None,
 ) -> Any:
+    if memory is not None:
+        return _run_within(f, args, kwargs, argnums, has_aux, holomorphic, memory, title)
     chosen = Chosen(f, argnums, args, kwargs)
     tape = _Recorded(chosen, has_aux, title)
     y = _check_scalar(tape.values, tape.structure, title, holomorphic)
@@ -106,6 +115,27 @@ def _run_value_and_grad(
         raise DtypeError(f"{title} with holomorphic=True: the inputs must be complex.")
     grads = fresh(tape.pull([_one(y)], once=True), tape.leaves)
     return tape.values[0], tape.aux, chosen.pack(rebuild(grads, tape.shapes))
+
+
+def _run_within(
+    f: Any, args: Any, kwargs: Any, argnums: Argnums, has_aux: bool, holomorphic: bool, memory: int, title: str
+) -> Any:
+    from dualad.modes.checkpointed import CheckpointLevel
+
+    chosen = Chosen(f, argnums, args, kwargs)
+    leaves, shapes = inputs(chosen.values(), chosen.name)
+    with CheckpointLevel(memory) as level:
+        tracked = [level.watch(x) for x in leaves]
+        roots = [t.aux for t in tracked]
+        out, aux = with_aux(chosen.call(rebuild(tracked, shapes)), has_aux, title)
+        ys, structure = outputs(out, title)
+        y = _check_scalar([_strip(y, level) for y in ys], structure, title, holomorphic)
+        cts = {ys[0].aux: _one(y)} if type(ys[0]) is Tensor and ys[0].level is level else {}
+        aux = _strip_tree(aux, level)
+        del tracked, out, ys
+        level.backward(cts)
+    grads = [zeros_like(x) if (g := cts.get(r)) is None else g for r, x in zip(roots, leaves, strict=True)]
+    return y, aux, chosen.pack(rebuild(fresh(grads, leaves), shapes))
 
 
 def _run_grad(f: Any, args: Any, kwargs: Any, has_aux: bool, **options: Any) -> Any:
@@ -118,14 +148,30 @@ def _run_value_first(f: Any, args: Any, kwargs: Any, has_aux: bool, **options: A
     return ((value, aux), grads) if has_aux else (value, grads)
 
 
+def _with_memory(options: dict[str, Any], memory: Any) -> dict[str, Any]:
+    if memory is None:
+        return options
+    from dualad.modes.checkpointed import parse_bytes
+
+    return {**options, "memory": parse_bytes(memory)}
+
+
 def grad(
-    f: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False
+    f: Callable[P, Any],
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    memory: int | str | None = None,
 ) -> Callable[P, Any]:
     """The gradient of a scalar function, by reverse mode.
 
     The result has the structure, shapes and dtypes of the argument(s) chosen by ``argnums`` (positions or names).
     With ``has_aux`` the function returns ``(value, aux)`` and the gradient function ``(gradient, aux)``. Complex inputs
     of a real function give df/dRe - i df/dIm (JAX's convention).
+
+    ``memory`` (bytes, or a text such as "200MB") bounds what the tape may hold: it keeps checkpoints instead of all values
+    and computes what is missing again on the way back. A budget that cannot be kept raises ``ArgumentError``, which says
+    what would do.
 
     Raises ``ShapeError`` for results that are not scalar, ``DtypeError`` for integer or boolean arrays,
     ``ArgumentError`` for argnums that name nothing.
@@ -134,11 +180,16 @@ def grad(
     >>> float(grad(lambda x: x**2)(3.0))
     6.0
     """
-    return Transform(_run_grad, f, "grad", argnums=argnums, has_aux=has_aux, holomorphic=holomorphic)
+    options = _with_memory({"argnums": argnums, "has_aux": has_aux, "holomorphic": holomorphic}, memory)
+    return Transform(_run_grad, f, "grad", **options)
 
 
 def value_and_grad(
-    f: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False
+    f: Callable[P, Any],
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    memory: int | str | None = None,
 ) -> Callable[P, Any]:
     """Value and gradient in one evaluation: ``(value, gradient)``, or ``((value, aux), gradient)`` with ``has_aux``.
 
@@ -149,7 +200,8 @@ def value_and_grad(
     >>> float(value), float(gradient)
     (9.0, 6.0)
     """
-    return Transform(_run_value_first, f, "value_and_grad", argnums=argnums, has_aux=has_aux, holomorphic=holomorphic)
+    options = _with_memory({"argnums": argnums, "has_aux": has_aux, "holomorphic": holomorphic}, memory)
+    return Transform(_run_value_first, f, "value_and_grad", **options)
 
 
 def _all_positional(f: Any, args: tuple[Any, ...], title: str) -> Chosen:

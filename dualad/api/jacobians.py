@@ -9,6 +9,7 @@ import numpy as np
 
 from dualad.api.batching import vmap
 from dualad.api.derivatives import _Recorded, grad, push
+from dualad.api.planning import planned
 from dualad.api.taylor import jet
 from dualad.api.transform import Argnums, Chosen, Transform, fresh, inputs, rebuild
 from dualad.core.errors import ArgumentError, DtypeError, ShapeError
@@ -123,7 +124,15 @@ def jacrev(
     return Transform(_run_jacrev, f, "jacrev", argnums=argnums, has_aux=has_aux, holomorphic=holomorphic)
 
 
-def _run_jacobian(f: Any, args: Any, kwargs: Any, argnums: Argnums, has_aux: bool, holomorphic: bool) -> Any:
+def _run_jacobian(
+    f: Any, args: Any, kwargs: Any, argnums: Argnums, has_aux: bool, holomorphic: bool, **options: Any
+) -> Any:
+    if not holomorphic:
+        result = planned(f, args, kwargs, argnums, has_aux, "jacobian", **options)
+        if result is not None:
+            return result
+    elif options["sparse"] or options["mode"] is not None:
+        raise ArgumentError("jacobian: sparse= and mode= are not for holomorphic=True.")
     chosen = Chosen(f, argnums, args, kwargs)
     leaves, _ = inputs(chosen.values(), chosen.name)
     tape = _Recorded(chosen, has_aux, "jacobian")
@@ -133,23 +142,56 @@ def _run_jacobian(f: Any, args: Any, kwargs: Any, argnums: Argnums, has_aux: boo
 
 
 def jacobian(
-    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False
+    f: Callable[..., Any],
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    sparse: bool = False,
+    mode: str | None = None,
+    progress: bool = False,
 ) -> Callable[..., Any]:
-    """The Jacobian, by the mode that needs fewer passes. The result is laid out as by ``jacfwd``.
+    """The Jacobian, by the strategy that the planner predicts to be cheapest. Laid out as by ``jacfwd``.
+
+    With ``sparse``, the blocks are SciPy CSR arrays of shape (output size, input size). ``mode`` names a strategy
+    (see ``plan``) and overrules the choice; ``progress`` shows a bar. Within other transforms, plain forward or reverse
+    mode is taken, by which needs fewer passes.
 
     >>> import numpy as np
     >>> from dualad import jacobian
     >>> jacobian(lambda x: np.array([[1.0, 2.0], [3.0, 4.0]]) @ x)(np.ones(2))
     array([[1., 2.],
            [3., 4.]])
+    >>> jacobian(lambda x: x**2, sparse=True)(np.arange(4.0)).nnz
+    4
     """
-    return Transform(_run_jacobian, f, "jacobian", argnums=argnums, has_aux=has_aux, holomorphic=holomorphic)
+    options: dict[str, Any] = {"sparse": sparse, "mode": mode, "progress": progress}
+    return Transform(_run_jacobian, f, "jacobian", argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, **options)
+
+
+def _run_hessian(
+    f: Any, args: Any, kwargs: Any, argnums: Argnums, has_aux: bool, holomorphic: bool, **options: Any
+) -> Any:
+    if not holomorphic:
+        result = planned(f, args, kwargs, argnums, has_aux, "hessian", **options)
+        if result is not None:
+            return result
+    elif options["sparse"] or options["mode"] is not None:
+        raise ArgumentError("hessian: sparse= and mode= are not for holomorphic=True.")
+    return jacfwd(jacrev(f, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)(*args, **kwargs)
 
 
 def hessian(
-    f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False
+    f: Callable[..., Any],
+    argnums: Argnums = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    sparse: bool = False,
+    mode: str | None = None,
+    progress: bool = False,
 ) -> Callable[..., Any]:
-    """The Hessian, forward over reverse: structure and shapes are those of ``jacfwd(jacrev(f))``.
+    """The Hessian, by the planner: forward over reverse, compressed by a star or acyclic coloring where that pays.
+
+    Structure and shapes are those of ``jacfwd(jacrev(f))``; ``sparse``, ``mode`` and ``progress`` as in ``jacobian``.
 
     >>> import numpy as np
     >>> from dualad import hessian
@@ -157,7 +199,8 @@ def hessian(
     array([[4., 2.],
            [2., 0.]])
     """
-    return jacfwd(jacrev(f, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)
+    options: dict[str, Any] = {"sparse": sparse, "mode": mode, "progress": progress}
+    return Transform(_run_hessian, f, "hessian", argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, **options)
 
 
 def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:

@@ -52,6 +52,10 @@ class Level:
         """A tensor of this level that holds ``x`` as a constant."""
         raise NotImplementedError
 
+    def adopt(self, t: Tensor) -> Tensor:
+        """Called for a tensor made as a copy of another of this level."""
+        return t
+
     def shape(self, x: Tensor) -> tuple[int, ...]:
         return x.value.shape
 

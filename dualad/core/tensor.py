@@ -139,10 +139,10 @@ class Tensor:
         )
 
     def __deepcopy__(self, memo: Any) -> Tensor:
-        return Tensor(self.value, self.level, self.aux)
+        return self.level.adopt(Tensor(self.value, self.level, self.aux))
 
     def __copy__(self) -> Tensor:
-        return Tensor(self.value, self.level, self.aux)
+        return self.level.adopt(Tensor(self.value, self.level, self.aux))
 
 
 def _refuse(what: str) -> NoReturn:

@@ -8,7 +8,7 @@ from dualad.core.level import ClosedLevel
 from dualad.core.primitive import Primitive
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
-from dualad.modes.reverse import _NONE1, PICK, Node, ReverseLevel, fixes, own
+from dualad.modes.reverse import _NONE1, PICK, Node, ReverseLevel, fixes
 
 
 class RecordLevel(ReverseLevel):
@@ -45,7 +45,7 @@ class RecordLevel(ReverseLevel):
     ) -> Any:
         need = prim.needs(parents)
         kept = tuple(
-            own(a) if p is None else a if need[i] else Spec(a.shape, a.dtype)
+            self.own(a) if p is None else a if need[i] else Spec(a.shape, a.dtype)
             for i, (a, p) in enumerate(zip(args, parents, strict=True))
         )
         if prim.multiple:

@@ -30,6 +30,7 @@ _NONE1 = (None,)
 _NONE2 = (None, None)
 _NO_PARAMS: dict[str, Any] = {}
 ndarray = np.ndarray
+LARGE = 4096  # bytes: below, a copy costs less than a comparison
 OBJECT = np.dtype(object)
 
 
@@ -44,6 +45,7 @@ class ReverseLevel(Level):
         self.tape: list[Any] = []
         self.extend: Callable[[Node], None] = self.tape.extend
         self.count = itertools.count()
+        self.constants: dict[int, tuple[Any, Any]] = {}
 
     def watch(self, x: Any) -> Tensor:
         x = own(x) if type(x) is Tensor else x
@@ -90,9 +92,9 @@ class ReverseLevel(Level):
             # A plain array belongs to the caller, who may change it before the pullback.
             if pa is None:
                 if type(a) is ndarray or type(a) is Tensor:
-                    a = own(a)
+                    a = self.own(a)
             elif pb is None and (type(b) is ndarray or type(b) is Tensor):
-                b = own(b)
+                b = self.own(b)
             args = (a, b)
         else:
             args = _NONE2
@@ -132,7 +134,11 @@ class ReverseLevel(Level):
                 args = (Spec(args[0].shape, args[0].dtype),)
         else:
             args = tuple(
-                own(a) if need[i] and p is None else a if need[i] or not hasattr(a, "shape") else Spec(a.shape, a.dtype)
+                self.own(a)
+                if need[i] and p is None
+                else a
+                if need[i] or not hasattr(a, "shape")
+                else Spec(a.shape, a.dtype)
                 for i, (a, p) in enumerate(zip(args, parents, strict=True))
             )
         if not prim.multiple:
@@ -143,6 +149,15 @@ class ReverseLevel(Level):
         k = next(self.count)
         self.extend((fix, params, kept, args, parents, prim, k))
         return self.pick(k, y)
+
+    def own(self, a: Any) -> Any:
+        """``own``, with one copy for all uses of a large array that did not change between them."""
+        if type(a) is not ndarray or a.nbytes < LARGE or not a.flags.writeable:
+            return own(a)
+        found = self.constants.get(id(a))
+        if found is None or not np.array_equal(*found):
+            found = self.constants[id(a)] = a, a.copy()
+        return found[1]
 
     def pick(self, index: int, y: tuple[Any, ...]) -> tuple[Any, ...]:
         out = []
@@ -165,7 +180,7 @@ def own(a: Any) -> Any:
     if type(a) is ndarray:
         return a.copy() if a.flags.writeable else a
     if type(a) is Tensor:
-        return a.value if a.level is GROUND else Tensor(a.value, a.level, a.aux)
+        return a.value if a.level is GROUND else a.level.adopt(Tensor(a.value, a.level, a.aux))
     return a
 
 

@@ -296,7 +296,7 @@ def _astype_method(
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
     """A tensor of its own: later assignments to one do not change the other."""
     x = operand(a)
-    return Tensor(x.value, x.level, x.aux) if type(x) is Tensor else np.array(x)
+    return x.level.adopt(Tensor(x.value, x.level, x.aux)) if type(x) is Tensor else np.array(x)
 
 
 # Several arrays -------------------------------------------------------------------------------

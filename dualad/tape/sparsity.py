@@ -21,10 +21,15 @@ from dualad.modes.reverse import PICK, Node
 from dualad.tape.tape import Program
 
 
-def jacobian_pattern(program: Program) -> Any:
+class TooDense(Exception):
+    """A pattern with too many entries to be of use."""
+
+
+def jacobian_pattern(program: Program, most: float = math.inf) -> Any:
     """The pattern of a program's Jacobian, (elements of all outputs) x (elements of all inputs), boolean CSR.
 
-    Superset of the nonzeros at the recorded point: an entry is missing only where no path connects the two.
+    Superset of the nonzeros at the recorded point: an entry is missing only where no path connects the two. Raises
+    ``TooDense`` when a value on the way, or an operation, has more than ``most`` entries.
     """
     from scipy.sparse import csr_array, vstack
 
@@ -34,13 +39,12 @@ def jacobian_pattern(program: Program) -> Any:
         n = math.prod(node[4].shape)
         env[node[0]] = np.arange(width, width + n)
         width += n
-    walk(program.nodes, env, width, {i for i in program.outputs if i is not None})
+    walk(program.nodes, env, width, {i for i in program.outputs if i is not None}, most)
     rows = []
     for i, y in zip(program.outputs, program.constants, strict=True):
-        size = np.size(y) if i is None else None
         d = env.get(i) if i is not None else None
         if d is None:
-            size = math.prod(shape_of(program, i)) if size is None else size
+            size = math.prod(shape_of(program, i)) if i is not None else np.asarray(y).size
             rows.append(csr_array((size, width), dtype=bool))
         else:
             rows.append(as_matrix(d, width))
@@ -54,7 +58,7 @@ def shape_of(program: Program, index: int | None) -> tuple[int, ...]:
     raise LookupError(index)
 
 
-def walk(nodes: Sequence[Node], env: dict[int, Any], width: int, keep: set[int]) -> None:
+def walk(nodes: Sequence[Node], env: dict[int, Any], width: int, keep: set[int], most: float = math.inf) -> None:
     """Give each node in ``nodes`` that depends on what is in ``env`` its dependence; forget those no longer needed."""
     last: dict[int, int] = {}
     for k, node in enumerate(nodes):
@@ -78,12 +82,16 @@ def walk(nodes: Sequence[Node], env: dict[int, Any], width: int, keep: set[int])
                 for i, (a, p) in enumerate(zip(args, parents, strict=True))
             ]
             outs = [y] if not isinstance(y, tuple) else list(y)
+            if most_entries(prim, outs, values, moving) > most:
+                raise TooDense(f"{prim.name} has more than {most:.0f} dependences")
             found_all = [
                 union(
                     [compose(prim.depends(i, out.shape, values, params), env[parents[i]], width) for i in moving], width
                 )
                 for out in outs
             ]
+            if any(not isinstance(d, np.ndarray) and d is not None and d.nnz > most for d in found_all):
+                raise TooDense(f"the result of {prim.name} has more than {most:.0f} dependences")
             if isinstance(y, tuple):
                 parts[index] = found_all
             elif found_all[0] is not None:
@@ -91,6 +99,13 @@ def walk(nodes: Sequence[Node], env: dict[int, Any], width: int, keep: set[int])
         for p in set(parents):
             if p is not None and last[p] == k and p not in keep:
                 env.pop(p, None)
+
+
+def most_entries(prim: Any, outs: Sequence[Any], values: Sequence[Any], moving: Sequence[int]) -> float:
+    """A bound on the entries of an operation's own relation, for those that have no rule but the safe one."""
+    if prim.kind in ("elementwise", "movement") or prim.sparsity_rule is not None:
+        return 0.0
+    return sum(float(math.prod(o.shape)) * math.prod(np.shape(values[i])) for o in outs for i in moving)
 
 
 def as_matrix(d: Any, width: int) -> Any:

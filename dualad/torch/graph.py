@@ -15,7 +15,7 @@ from typing import Any
 from dualad.core.primitive import Primitive
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor as Core
-from dualad.modes.reverse import ReverseLevel, pull
+from dualad.modes.reverse import ReverseLevel, own, pull
 
 FREED = ("freed",)
 AGAIN = (
@@ -37,6 +37,9 @@ class GraphLevel(ReverseLevel):
         self.extend = self._extend
         self.count = itertools.count()
         self.callbacks: dict[int, list[Callable[[Any], Any]]] = {}  # by node: hooks and retained gradients
+
+    def own(self, a: Any) -> Any:
+        return own(a)  # this level never ends: nothing may gather in it
 
     def _extend(self, node: Any) -> None:
         self.fresh[node[-1]] = list(reversed(node))

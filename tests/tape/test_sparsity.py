@@ -93,7 +93,10 @@ def test_patterns_are_exact(f: Any) -> None:
 
 
 def test_what_does_not_depend_has_an_empty_row() -> None:
-    assert pattern(lambda x: np.stack([x[0], np.floor(x[1])]), X[:2]).toarray().tolist() == [[True, False], [False, False]]
+    assert pattern(lambda x: np.stack([x[0], np.floor(x[1])]), X[:2]).toarray().tolist() == [
+        [True, False],
+        [False, False],
+    ]
     assert pattern(lambda x: np.ones(3), X).nnz == 0
 
 

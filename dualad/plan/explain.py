@@ -1,0 +1,86 @@
+"""What a plan shows of itself: text, and HTML with a picture of the pattern in its colors."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import numpy as np
+
+from dualad.plan.plan import Plan
+
+MOST_CELLS = 60
+HUES = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf")
+
+
+def text(plan: Plan) -> str:
+    """The findings, the candidates with their predicted cost, the choice and the reason."""
+    m, n = plan.shape
+    lines = [f"plan: {plan.want} of {m} outputs in {n} inputs, {plan.instructions} instructions on the tape"]
+    if plan.pattern is not None:
+        share = plan.pattern.nnz / max(1, m * n)
+        lines.append(f"pattern: {plan.pattern.nnz} nonzeros ({share:.2%})")
+    head = ["", "strategy", "passes", "operations", "bytes", "predicted", "measured"]
+    rows = [
+        [
+            "->" if c is plan.choice else "",
+            c.name,
+            str(c.cost.passes),
+            f"{c.cost.operations:.3g}",
+            _bytes(c.cost.bytes),
+            _seconds(c.cost.seconds),
+            _seconds(plan.measured[c.name]) if c.name in plan.measured else "-",
+        ]
+        for c in plan.candidates
+    ]
+    widths = [max(len(r[k]) for r in [head, *rows]) for k in range(len(head))]
+    for r in [head, *rows]:
+        lines.append(
+            "  ".join(s.ljust(w) if k < 2 else s.rjust(w) for k, (s, w) in enumerate(zip(r, widths, strict=True)))
+        )
+    lines.append(f"choice: {plan.choice.name}: {plan.choice.why}")
+    lines.append(f"reason: {plan.reason}")
+    if plan.measured:
+        lines.append(f"regret: {plan.regret:.2f} (time of the choice / time of the best)")
+    return "\n".join(lines)
+
+
+def _bytes(n: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if n < 1000 or unit == "GB":
+            return f"{n:.3g} {unit}"
+        n /= 1000
+    raise AssertionError
+
+
+def _seconds(s: float) -> str:
+    return f"{s * 1e6:.3g} us" if s < 1e-3 else f"{s * 1e3:.3g} ms" if s < 1 else f"{s:.3g} s"
+
+
+def page(plan: Plan) -> str:
+    """The same as HTML, for notebooks, with the pattern."""
+    return f"<pre>{html.escape(text(plan))}</pre>" + (picture(plan) if plan.pattern is not None else "")
+
+
+def picture(plan: Plan) -> str:
+    """The pattern as SVG, columns (or rows) in the colors in which they are swept together; large ones in blocks."""
+    pattern = plan.pattern.tocoo()
+    m, n = plan.shape
+    colors: Any = getattr(plan.choice.detail, "colors", None)
+    by_row = plan.choice.name == "row-coloring"
+    step = max(1, -(-max(m, n) // MOST_CELLS))
+    cells: dict[tuple[int, int], str] = {}
+    for i, j in zip(pattern.coords[0].tolist(), pattern.coords[1].tolist(), strict=True):
+        line = i if by_row else j
+        hue = HUES[int(colors[line]) % len(HUES)] if isinstance(colors, np.ndarray) and line < len(colors) else "#555"
+        cells.setdefault((i // step, j // step), hue)
+    size = 6
+    rects = "".join(
+        f'<rect x="{j * size}" y="{i * size}" width="{size}" height="{size}" fill="{hue}"/>'
+        for (i, j), hue in cells.items()
+    )
+    w, h = -(-n // step) * size, -(-m // step) * size
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" viewBox="0 0 {w} {h}">'
+        f'<rect width="{w}" height="{h}" fill="white" stroke="#999"/>{rects}</svg>'
+    )

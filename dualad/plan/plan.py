@@ -1,0 +1,118 @@
+"""Plan: the strategies that were weighed for a derivative, the one that was chosen, and why."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dualad.core.errors import ArgumentError
+from dualad.plan import cost
+from dualad.plan.problem import Problem
+from dualad.plan.strategies import STRATEGIES, Candidate
+
+HESSIAN_NAMES = {"forward-over-reverse": "forward", "reverse-over-reverse": "reverse"}
+SMALL = 2e-4  # seconds: what plain modes do in less is not worth looking for a pattern
+
+
+@dataclass
+class Plan:
+    """Candidates for one structure of tape, cheapest first, and the choice among them."""
+
+    structure: tuple[Any, ...]
+    want: str
+    shape: tuple[int, int]
+    instructions: int
+    candidates: list[Candidate]
+    choice: Candidate
+    reason: str
+    pattern: Any = None
+    measured: dict[str, float] = field(default_factory=dict)
+
+    def matrix(self, problem: Problem) -> Any:
+        """The derivative at the problem's point by the chosen strategy, (m, n), dense or CSR.
+
+        Where the strategy relies on a pattern found at another point, one random direction checks the result; if it
+        fails, the pattern is found anew at this point.
+        """
+        found = self.choice.run(problem)
+        if self.choice.local and problem.structure is not self.structure and not probe(problem, found):
+            again = choose(problem, self.want, mode=self.choice.name)
+            self.choice, self.pattern = again.choice, again.pattern
+            found = self.choice.run(problem)
+        return found
+
+    def time_candidates(self, problem: Problem, repeats: int = 3) -> dict[str, float]:
+        """Measured seconds of each candidate at the problem's point: best of ``repeats``."""
+        for c in self.candidates:
+            times = []
+            for _ in range(repeats):
+                start = time.perf_counter()
+                c.run(problem)
+                times.append(time.perf_counter() - start)
+            self.measured[c.name] = min(times)
+        return self.measured
+
+    @property
+    def regret(self) -> float:
+        """Measured time of the choice over that of the best candidate."""
+        if not self.measured:
+            raise ArgumentError("the plan was not measured: call plan.measure() first.")
+        return self.measured[self.choice.name] / min(self.measured.values())
+
+
+def probe(problem: Problem, matrix: Any) -> bool:
+    """Whether ``matrix`` times a random vector is what forward mode says."""
+    v = np.random.default_rng(len(problem.nodes)).normal(size=problem.n).astype(problem.dtype)
+    expected = problem.push(v[None])[0]
+    problem.passes -= 1
+    found = matrix @ v
+    scale = np.abs(matrix) @ np.abs(v)
+    tolerance = 1e3 * np.finfo(problem.dtype).eps
+    with np.errstate(invalid="ignore"):
+        return bool(np.all((np.abs(found - expected) <= tolerance * scale) | (np.isnan(found) & np.isnan(expected))))
+
+
+def choose(problem: Problem, want: str, mode: str | None = None) -> Plan:
+    """The cheapest candidate by the cost model, or the one that ``mode`` names.
+
+    Raises ``ArgumentError`` for a mode that does not exist or cannot be applied to this problem.
+    """
+    figures = cost.model()
+
+    def plan(candidates: list[Candidate], choice: Candidate, reason: str) -> Plan:
+        pattern = problem.__dict__.get("pattern")
+        shape = (problem.m, problem.n)
+        return Plan(problem.structure, want, shape, len(problem.nodes), candidates, choice, reason, pattern)
+
+    if mode is not None:
+        name = HESSIAN_NAMES.get(mode, mode)
+        if name not in STRATEGIES:
+            raise ArgumentError(f"mode={mode!r} is no strategy. There are: {', '.join(STRATEGIES)}.")
+        problem.forced = True
+        only = STRATEGIES[name](problem, figures)
+        problem.forced = False
+        if only is None:
+            raise ArgumentError(
+                f"mode={mode!r} does not apply to this {want} of {problem.m} x {problem.n}: "
+                + ("it is for Hessians." if name in ("star", "acyclic") else "the tape has no such structure.")
+            )
+        return plan([only], only, f"asked for by mode={mode!r}")
+
+    plain = ["forward", "reverse"]
+    found = [STRATEGIES[name](problem, figures) for name in plain]
+    cheapest = min((c for c in found if c), key=lambda c: c.cost.seconds)
+    if cheapest.cost.seconds > SMALL:
+        found += [propose(problem, figures) for name, propose in STRATEGIES.items() if name not in plain]
+    candidates = sorted((c for c in found if c is not None), key=lambda c: c.cost.seconds)
+    best = candidates[0]
+    if len(candidates) == 2 and cheapest.cost.seconds <= SMALL:
+        reason = f"plain {best.name} mode takes less than looking for something better would"
+    elif len(candidates) > 1:
+        ratio = candidates[1].cost.seconds / max(best.cost.seconds, 1e-12)
+        reason = f"predicted {ratio:.2g} times as fast as {candidates[1].name}, the next best"
+    else:
+        reason = "the only candidate"
+    return plan(candidates, best, reason)

@@ -1,0 +1,15 @@
+"""Ways to a Jacobian. Each strategy proposes a candidate for a problem, with its predicted cost, or nothing."""
+
+from __future__ import annotations
+
+from dualad.plan.strategies.base import Candidate
+from dualad.plan.strategies.chain import chain
+from dualad.plan.strategies.dense import forward, reverse
+
+STRATEGIES = {
+    "forward": forward,
+    "reverse": reverse,
+    "chain": chain,
+}
+
+__all__ = ["STRATEGIES", "Candidate"]

@@ -1,0 +1,37 @@
+"""Plain forward and reverse mode, all directions in chunks: always candidates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dualad.plan.cost import Cost, Model
+from dualad.plan.problem import Problem
+from dualad.plan.strategies.base import Candidate, sweep_cost
+
+
+def _run_forward(problem: Problem) -> Any:
+    return np.ascontiguousarray(problem.push(np.eye(problem.n, dtype=problem.dtype)).T)
+
+
+def _run_reverse(problem: Problem) -> Any:
+    return problem.pull(np.eye(problem.m, dtype=problem.dtype))
+
+
+def _bytes(problem: Problem, k: int) -> int:
+    return (problem.m * problem.n + k * problem.largest * 2) * problem.dtype.itemsize
+
+
+def forward(problem: Problem, model: Model) -> Candidate:
+    """One direction per input (source: Griewank & Walther 2008, ch. 3.1)."""
+    operations, seconds = sweep_cost(problem, model, problem.n, model.push)
+    cost = Cost(problem.n, operations, _bytes(problem, problem.n), seconds + model.entry * problem.m * problem.n)
+    return Candidate("forward", cost, _run_forward, f"{problem.n} directions, one per input")
+
+
+def reverse(problem: Problem, model: Model) -> Candidate:
+    """One cotangent per output (source: Griewank & Walther 2008, ch. 3.2)."""
+    operations, seconds = sweep_cost(problem, model, problem.m, model.pull)
+    cost = Cost(problem.m, operations, _bytes(problem, problem.m), seconds + model.entry * problem.m * problem.n)
+    return Candidate("reverse", cost, _run_reverse, f"{problem.m} cotangents, one per output")
