@@ -5,7 +5,6 @@ from __future__ import annotations
 import doctest
 import importlib
 import pathlib
-import pkgutil
 import re
 from typing import Any
 
@@ -16,7 +15,11 @@ import dualad
 
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-MODULES = [m.name for m in pkgutil.walk_packages(dualad.__path__, "dualad.") if not m.name.endswith("__main__")]
+MODULES = [
+    ".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for p in sorted((ROOT / "dualad").rglob("*.py"))
+    if p.stem != "__main__"
+]
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 

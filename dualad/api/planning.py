@@ -74,9 +74,7 @@ class Recorded:
         """Blocks of the matrix in the structure of the output, each in the structure of the chosen arguments."""
         dense = isinstance(matrix, np.ndarray)
         if sparse and dense:
-            from scipy.sparse import csr_array
-
-            matrix = csr_array(matrix)
+            matrix = _structured(matrix, self.problem.pattern)
         elif not sparse and not dense:
             matrix = matrix.toarray()
         rows = list(itertools.accumulate([math.prod(v.shape) for v in self.values], initial=0))
@@ -134,6 +132,16 @@ def planned(f: Any, args: Any, kwargs: Any, argnums: Argnums, has_aux: bool, wan
         matrix = plan_for(problem, want, mode).matrix(problem)
     result = call.layout(matrix, sparse, want)
     return (result, call.aux) if has_aux else result
+
+
+def _structured(matrix: Any, pattern: Any) -> Any:
+    """A dense matrix as CSR with the entries of the pattern, zeros among them."""
+    from scipy.sparse import csr_array
+
+    if pattern is None:
+        return csr_array(matrix)
+    rows = np.repeat(np.arange(pattern.shape[0]), np.diff(pattern.indptr))
+    return csr_array((matrix[rows, pattern.indices], pattern.indices, pattern.indptr), matrix.shape)
 
 
 class Planned:
