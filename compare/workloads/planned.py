@@ -1,0 +1,120 @@
+"""What the planner finds: passes for an arrow matrix, a Jacobian through a narrow place, reverse mode in little memory, and
+regret (time of the chosen strategy over that of the best) over the suite."""
+
+from __future__ import annotations
+
+import math
+import time
+import tracemalloc
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+import dualad
+from compare.problems import sparse
+from compare.timing import Row, in_turn
+
+
+def suite() -> list[tuple[str, Any, Any, str]]:
+    """(name, function, point, what is wanted)."""
+    rng = np.random.default_rng(0)
+    dense = rng.normal(size=(60, 40)) / 8
+    of = lambda f: lambda x: f(np, x)
+    return [
+        ("arrow 50", of(sparse.arrow), rng.uniform(0.5, 1, 50), "jacobian"),
+        ("arrow 1,000", of(sparse.arrow), rng.uniform(0.5, 1, 1000), "jacobian"),
+        ("bottleneck 1000-2-1000", of(sparse.bottleneck(1000, 2)), rng.normal(size=1000), "jacobian"),
+        ("bottleneck 300-20-300", of(sparse.bottleneck(300, 20)), rng.normal(size=300), "jacobian"),
+        ("Brusselator 16", of(sparse.brusselator(16)), rng.uniform(0.5, 1, 512), "jacobian"),
+        ("Broyden 1,000", of(sparse.broyden), rng.uniform(0.5, 1, 1000), "jacobian"),
+        ("Rosenbrock Hessian 500", of(sparse.rosenbrock), rng.uniform(0.5, 1, 500), "hessian"),
+        ("dense 60 x 40", lambda x: np.tanh(dense @ np.sin(x)), rng.normal(size=40), "jacobian"),
+        ("dense 40 x 60", lambda x: np.tanh(np.sin(x) @ dense), rng.normal(size=60), "jacobian"),
+        ("elementwise 2,000", lambda x: np.sin(x) * np.exp(-x), rng.normal(size=2000), "jacobian"),
+        ("convex Hessian 60", lambda x: np.log(np.exp(dense @ x[:40]).sum()), rng.normal(size=60), "hessian"),
+    ]
+
+
+def by_loops(steps: int, size: int, memory: Any) -> tuple[float, int]:
+    def f(x: Any) -> Any:
+        v = 0 * x
+        for _ in range(steps):
+            v = v - 0.01 * np.sin(x)
+            x = x + 0.01 * v
+        return (x * x).sum()
+
+    x = np.linspace(0, 1, size)
+    start = time.perf_counter()
+    dualad.grad(f, memory=memory)(x)
+    seconds = time.perf_counter() - start
+    tracemalloc.start()
+    dualad.grad(f, memory=memory)(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return seconds, peak
+
+
+def measure(peers: dict[str, ModuleType], rounds: int) -> tuple[list[Row], list[str]]:
+    rows, notes = [], []
+    f = sparse.bottleneck(1000, 2)
+    x = np.random.default_rng(1).normal(size=1000)
+    ours = dualad.plan(lambda v: f(np, v), x)
+    down, up = f.matrices
+
+    def by_hand() -> Any:
+        a = np.tanh(x)
+        s = down @ a
+        y = np.tanh(up @ np.sin(s))
+        return ((1 - y * y)[:, None] * up * np.cos(s)) @ (down * (1 - a * a))
+
+    calls: dict[str, Any] = {"dualad": lambda: ours(x), "numpy by hand": by_hand}
+    targets = {}
+    try:
+        import jax
+        import jax.numpy as jnp
+
+        jax.config.update("jax_enable_x64", True)
+        forward = jax.jit(jax.jacfwd(lambda v: f(jnp, v)))
+        point = jnp.asarray(x)
+        calls["jax.jit(jacfwd)"] = lambda: forward(point).block_until_ready()
+        targets["jax.jit(jacfwd)"] = 0.25
+    except ImportError:
+        notes.append("JAX is not installed and left out.")
+    rows.append(Row("bottleneck 1000-2-1000", in_turn(calls, rounds), targets))
+    operations = {c.name: c.cost.operations for c in ours.plan.candidates}
+    least = min(operations["forward"], operations["reverse"])
+    notes.append(
+        f"Bottleneck: multiplications counted, {ours.choice}: {passes(down, 2):,}; forward or reverse: {passes(down, 1000):,} "
+        f"({passes(down, 1000) / passes(down, 2):.0f} times as many; the model's operations with the final product: "
+        f"{operations[ours.choice]:.3g} against {least:.3g})."
+    )
+
+    regrets = []
+    lines = ["| problem | strategy | passes | predicted | measured | regret |", "|---|---|---|---|---|---|"]
+    for name, g, point, want in suite():
+        plan = dualad.plan(g, point, want=want)
+        measured = plan.measure(max(3, rounds // 3))
+        regrets.append(plan.regret)
+        choice = plan.plan.choice
+        lines.append(
+            f"| {name} | {choice.name} | {choice.cost.passes} | {choice.cost.seconds * 1e3:.2f} ms | "
+            f"{measured[choice.name] * 1e3:.2f} ms | {plan.regret:.2f} |"
+        )
+    notes.append("\n".join(lines))
+    mean = math.exp(sum(map(math.log, regrets)) / len(regrets))
+    notes.append(f"Regret: geometric mean {mean:.2f} (asked: under 1.1), worst {max(regrets):.2f} (asked: under 1.5).")
+
+    seconds, peak = by_loops(10_000, 1000, None)
+    budget = peak // 10
+    less, low = by_loops(10_000, 1000, budget)
+    notes.append(
+        f"Reverse mode through 10,000 steps: {seconds:.2f} s and {peak / 1e6:.0f} MB; with memory={budget / 1e6:.0f} MB: "
+        f"{less:.2f} s ({less / seconds:.2f} times, asked: at most 2.5) and {low / 1e6:.0f} MB ({low / peak:.3f})."
+    )
+    return rows, notes
+
+
+def passes(down: Any, k: int) -> int:
+    """Multiplications of sweeping ``k`` directions through the two products, forward and reverse alike."""
+    return 2 * down.size * k
