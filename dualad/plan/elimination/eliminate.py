@@ -10,7 +10,7 @@ import numpy as np
 from dualad.plan.elimination.graph import ComputationalGraph
 from dualad.plan.elimination.orders import Cost, Structure, check
 from dualad.plan.elimination.strong import Strong, strong
-from dualad.plan.elimination.structure import Kernel
+from dualad.plan.elimination.structure import Kernel, Pattern, filled
 
 
 class Elimination:
@@ -69,13 +69,31 @@ class Elimination:
         return f"<Elimination of {len(self.order)} vertices: {self.cost.multiplications} multiplications>"
 
     def __call__(self, *point: Any) -> list[list[Any]]:
+        found = self.blocks(*point)
+        graph = self.graph
+        batch = tuple({len(v) for v in point if np.ndim(v)}) if graph.scalar else ()
+        rows = []
+        for o, (y, dtype) in enumerate(zip(graph.shapes_out, graph.dtypes_out, strict=True)):
+            row = []
+            for p, x in enumerate(graph.shapes_in):
+                block = np.zeros((*batch, *y, *x), dtype)
+                if (o, p) in found:
+                    pattern, entries = found[o, p]
+                    if pattern.kind == "dense":
+                        block[...] = entries if pattern.scalar else entries.reshape(block.shape)
+                    else:
+                        block.reshape(pattern.shape)[pattern.rows, pattern.cols] = entries
+                row.append(block[()])
+            rows.append(row)
+        return rows
+
+    def blocks(self, *point: Any) -> dict[tuple[int, int], tuple[Pattern, Any]]:
+        """The Jacobian as it was accumulated: by (output, input), where its entries are and what they are, row by row."""
         entries = self.graph.entries(point or None)
-        finite = all(e is None or np.isfinite(e).all() for e in entries.values())
+        with np.errstate(all="ignore"):
+            finite = np.isfinite(sum(e if np.ndim(e) == 0 else e.sum() for e in entries.values() if e is not None))
         values = self.accumulate(entries) if finite else self._accumulate_strong(entries)
-        batch = {len(v) for v in point if np.ndim(v)} if self.graph.scalar else set()
-        return [
-            [self._block(o, p, values, tuple(batch)) for p in self.graph.inputs] for o in range(len(self.graph.outputs))
-        ]
+        return {place: (pattern, filled(pattern, values[slot])) for place, (slot, pattern) in self.results.items()}
 
     def accumulate(self, entries: dict[tuple[int, int], Any]) -> list[Any]:
         """The entries of all Jacobians left, by slot, from those of the local ones, by edge."""
@@ -102,22 +120,6 @@ class Elimination:
             t = values[q].times(values[p], algebra)
             values[to] = t if add is None else values[to].plus(t, algebra)
         return [values[k].entries for k in range(self.size)]
-
-    def _block(self, o: int, p: int, values: list[Any], batch: tuple[int, ...]) -> Any:
-        graph = self.graph
-        shape = (*batch, *graph.shapes_out[o], *graph.shapes_in[p])
-        dtype = graph.dtypes_out[o]
-        found = self.results.get((o, p))
-        if found is None:
-            return np.zeros(shape, dtype)[()]
-        slot, pattern = found
-        entries = pattern.sign if values[slot] is None else values[slot]
-        block = np.zeros(shape if graph.scalar else pattern.shape, dtype)
-        if pattern.scalar:
-            block[...] = entries
-        else:
-            block[pattern.rows, pattern.cols] = entries
-        return block.reshape(shape)[()]
 
 
 def jacobian(graph: ComputationalGraph, order: Sequence[int]) -> list[list[Any]]:

@@ -80,24 +80,24 @@ class ComputationalGraph:
                 self.locals.setdefault((own, vertex[p[0]]), []).append((node[0], one))
 
     def _close(self, vertex: dict[int, int], env: dict[int, Any]) -> None:
-        """Outputs that are also used, repeated, or inputs get a vertex of their own, joined by an identity."""
+        """Outputs that are also used, or inputs, get a vertex of their own, joined by an identity."""
         used = {p for _, p in self.edges} | set(self.inputs)
+        copies: dict[int, int] = {}
         self.outputs: list[int | None] = []
-        values = []
+        values: list[Any] = []
         for node, constant in zip(self.program.outputs, self.program.constants, strict=True):
-            value = constant if node is None else env[node[0]]
+            value: Any = constant if node is None else env[node[0]]
             values.append(value)
             v = None if node is None else vertex.get(node[0])
             if v in used:
                 assert v is not None
-                copy = len(self.names)
-                self.names.append("output")
-                if np.size(value):
-                    self.edges[copy, v] = self.algebra.diagonal(np.size(value), 1)
-                v = copy
+                if v not in copies:
+                    copies[v] = len(self.names)
+                    self.names.append("output")
+                    if np.size(value):
+                        self.edges[copies[v], v] = self.algebra.diagonal(np.size(value), 1)
+                v = copies[v]
             self.outputs.append(v)
-            if v is not None:
-                used.add(v)
         self.shapes_out = [np.shape(v) for v in values]
         self.dtypes_out = [np.result_type(v) for v in values]
         ends = {v for e in self.edges for v in e}
@@ -121,7 +121,7 @@ class ComputationalGraph:
                 "elimination: a batch of points needs a program of elementwise operations. Pass one by one."
             )
         env = self._replay(point, batch.pop() if batch else None)
-        out = {}
+        out: dict[tuple[int, int], Any] = {}
         for edge, parts in self.locals.items():
             for k, (index, one) in enumerate(parts):
                 e = one.entries(*_values(self.nodes[index], env))

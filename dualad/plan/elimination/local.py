@@ -67,11 +67,11 @@ class _Elementwise(Local):
     def __init__(self, algebra: Any, prim: Any, i: int, k: Any, params: Any, y: Any, args: Any) -> None:
         super().__init__(algebra, prim, i, k, params)
         partial = prim.partials[i] if prim.elementwise else self._along_ones
-        self.constant = partial if type(partial) is int else None
         self.partial = partial
         self.shape, self.dtype = y.shape, y.dtype
+        self.constant = y.dtype.type(partial) if type(partial) is int else None
         # A product by 1 costs among scalars what any product costs, and is counted, as it is in the literature.
-        sign = self.constant if y.size > 1 else None
+        sign = partial if type(partial) is int and y.size > 1 else None
         self.pattern = _one_per_row(algebra, np.shape(args[i]), y.shape, sign)
 
     def _along_ones(self, y: Any, *args: Any) -> Any:
@@ -81,9 +81,9 @@ class _Elementwise(Local):
     def entries(self, y: Any, args: Sequence[Any]) -> Any:
         if self.pattern.sign is not None:
             return None
-        d = self.dtype.type(self.constant) if self.constant is not None else self.partial(y, *args)
+        d = self.constant if self.constant is not None else self.partial(y, *args)
         if self.shape == ():
-            return np.asarray(d, self.dtype)[()]
+            return d if getattr(d, "dtype", None) == self.dtype else np.asarray(d, self.dtype)[()]
         d = np.broadcast_to(np.asarray(d, self.dtype), self.shape).ravel()
         return d[0] if self.pattern.scalar else d
 

@@ -102,6 +102,7 @@ def cost(graph: ComputationalGraph, order: Sequence[int]) -> Cost:
     literature; of structured Jacobians, those of their structured product.
 
     >>> from dualad import Tape
+    >>> from dualad.plan.elimination import computational_graph
     >>> with Tape() as tape:
     ...     a, b = tape.watch((2.0, 3.0))
     ...     c = a * b

@@ -19,7 +19,7 @@ def best(graph: ComputationalGraph) -> Order:
     return min((h(graph) for h in HEURISTICS.values()), key=lambda order: cost(graph, order))
 
 
-def anneal(graph: ComputationalGraph, steps: int = 5000, seed: int = 0) -> Order:
+def anneal(graph: ComputationalGraph, steps: int = 2000, seed: int = 0) -> Order:
     """The best heuristic order, improved by simulated annealing: one vertex at a time moved to another place.
 
     Never worse than ``best``; ``steps`` orders are evaluated, each in time proportional to its operations. For orders that
@@ -31,7 +31,8 @@ def anneal(graph: ComputationalGraph, steps: int = 5000, seed: int = 0) -> Order
     if len(order) < 2:
         return tuple(order)
     start = Structure(graph)
-    now = lowest = cost(graph, order).multiplications
+    now: float = cost(graph, order).multiplications
+    lowest = now
     found = order
     rng = random.Random(seed)
     for k in range(steps):

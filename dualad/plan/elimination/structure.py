@@ -230,16 +230,9 @@ class Algebra:
         return Product(out, 0 if sa is not None or sb is not None else many, many - len(starts), run)
 
     def _sum(self, a: Pattern, b: Pattern) -> Product:
-        sa, sb = a.sign, b.sign
         if a.index == b.index:
-            out = self.signed(a, None)
-            full = 1.0 if a.scalar else np.ones(a.nnz)
-            run: Kernel
-            if sa is None and sb is None:
-                run = _plus
-            else:
-                run = lambda u, v: (sa * full if u is None else u) + (sb * full if v is None else v)
-            return Product(out, 0, a.nnz, run)
+            run = _plus if a.sign is None and b.sign is None else lambda u, v: filled(a, u) + filled(b, v)
+            return Product(self.signed(a, None), 0, a.nnz, run)
         n = a.shape[1]
         ka, kb = a.rows * n + a.cols, b.rows * n + b.cols
         keys = np.union1d(ka, kb)
@@ -247,9 +240,10 @@ class Algebra:
         size = len(keys)
 
         def scatter(u: Any, v: Any) -> Any:
-            y = np.zeros(size, np.result_type(*[w for w in (u, v) if w is not None] or [float]))
-            y[at] = sa if u is None else u
-            y[bt] += sb if v is None else v
+            u, v = filled(a, u), filled(b, v)
+            y = np.zeros(size, np.result_type(u, v))
+            y[at] = u
+            y[bt] += v
             return y
 
         return Product(self.sparse(a.shape, keys // n, keys % n), 0, a.nnz + b.nnz - size, scatter)
@@ -276,9 +270,17 @@ def pairs(a: Pattern, b: Pattern) -> tuple[Any, Any, Any, Any, Any]:
 
 def dense(p: Pattern, entries: Any) -> Any:
     """The matrix as an array."""
-    out = np.zeros(p.shape, float if p.sign is not None else entries.dtype)
-    out[p.rows, p.cols] = p.sign if p.sign is not None else entries
+    values = np.asarray(filled(p, entries))
+    out = np.zeros(p.shape, values.dtype)
+    out[p.rows, p.cols] = values
     return out
+
+
+def filled(p: Pattern, entries: Any) -> Any:
+    """The entries, those that the sign stands for too."""
+    if p.sign is None:
+        return entries
+    return float(p.sign) if p.scalar else np.full(p.nnz, float(p.sign))
 
 
 def _nothing(u: Any, v: Any) -> Any:
