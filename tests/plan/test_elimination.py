@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import dualad
@@ -360,6 +360,20 @@ def test_random_programs(program: Any) -> None:
             np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-9)
 
 
+@settings(max_examples=150, **COMMON)
+@given(programs())
+def test_random_programs_at_kinks_and_ties(program: Any) -> None:
+    """At small integers, where abs, max and sort have kinks and ties: the convention of the modes, where they agree."""
+    shapes, code, seed, name = program
+    rng = np.random.default_rng(seed)
+    xs = tuple(rng.integers(-1, 2, s).astype(float)[()] for s in shapes)
+    f = lambda *v: run_program(dualad.numpy, code, v)
+    every = tuple(range(len(xs)))
+    modes = [mode(f, every)(*xs) for mode in (dualad.jacfwd, dualad.jacrev)]
+    assume(all(np.allclose(a, b) for u, v in zip(*modes, strict=True) for a, b in zip(u, v, strict=True)))
+    check(f, *xs, expected=modes[0], orders=(name,))
+
+
 def spd(x: Any) -> Any:
     return x @ x.T + np.eye(len(x))
 
@@ -388,6 +402,7 @@ ARRAYS: dict[str, Any] = {
         R.normal(size=2),
         R.normal(size=2),
     ),
+    "a recorded gradient": (dualad.grad(lambda x: np.sum(np.sqrt(x) * x[::-1]) ** 2), R.uniform(1, 2, 3)),
     "float32": (lambda x: np.sin(x) * x[::-1], np.float32([1.0, 2.0])),
     "empty": (lambda x: (x[:0] * 2.0, x * 2.0), R.normal(size=2)),
 }
@@ -522,5 +537,14 @@ def test_refusals() -> None:
         y = a * b
     with pytest.raises(ArgumentError, match="x must be all that"):
         computational_graph(tape, y, a)
+    with pytest.raises(DtypeError, match="an input is complex"):
+        graph_of(lambda x: x.real * 2, np.ones(2) * 1j)
+    with pytest.raises(ArgumentError, match="tracked by another transform"):
+        dualad.grad(lambda v: (graph_of(lambda x: x * x, v), v)[1])(2.0)
+    with pytest.raises(ShapeError, match="64,000,000 entries"):
+        graph_of(lambda x: x @ x, np.ones((400, 400)))
+    with pytest.raises(ShapeError, match="elementwise operations"):
+        g = graph_of(lambda x: np.prod(x) * x, 2.0)
+        Elimination(g, best(g))(np.ones(3))
     matrix = graph_of(lambda x: np.linalg.det(np.stack([np.stack([x, x * x]), np.stack([x, 1 + x])])), 2.0)
     assert not matrix.scalar

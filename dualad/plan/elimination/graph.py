@@ -30,6 +30,15 @@ class ComputationalGraph:
     """
 
     def __init__(self, program: Program, point: Sequence[Any]) -> None:
+        for v in point:
+            if type(v) is Tensor:
+                raise ArgumentError(
+                    "elimination: the point is tracked by another transform. Make the graph outside of it."
+                )
+            if v.dtype.kind == "c":
+                raise DtypeError(
+                    "elimination: an input is complex, and vertices of the graph are real. Use jacfwd or jacrev."
+                )
         self.program = program
         self.point = list(point)
         self.algebra = Algebra()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from dualad.core.errors import GuardError
 from dualad.core.primitive import Primitive
 from dualad.core.tensor import Tensor
 from dualad.modes.batch import BatchLevel
-from dualad.plan.elimination.structure import Algebra, Pattern
+from dualad.plan.elimination.structure import MOST, Algebra, Pattern, limit
 
 # General by what they compute beside the product, elementwise by their shape.
 _ELEMENTWISE = {"strong_scale"}
@@ -126,6 +127,7 @@ class _Matmul(Local):
         b = b[:, None] if b.ndim == 1 else b
         stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         full = (*stack, a.shape[-2], a.shape[-1], b.shape[-1])
+        limit(math.prod(full))
         rows = np.arange(y.size).reshape((*stack, a.shape[-2], 1, b.shape[-1]))
         mine, other = (a[..., None], b[..., None, :, :])[:: 1 if i == 0 else -1]
         rows, cols, source = (np.broadcast_to(v, full).ravel() for v in (rows, mine, other))
@@ -167,6 +169,8 @@ class _Linear(Local):
             cols, rows, scale = found
             order = np.lexsort((cols, rows))
             rows, cols, scale = rows[order], cols[order], scale[order]
+        elif m * n > MOST:
+            return self.algebra.dense(m, n), None
         else:
             matrix = _push(self, y, args).reshape(m, n)
             rows, cols = np.nonzero(matrix)
@@ -179,6 +183,8 @@ class _Linear(Local):
         return pattern, scale[0] if pattern.scalar and len(scale) else scale
 
     def entries(self, y: Any, args: Sequence[Any]) -> Any:
+        if self.constant is None and self.pattern.sign is None:
+            return _push(self, y, args).ravel()
         if self.fixed:
             return self.constant
         pattern, constant = self._find(y, args)

@@ -7,12 +7,18 @@ entries, and multiplying by it costs nothing. SciPy multiplies what is sparse by
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from dualad.core.errors import ShapeError
+
 Kernel = Callable[[Any, Any], Any]
+
+MOST = 20_000_000
+"""Entries, or products of entries, of one sparse Jacobian that are worth listing."""
 
 
 class Pattern:
@@ -92,7 +98,7 @@ class Algebra:
             return self.dense(m, n, sign)
         if m == n == len(rows) and np.array_equal(rows, cols) and np.array_equal(rows, np.arange(n)):
             return self.diagonal(n, sign)
-        key = (np.asarray(rows, np.int64).tobytes(), np.asarray(cols, np.int64).tobytes())
+        key = hashlib.blake2b(np.stack([rows, cols]).astype(np.int64).tobytes()).digest()
         return self._make(shape, "sparse", key, sign, rows, cols)
 
     def signed(self, p: Pattern, sign: int | None) -> Pattern:
@@ -258,6 +264,7 @@ def pairs(a: Pattern, b: Pattern) -> tuple[Any, Any, Any, Any, Any]:
     starts = np.concatenate([[0], np.cumsum(counts)])
     inner = a.cols
     many = counts[inner]
+    limit(int(many.sum()))
     left = np.repeat(np.arange(a.nnz), many)
     right = np.arange(len(left)) - np.repeat(np.cumsum(many) - many, many) + starts[inner][left]
     keys = a.rows[left] * b.shape[1] + b.cols[right]
@@ -266,6 +273,15 @@ def pairs(a: Pattern, b: Pattern) -> tuple[Any, Any, Any, Any, Any]:
     first = np.flatnonzero(np.append([True], keys[1:] != keys[:-1])) if len(keys) else np.zeros(0, int)
     keys = keys[first]
     return left[order], right[order], first, keys // b.shape[1], keys % b.shape[1]
+
+
+def limit(entries: int) -> None:
+    """Refuse what would take gigabytes to list."""
+    if entries > MOST:
+        raise ShapeError(
+            f"elimination: a sparse local Jacobian has {entries:,} entries or products of entries, at most {MOST:,} are "
+            "listed. Use jacfwd or jacrev."
+        )
 
 
 def dense(p: Pattern, entries: Any) -> Any:
