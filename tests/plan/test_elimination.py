@@ -421,6 +421,14 @@ def test_arrays(name: str) -> None:
                 np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
 
 
+def test_elementwise_programs_stay_diagonal() -> None:
+    """In a recorded gradient too, whose products with singular partials are operations of their own."""
+    f = dualad.grad(lambda x: np.sum(np.where(x > 0, np.sqrt(np.abs(x)) * x, np.arctan2(x, 2.0) / (1 + x * x))))
+    graph = check(f, R.normal(size=5))
+    assert {p.kind for p in graph.edges.values()} <= {"diagonal", "sparse"}
+    assert all(p.nnz == 5 for p in graph.edges.values())
+
+
 DEGENERATE: dict[str, Any] = {
     "abs at 0": (lambda x: np.abs(x) * x[::-1] + np.abs(x), np.array([0.0, 1.0, 2.0])),
     "a tie of maximum": (lambda x: np.maximum(x, x[::-1]) * x, np.array([1.0, 2.0, 1.0])),
@@ -510,12 +518,8 @@ def test_points_at_which_the_program_would_differ() -> None:
     graph = graph_of(lambda x: np.sort(x) * x, np.array([1.0, 2.0, 3.0]))
     run = Elimination(graph, best(graph))
     np.testing.assert_allclose(run(np.array([1.0, 2.5, 4.0]))[0][0], np.diag([2.0, 5.0, 8.0]))
-    try:
-        moved = run(np.array([3.0, 1.0, 2.0]))[0][0]
-    except GuardError as e:
-        assert "Make the graph again" in str(e)
-    else:
-        np.testing.assert_allclose(moved, dualad.jacobian(lambda x: np.sort(x) * x)(np.array([3.0, 1.0, 2.0])))
+    with pytest.raises(GuardError, match="Make the graph again there"):
+        run(np.array([3.0, 1.0, 2.0]))
 
 
 def test_refusals() -> None:
