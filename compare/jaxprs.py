@@ -2,7 +2,7 @@
 
 Every equation of the jaxpr is a vertex, with an edge from each variable among its operands; eliminating a vertex costs its
 predecessors times its successors; Markowitz takes the first vertex of least degree; an output that is also used gets a copy
-that costs nothing (Lohoff & Neftci 2024, arXiv:2406.05027, sec. 3).
+that costs nothing (Lohoff & Neftci 2024, arXiv:2406.05027).
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def euler_flux(np: Any, r: Any, m: Any, e: Any) -> tuple[Any, Any, Any, Any, Any
 def roe_flux(np: Any, rl: Any, ml: Any, el: Any, rr: Any, mr: Any, er: Any) -> tuple[Any, Any, Any]:
     """Flux between two states by Roe's approximate Riemann solver.
 
-    Source: Roe, J. Comput. Phys. 43, 1981; Toro, Riemann Solvers, 3rd ed. 2009, eq. 11.29, 11.60-68.
+    Source: Roe, J. Comput. Phys. 43, 1981; Toro, Riemann Solvers, 3rd ed. 2009, ch. 11.
     """
     fl0, fl1, fl2, ul, pl, hl = euler_flux(np, rl, ml, el)
     fr0, fr1, fr2, ur, pr, hr = euler_flux(np, rr, mr, er)
@@ -91,7 +91,7 @@ DIPOLE = (0.485, -0.0019, -0.0581, 0.015, 0.105, 0.0406, 0.167, -0.399)
 def human_heart_dipole(np: Any, a: Any, b: Any, c: Any, d: Any, t: Any, u: Any, v: Any, w: Any) -> tuple[Any, ...]:
     """Residuals of the moments of two dipoles.
 
-    Source: Averick, Carter, More & Xue, The MINPACK-2 test problem collection, 1992, sec. 4.2.
+    Source: Averick, Carter, More & Xue, The MINPACK-2 test problem collection, 1992.
     """
     mx, my, sa, sb, sc, sd, se, sf = DIPOLE
     tv, uw = t * t - v * v, u * u - w * w
@@ -118,7 +118,7 @@ def propane_combustion(
 ) -> tuple[Any, ...]:
     """Residuals of the chemical equilibrium of propane burning in air, full formulation.
 
-    Source: Meintjes & Morgan, ACM TOMS 16(2), 1990; Averick et al. 1992, sec. 4.4.
+    Source: Meintjes & Morgan, ACM TOMS 16(2), 1990; Averick et al. 1992.
     """
     q = PRESSURE / x11
     root = np.sqrt(q)
@@ -143,7 +143,7 @@ def propane_combustion(
 def black_scholes(np: Any, spot: Any, strike: Any, rate: Any, volatility: Any, time: Any) -> Any:
     """Price of a European call.
 
-    Source: Black & Scholes, J. Political Economy 81, 1973, eq. 13.
+    Source: Black & Scholes, J. Political Economy 81, 1973.
     """
 
     def normal(z: Any) -> Any:

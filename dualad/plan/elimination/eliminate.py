@@ -127,6 +127,6 @@ def jacobian(graph: ComputationalGraph, order: Sequence[int]) -> list[list[Any]]
 
     Each has the shape output.shape + input.shape. To do the same at other points, keep an ``Elimination``.
 
-    Source: Griewank & Walther, Evaluating Derivatives, 2nd ed. 2008, ch. 9.2.
+    Source: Griewank & Walther, Evaluating Derivatives, 2nd ed. 2008, ch. 9.
     """
     return Elimination(graph, order)()

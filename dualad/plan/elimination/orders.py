@@ -171,7 +171,7 @@ def _sizes(graph: ComputationalGraph) -> dict[int, int]:
 def eliad(graph: ComputationalGraph, rest: str = "markowitz") -> Order:
     """Last first, the vertices with one successor; then the others "forward", "reverse" or by "markowitz".
 
-    Source: Forth, Tadjouddine, Pryce & Reid 2004, sec. 4.
+    Source: Forth, Tadjouddine, Pryce & Reid 2004.
     """
     structure = Structure(graph)
     before = []
