@@ -1,1 +1,1 @@
-"""Programs that several workloads share, each written once as ``f(np, x)`` with ``np`` any library's namespace."""
+"""Test problems from the literature, each written once as a function of a namespace with NumPy's names."""
