@@ -63,7 +63,7 @@ class Recorded:
             ys, self.structure = outputs(out, want)
             self.values = [y.value if type(y) is Tensor and y.level is level else y for y in ys]
             self.aux = _strip_tree(aux, level)
-            self.problem = Problem(Program(level, ys), self.values, want == "hessian", progress)
+            self.problem = Problem(Program(level, ys), self.leaves, self.values, want == "hessian", progress)
         if want == "gradient" and (len(ys) != 1 or ys[0].shape != ()):
             raise ShapeError(
                 f"plan(want='gradient') needs a function with a scalar result; it returned {len(ys)} array(s), the first of "

@@ -14,6 +14,7 @@ from dualad.plan.problem import Problem
 from dualad.plan.strategies import STRATEGIES, Candidate
 
 HESSIAN_NAMES = {"forward-over-reverse": "forward", "reverse-over-reverse": "reverse"}
+FAMILIAR = 0.85  # predictions are rough: another strategy than plain modes must promise to be better by more than that
 SMALL = 2e-4  # seconds: what plain modes do in less is not worth looking for a pattern
 
 
@@ -106,7 +107,9 @@ def choose(problem: Problem, want: str, mode: str | None = None) -> Plan:
     cheapest = min((c for c in found if c), key=lambda c: c.cost.seconds)
     if cheapest.cost.seconds > SMALL:
         found += [propose(problem, figures) for name, propose in STRATEGIES.items() if name not in plain]
-    candidates = sorted((c for c in found if c is not None), key=lambda c: c.cost.seconds)
+    candidates = sorted(
+        (c for c in found if c is not None), key=lambda c: c.cost.seconds * (FAMILIAR if c.name in plain else 1.0)
+    )
     best = candidates[0]
     if len(candidates) == 2 and cheapest.cost.seconds <= SMALL:
         reason = f"plain {best.name} mode takes less than looking for something better would"

@@ -26,9 +26,15 @@ class Problem:
     """
 
     def __init__(
-        self, program: Program, values: Sequence[Any], symmetric: bool = False, progress: bool = False
+        self,
+        program: Program,
+        point: Sequence[Any],
+        values: Sequence[Any],
+        symmetric: bool = False,
+        progress: bool = False,
     ) -> None:
         self.program = program
+        self.point = list(point)
         self.nodes: list[Node] = program.nodes
         self.inputs = [n[0] for n in program.inputs]
         self.in_shapes = [n[4].shape for n in program.inputs]
@@ -178,7 +184,7 @@ def work(node: Node) -> float:
     out = size_of(node)
     if prim.name == "matmul":
         return len(moving) * out * np.shape(args[0])[-1] / 8
-    if prim.kind == "general" and prim.name not in ("max", "min", "prod"):
+    if prim.kind == "general" and prim.sparsity_rule is None:
         side = max([1, *[s for a in moving for s in a.shape[-2:]]])
         return float(sum(math.prod(a.shape) for a in moving) * side)
     return float(max([out, *[math.prod(a.shape) for a in moving]]) * max(1, len(moving)))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dualad.plan.strategies.base import Candidate
 from dualad.plan.strategies.chain import chain
 from dualad.plan.strategies.dense import forward, reverse
+from dualad.plan.strategies.eliminated import elimination
 
 STRATEGIES = {
     "forward": forward,
     "reverse": reverse,
     "chain": chain,
+    "elimination": elimination,
 }
 
 __all__ = ["STRATEGIES", "Candidate"]

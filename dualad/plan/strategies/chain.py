@@ -21,6 +21,7 @@ from dualad.plan.strategies.base import Candidate
 from dualad.tape.linearized import pull_many, push_many
 
 MOST_CUTS = 16
+SWEEP = 4e-5  # seconds to set up one sweep over a stretch
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def chain(problem: Problem, model: Model) -> Candidate | None:
 
     def sweep(i: int, j: int, k: int, overhead: float) -> tuple[float, float]:
         operations = float(work[nodes[j]] - work[nodes[i]]) * k
-        return overhead * (nodes[j] - nodes[i]) + model.element * operations, operations
+        return SWEEP + overhead * (nodes[j] - nodes[i]) + model.element * operations, operations
 
     @functools.cache
     def best(i: int, j: int) -> tuple[float, float, Any]:
