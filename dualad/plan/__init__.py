@@ -1,0 +1,1 @@
+"""The planner: strategies, their predicted cost, and the choice."""
