@@ -58,7 +58,7 @@ def table(rows: list[Row]) -> str:
             else:
                 cells.append(f"{text(r.seconds[n])} ({ours / r.seconds[n]:.3g})")
         verdicts = [
-            f"{n} {ours / r.seconds[n]:.3g} {'<=' if ours <= limit * r.seconds[n] else 'NOT <='} {limit}"
+            f"{n} {ours / r.seconds[n]:.3g} {'<=' if ours <= limit * r.seconds[n] else 'NOT <='} {limit:.3g}"
             for n, limit in r.targets.items()
             if n in r.seconds
         ]

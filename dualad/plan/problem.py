@@ -47,6 +47,7 @@ class Problem:
         self.progress = progress
         self.forced = False  # a strategy was asked for by name: it applies wherever it can
         self.passes = 0
+        self.column_colors: Any = None  # what other colorings are to be better than
 
     @functools.cached_property
     def nested(self) -> bool:
@@ -158,11 +159,7 @@ def split(rows: Any, shapes: Sequence[tuple[int, ...]]) -> list[Any]:
 def joined(parts: Sequence[Any], shapes: Sequence[tuple[int, ...]], k: int, dtype: Any) -> Any:
     """The reverse of ``split``; None is zero."""
     flat = [
-        np.zeros((k, math.prod(s)), dtype)
-        if p is None
-        else np.reshape(p, (k, -1))
-        if math.prod(s)
-        else np.zeros((k, 0), dtype)
+        np.zeros((k, math.prod(s)), dtype) if p is None else np.reshape(p, (k, math.prod(s)))
         for p, s in zip(parts, shapes, strict=True)
     ]
     return flat[0] if len(flat) == 1 else np.concatenate(flat, 1)

@@ -109,6 +109,4 @@ def bicoloring(pattern: Any, order: str = "largest-first", seed: int = 0) -> BiC
     of_column, of_row = colors[columns], colors[rows + n]
     hub_column, hub_row = hubs(columns, rows + n, of_column, of_row, len(used))
     keep(used, of_column, of_row, hub_column, hub_row)
-    return BiColoring(
-        found, renumbered(colors[:n], used[:shift]), renumbered(colors[n:] - shift, used[shift:]), order
-    )
+    return BiColoring(found, renumbered(colors[:n], used[:shift]), renumbered(colors[n:] - shift, used[shift:]), order)

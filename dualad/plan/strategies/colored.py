@@ -1,0 +1,116 @@
+"""Compressed evaluation: columns, or rows, that share no entry are swept together.
+
+Source: Curtis, Powell & Reid 1974; Coleman & Verma 1998; Gebremedhin, Manne & Pothen 2005.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dualad.plan import coloring
+from dualad.plan.cost import Cost, Model
+from dualad.plan.problem import Problem
+from dualad.plan.strategies.base import Candidate, sweep_cost
+
+DENSE = 0.4  # above this share of nonzeros, no coloring is tried
+
+
+COLORING = 2e-6  # seconds that another coloring takes per nonzero
+REUSES = 10  # evaluations that a plan is expected to serve
+
+
+def worth_another(problem: Problem, model: Model, least: int, entries: int) -> bool:
+    """Whether fewer passes than by columns, ``least`` at best, would repay the search for them."""
+    if problem.forced:
+        return True
+    now = problem.column_colors
+    if now is None or now.count <= least:
+        return False
+    gain = sweep_cost(problem, model, now.count, model.push)[1] - sweep_cost(problem, model, least, model.push)[1]
+    return gain * REUSES > COLORING * entries
+
+
+def worth_coloring(problem: Problem) -> bool:
+    if problem.forced:
+        return problem.pattern is not None
+    if min(problem.m, problem.n) <= 2 or problem.pattern is None:
+        return False
+    return problem.pattern.nnz < DENSE * problem.m * problem.n
+
+
+def _candidate(problem: Problem, model: Model, name: str, colors: Any, pushes: int, pulls: int, run: Any) -> Candidate:
+    ops_f, sec_f = sweep_cost(problem, model, pushes, model.push) if pushes else (0.0, 0.0)
+    ops_r, sec_r = sweep_cost(problem, model, pulls, model.pull) if pulls else (0.0, 0.0)
+    nnz = problem.pattern.nnz
+    size = (nnz * 2 + pushes * problem.m + pulls * problem.n) * problem.dtype.itemsize
+    cost = Cost(pushes + pulls, ops_f + ops_r, size, sec_f + sec_r + model.scatter * nnz)
+    parts = [f"{k} {what}" for k, what in ((pushes, "directions"), (pulls, "cotangents")) if k]
+    why = f"{nnz} nonzeros of {problem.m} x {problem.n}, in {' and '.join(parts)}"
+    return Candidate(name, cost, functools.partial(run, colors), why, local=True, detail=colors)
+
+
+def _run_columns(colors: Any, problem: Problem) -> Any:
+    return colors.decompress(problem.push(colors.seeds(problem.dtype).T).T)
+
+
+def _run_rows(colors: Any, problem: Problem) -> Any:
+    return colors.decompress(problem.pull(colors.seeds(problem.dtype).T))
+
+
+def _run_both(colors: Any, problem: Problem) -> Any:
+    return colors.decompress(
+        problem.push(colors.column_seeds(problem.dtype).T).T, problem.pull(colors.row_seeds(problem.dtype).T)
+    )
+
+
+def columns(problem: Problem, model: Model) -> Candidate | None:
+    """Structurally orthogonal columns, in forward mode."""
+    if not worth_coloring(problem):
+        return None
+    colors = problem.column_colors = coloring.column_coloring(problem.pattern)
+    return _candidate(problem, model, "column-coloring", colors, colors.count, 0, _run_columns)
+
+
+def rows(problem: Problem, model: Model) -> Candidate | None:
+    """Structurally orthogonal rows, in reverse mode."""
+    if problem.symmetric or not worth_coloring(problem):
+        return None
+    pattern = problem.pattern
+    if not worth_another(problem, model, int(np.bincount(pattern.indices, minlength=1).max(initial=0)), pattern.nnz):
+        return None
+    colors = coloring.row_coloring(pattern)
+    return _candidate(problem, model, "row-coloring", colors, 0, colors.count, _run_rows)
+
+
+def bicoloring(problem: Problem, model: Model) -> Candidate | None:
+    """Some entries by columns and some by rows: for patterns with dense rows and dense columns."""
+    if problem.symmetric or not worth_coloring(problem):
+        return None
+    pattern = problem.pattern
+    full = max(np.diff(pattern.indptr).max(initial=0), np.bincount(pattern.indices, minlength=1).max(initial=0))
+    if not problem.forced and full <= 3 * max(1.0, pattern.nnz / max(pattern.shape)):
+        return None  # no row or column is much fuller than others: one side does as well
+    colors = coloring.bicoloring(pattern)
+    return _candidate(problem, model, "bicoloring", colors, colors.column_count, colors.row_count, _run_both)
+
+
+def _hessian(name: str, colour: Callable[[Any], Any]) -> Callable[[Problem, Model], Candidate | None]:
+    def propose(problem: Problem, model: Model) -> Candidate | None:
+        if not problem.symmetric or not worth_coloring(problem):
+            return None
+        pattern = problem.pattern
+        if not worth_another(problem, model, 2, 2 * pattern.nnz):
+            return None
+        pattern = pattern + pattern.T  # a walk may miss that two ways to an entry are the same one
+        colors = colour(pattern)
+        return _candidate(problem, model, name, colors, colors.count, 0, _run_columns)
+
+    return propose
+
+
+star = _hessian("star", lambda pattern: coloring.star_coloring(pattern))
+acyclic = _hessian("acyclic", lambda pattern: coloring.acyclic_coloring(pattern))

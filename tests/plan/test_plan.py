@@ -1,0 +1,296 @@
+"""Plans: every strategy gives the same result, the right one is chosen, and what a plan says of itself."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
+
+import dualad
+from dualad import ArgumentError, NotDifferentiable, ShapeError, hessian, jacfwd, jacobian, jacrev, plan
+from dualad.plan import cost
+from dualad.plan.strategies import STRATEGIES
+
+jax.config.update("jax_enable_x64", True)
+JACOBIAN_MODES = [m for m in STRATEGIES if m not in ("star", "acyclic")]
+HESSIAN_MODES = [
+    "forward-over-reverse",
+    "reverse-over-reverse",
+    "column-coloring",
+    "star",
+    "acyclic",
+    "chain",
+    "elimination",
+]
+
+# Each maps vectors of length 6 to vectors of length 6: shifts, local sums, narrow places, dense rows and columns, kinks.
+SPARSE = np.diag(np.arange(1.0, 7.0)) + np.diag([1.0, 0, 2.0, 0, 3.0], 1)
+DENSE = np.random.default_rng(5).normal(size=(6, 6)) / 3
+STEPS: list[Any] = [
+    lambda np, x: np.sin(x),
+    lambda np, x: x * x * 0.5,
+    lambda np, x: np.roll(x, 1) + x,
+    lambda np, x: x[::-1] * 0.7,
+    lambda np, x: np.concatenate([x[1:], x[:1] * x[1:2]]),
+    lambda np, x: np.concatenate([np.reshape(np.sum(x), (1,)), x[1:]]),
+    lambda np, x: x + x[0] * 0.3,
+    lambda np, x: np.tanh(SPARSE @ x * 0.2),
+    lambda np, x: np.tanh(DENSE @ x),
+    lambda np, x: np.sin(np.sum(x)) * np.arange(1.0, 7.0) * 0.3,
+    lambda np, x: np.where(x > 0.1, x, -0.5 * x),
+    lambda np, x: np.maximum(x, 0.05) + np.abs(x),
+    lambda np, x: np.cumsum(x) * 0.3,
+    lambda np, x: np.reshape(np.reshape(x, (2, 3)).T @ np.reshape(x, (2, 3))[:, :2], (6,)),
+]
+
+
+def program(code: Any, skip: bool) -> Any:
+    def f(np: Any, x: Any) -> Any:
+        y = x
+        for k in code:
+            y = STEPS[k](np, y)
+        return y + x * 0.1 if skip else y
+
+    return f
+
+
+def same(found: Any, expected: Any, what: str) -> None:
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-11, err_msg=what)
+
+
+def check(code: Any, skip: bool, seed: int) -> None:
+    f = program(code, skip)
+    x = np.random.default_rng(seed).normal(size=6)
+    expected = np.asarray(jax.jacfwd(lambda v: f(jnp, v))(x))
+    ours = lambda v: f(np, v)
+    for mode in JACOBIAN_MODES:
+        try:
+            found = jacobian(ours, mode=mode)(x)
+        except ArgumentError:
+            assert mode in ("chain", "bicoloring")  # no narrow place; the others always apply
+            continue
+        same(found, expected, mode)
+    same(jacobian(ours, sparse=True)(x).toarray(), expected, "sparse")
+
+
+COMMON: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck), "print_blob": True}
+CODES = st.lists(st.integers(0, len(STEPS) - 1), min_size=1, max_size=5)
+
+
+@settings(max_examples=60, derandomize=True, **COMMON)
+@given(CODES, st.booleans(), st.integers(0, 1000))
+def test_every_strategy_gives_the_jacobian(code: Any, skip: bool, seed: int) -> None:
+    check(code, skip, seed)
+
+
+@pytest.mark.nightly
+@settings(max_examples=5000, **COMMON)
+@given(CODES, st.booleans(), st.integers(0, 10**6))
+def test_every_strategy_gives_the_jacobian_nightly(code: Any, skip: bool, seed: int) -> None:
+    check(code, skip, seed)
+
+
+@settings(max_examples=25, derandomize=True, **COMMON)
+@given(CODES, st.integers(0, 1000))
+def test_every_strategy_gives_the_hessian(code: Any, seed: int) -> None:
+    f = program(code, False)
+    x = np.random.default_rng(seed).normal(size=6)
+    scalar = lambda np, v: np.sum(np.sin(f(np, v)) * v)
+    expected = np.asarray(jax.hessian(lambda v: scalar(jnp, v))(x))
+    ours = lambda v: scalar(np, v)
+    for mode in HESSIAN_MODES:
+        try:
+            found = hessian(ours, mode=mode)(x)
+        except ArgumentError:
+            assert mode == "chain"
+            continue
+        same(found, expected, mode)
+    same(hessian(ours, sparse=True)(x).toarray(), expected, "sparse")
+
+
+@pytest.mark.parametrize("mode", JACOBIAN_MODES)
+def test_degenerate_points(mode: str) -> None:
+    """Kinks, ties and singular partials: every strategy keeps the modes' convention."""
+    f = lambda x: np.concatenate(
+        [np.abs(x), np.maximum(x, x[::-1]), np.sqrt(np.where(x > 0, x, 1.0)) * x, np.sin(x[:1] * x)]
+    )
+    x = np.array([0.0, 1.0, 1.0, 0.0])
+    try:
+        found = jacobian(f, mode=mode)(x)
+    except ArgumentError:
+        assert mode == "chain"
+        return
+    same(found, jacfwd(f)(x), mode)
+    same(found, jacrev(f)(x), mode)
+
+
+# Choice -----------------------------------------------------------------------------------------
+
+
+def arrow(x: Any) -> Any:
+    return np.concatenate([np.sum(x * x)[None], x[1:] * x[1:] * x[0]])
+
+
+def bottleneck(x: Any) -> Any:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 200)), rng.normal(size=(200, 2))
+    return np.tanh(b @ np.sin(a @ np.tanh(x)))
+
+
+X = np.linspace(0.5, 1.5, 200)
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "want", "choice"),
+    [
+        (bottleneck, X, "jacobian", "chain"),
+        (lambda x: x[1:] * x[:-1], X, "jacobian", "column-coloring"),
+        (lambda x: np.sin(x) * x, X, "jacobian", "column-coloring"),
+        (lambda x: (x**2).sum(), X, "jacobian", "reverse"),
+        (lambda x: (x**2).sum(), X, "gradient", "reverse"),
+        (lambda x: np.outer(x[:1], np.arange(200.0)), X[:1], "jacobian", "forward"),
+        (lambda x: ((x[1:] - x[:-1] ** 2) ** 2).sum(), X, "hessian", "column-coloring"),
+    ],
+)
+def test_choice(f: Any, x: Any, want: str, choice: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(cost, "model", cost.Model)  # the shipped figures, not this machine's
+    p = plan(f, x, want=want)
+    assert p.choice == choice, p.explain()
+    expected = {"jacobian": jacrev(f), "gradient": dualad.grad(f), "hessian": lambda v: jacfwd(jacrev(f))(v)}[want](x)
+    same(p(x), expected, want)
+    same(
+        p(x + 0.01),
+        {"jacobian": jacrev(f), "gradient": dualad.grad(f), "hessian": jacfwd(jacrev(f))}[want](x + 0.01),
+        want,
+    )
+
+
+def test_arrow_takes_three_passes() -> None:
+    p = plan(arrow, X[:50], mode="bicoloring")
+    assert p.plan is not None
+    assert p.plan.choice.cost.passes == 3
+    call = p.prepare(X[:50])
+    p.plan.choice.run(call.problem)
+    assert call.problem.passes == 3  # swept, not only predicted
+    same(p(X[:50]), jacfwd(arrow)(X[:50]), "arrow")
+
+
+def test_bottleneck_takes_a_hundredth_of_the_multiplications() -> None:
+    p = plan(bottleneck, X)
+    assert p.plan is not None
+    assert p.plan.choice.cost.passes == 4
+    costs = {c.name: c.cost.passes for c in p.plan.candidates}
+    assert costs["forward"] == costs["reverse"] == 200
+
+
+# Patterns that change -----------------------------------------------------------------------------
+
+
+def test_a_pattern_that_no_longer_holds_is_found_again() -> None:
+    """The same operations, and other elements selected: the probe notices."""
+    f = lambda x: np.where(x > 1, x * x, x[::-1] * 3.0)
+    p = plan(f, X, sparse=True, mode="column-coloring")
+    for x in (X, X[::-1].copy(), X * 0 + 2, np.roll(X, 50)):
+        same(p(x).toarray(), jacfwd(f)(x), "another selection")
+
+
+def test_another_branch_or_shape_makes_another_plan() -> None:
+    f = lambda x: x[1:] * x[:-1] if x[0] > 1 else np.sin(x)
+    p = plan(f, X)
+    for x in (X, X + 1, X[:7], X[:7] + 1):
+        same(p(x), jacfwd(f)(x), "replanned")
+
+
+def test_captured_values_are_never_stale() -> None:
+    box = {"a": np.arange(200.0)}
+    f = lambda x: np.sin(x) * box["a"]
+    p = plan(f, X)
+    same(p(X), jacfwd(f)(X), "before")
+    box["a"] = np.ones(200)
+    same(p(X), jacfwd(f)(X), "after")
+
+
+# Layout, errors, pickles --------------------------------------------------------------------------
+
+
+def test_pytrees_and_sparse_blocks() -> None:
+    f = lambda p: {"u": p["a"] * p["b"], "v": p["a"].sum()[None]}
+    p = {"a": np.arange(3.0), "b": np.ones(3)}
+    dense, expected = jacobian(f, mode="column-coloring")(p), jacfwd(f)(p)
+    blocks = jacobian(f, sparse=True)(p)
+    for out in ("u", "v"):
+        for k in ("a", "b"):
+            same(dense[out][k], expected[out][k], "dense")
+            assert isinstance(blocks[out][k], csr_array)
+            same(blocks[out][k].toarray(), expected[out][k], "sparse")
+    two = jacobian(lambda x, y: x * y, argnums=(0, 1), sparse=True)(np.ones(3), np.arange(3.0))
+    same(two[0].toarray(), np.diag(np.arange(3.0)), "argnums")
+    value, aux = jacobian(lambda x: (x**2, "extra"), has_aux=True, sparse=True)(np.ones(3))
+    assert aux == "extra"
+    assert value.shape == (3, 3)
+
+
+def test_a_sparse_result_has_the_same_structure_at_zeros() -> None:
+    f = lambda x: x * x
+    assert jacobian(f, sparse=True)(np.zeros(5)).nnz == jacobian(f, sparse=True)(np.ones(5)).nnz == 5
+
+
+def test_planned_within_other_transforms() -> None:
+    f = lambda x: x[1:] * x[:-1] * x[1:]
+    x = X[:40]
+    whole = dualad.jvp(lambda v: jacobian(f)(v).sum(), (x,), (x,))[1]
+    same(whole, dualad.jvp(lambda v: jacfwd(f)(v).sum(), (x,), (x,))[1], "jacobian in jvp")
+    same(dualad.vmap(jacobian(f))(np.stack([x, x]))[1], jacfwd(f)(x), "jacobian in vmap")
+    with pytest.raises(NotDifferentiable, match="within another transform"):
+        dualad.grad(lambda v: jacobian(f, sparse=True)(v).sum())(x)
+
+
+def test_errors() -> None:
+    with pytest.raises(ArgumentError, match="is no strategy"):
+        jacobian(np.sin, mode="magic")(X)
+    with pytest.raises(ArgumentError, match="for Hessians"):
+        jacobian(np.sin, mode="star")(X)
+    with pytest.raises(ArgumentError, match="none of"):
+        plan(np.sin, X, want="third")
+    with pytest.raises(ShapeError, match="scalar"):
+        plan(np.sin, X, want="gradient")
+    with pytest.raises(ShapeError, match="scalar"):
+        hessian(np.sin, sparse=True)(X)
+    with pytest.raises(ArgumentError, match="measure"):
+        _ = plan(np.sin, X).regret
+
+
+def test_explain_measure_and_pickle() -> None:
+    p = plan(arrow, X)
+    measured = p.measure(1)
+    assert set(measured) >= {"forward", "reverse"}
+    assert p.regret >= 1
+    text = p.explain()
+    for word in ("200 outputs in 200 inputs", "forward", "predicted", "choice:", "reason:", "regret"):
+        assert word in text
+    assert "<svg" in p._repr_html_()
+    again = pickle.loads(pickle.dumps(p))
+    same(again(X), p(X), "pickled")
+    assert again.explain() == text
+
+
+def test_the_model_is_read_from_the_cache_folder(tmp_path: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cost.model() == cost.Model()
+    figures = cost.calibrate()
+    assert cost.model() == figures
+    assert all(v >= 0 for v in vars(figures).values())
+    (tmp_path / "dualad" / "cost.json").write_text("{ not json")
+    assert cost.model() == cost.Model()
+
+
+def test_progress_shows_a_bar(capsys: Any) -> None:
+    same(jacobian(np.sin, mode="forward", progress=True)(X[:5]), np.diag(np.cos(X[:5])), "with a bar")
+    assert "directions" in capsys.readouterr().err
