@@ -1,4 +1,4 @@
-"""``python -m dualad tour``."""
+"""``python -m dualad tour`` and ``python -m dualad calibrate``."""
 
 import sys
 
@@ -9,7 +9,14 @@ def main() -> int:
 
         tour(*sys.argv[2:])
         return 0
-    print("usage: python -m dualad tour [PICTURE.png]", file=sys.stderr)
+    if sys.argv[1:] == ["calibrate"]:
+        from dualad.plan.cost import cache_folder, calibrate
+
+        for name, seconds in vars(calibrate()).items():
+            print(f"{name:10} {seconds:.3g} s")
+        print(f"kept in {cache_folder()}")
+        return 0
+    print("usage: python -m dualad tour [PICTURE.png] | calibrate", file=sys.stderr)
     return 2
 
 
