@@ -102,13 +102,11 @@ def bicoloring(pattern: Any, order: str = "largest-first", seed: int = 0) -> BiC
     rows, columns = entries(found)
     sequence = ordering(edges(columns, rows + n, n + m), order, seed, "bicoloring")
     around = [[i + n for i in column] for column in neighbors(found.T.tocsr())] + neighbors(found)
-    colors = greedy(around, sequence, proper=False)
+    colors = greedy(around, sequence, ahead=True, proper=False)
     shift = colors[:n].max(initial=NEUTRAL) + 1
     colors[n:] += shift
     used = np.zeros(colors.max(initial=NEUTRAL) + 1, bool)
     of_column, of_row = colors[columns], colors[rows + n]
     hub_column, hub_row = hubs(columns, rows + n, of_column, of_row, len(used))
     keep(used, of_column, of_row, hub_column, hub_row)
-    return BiColoring(
-        found, renumbered(colors[:n], used[:shift]), renumbered(colors[n:] - shift, used[shift:]), order
-    )
+    return BiColoring(found, renumbered(colors[:n], used[:shift]), renumbered(colors[n:] - shift, used[shift:]), order)

@@ -42,7 +42,9 @@ def symmetric_structure(pattern: Any, name: str) -> Any:
     found = structure(pattern, name)
     m, n = found.shape
     if m != n:
-        raise ShapeError(f"{name}: the pattern of a Hessian is square; this one is {(m, n)}. For a Jacobian, use bicoloring.")
+        raise ShapeError(
+            f"{name}: the pattern of a Hessian is square; this one is {(m, n)}. For a Jacobian, use bicoloring."
+        )
     rows, columns = entries(found)
     lone = np.setdiff1d(rows * n + columns, columns * n + rows, assume_unique=True)
     if lone.size:
