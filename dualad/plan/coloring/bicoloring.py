@@ -102,7 +102,7 @@ def bicoloring(pattern: Any, order: str = "largest-first", seed: int = 0) -> BiC
     rows, columns = entries(found)
     sequence = ordering(edges(columns, rows + n, n + m), order, seed, "bicoloring")
     around = [[i + n for i in column] for column in neighbors(found.T.tocsr())] + neighbors(found)
-    colors = greedy(around, sequence, proper=False)
+    colors = greedy(around, sequence, ahead=True, proper=False)
     shift = colors[:n].max(initial=NEUTRAL) + 1
     colors[n:] += shift
     used = np.zeros(colors.max(initial=NEUTRAL) + 1, bool)

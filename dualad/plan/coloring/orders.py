@@ -60,10 +60,8 @@ def weights(largest: int) -> list[int]:
 
 def smallest_last(nets: Any) -> list[int]:
     """Buckets by degree; a vertex is put anew into the bucket of its new degree, and the stale entry is skipped when met."""
-    members, nets_of = neighbors(nets), neighbors(nets.T.tocsr())
+    members, nets_of, weight, degree = _degrees(nets)
     sizes = [len(r) for r in members]
-    weight = weights(max(sizes, default=0))
-    degree = [sum([weight[sizes[r]] for r in rs]) for rs in nets_of]
     buckets: list[list[int]] = [[] for _ in range(max(degree, default=0) + 1)]
     for v, d in enumerate(degree):
         buckets[d].append(v)
@@ -78,29 +76,27 @@ def smallest_last(nets: Any) -> list[int]:
         degree[v] = -1
         order.append(v)
         for r in nets_of[v]:
+            rest = members[r]
+            rest.discard(v)
             size = sizes[r]
             sizes[r] = size - 1
             if drop := weight[size] - weight[size - 1]:
-                for u in members[r]:
-                    d = degree[u]
-                    if d >= 0:
-                        d -= drop
-                        degree[u] = d
-                        buckets[d].append(u)
-                        if d < lowest:
-                            lowest = d
+                lowest -= drop
+                for u in rest:
+                    degree[u] = d = degree[u] - drop
+                    buckets[d].append(u)
+        if lowest < 0:
+            lowest = 0
     return order[::-1]
 
 
 def incidence_degree(nets: Any) -> list[int]:
     """Buckets by the number of ordered neighbors, highest first; among equals, the latest to have got there."""
-    members, nets_of = neighbors(nets), neighbors(nets.T.tocsr())
+    members, nets_of, weight, most = _degrees(nets)
     placed = [0] * len(members)
-    weight = weights(int(np.diff(nets.indptr).max(initial=0)))
     degree = [0] * len(nets_of)
-    # The largest are on top of the first bucket.
-    start = ordering(nets, "largest-first", 0, "")[::-1]
-    buckets: list[list[int]] = [start]
+    buckets: list[list[int]] = [[] for _ in range(max(most, default=0) + 1)]
+    buckets[0] = ordering(nets, "largest-first", 0, "")[::-1]  # the largest on top
     order = []
     highest = 0
     while len(order) < len(degree):
@@ -112,17 +108,22 @@ def incidence_degree(nets: Any) -> list[int]:
         degree[v] = -1
         order.append(v)
         for r in nets_of[v]:
+            rest = members[r]
+            rest.discard(v)
             c = placed[r] + 1
             placed[r] = c
             if rise := weight[c] - weight[c - 1]:
-                for u in members[r]:
-                    d = degree[u]
-                    if d >= 0:
-                        d += rise
-                        degree[u] = d
-                        while d >= len(buckets):
-                            buckets.append([])
-                        buckets[d].append(u)
-                        if d > highest:
-                            highest = d
+                highest += rise
+                for u in rest:
+                    degree[u] = d = degree[u] + rise
+                    buckets[d].append(u)
+        highest = min(highest, len(buckets) - 1)
     return order
+
+
+def _degrees(nets: Any) -> tuple[list[set[int]], list[list[int]], list[int], list[int]]:
+    """The members of each net, the nets of each vertex, the weights, and the degree of each vertex by them."""
+    members, nets_of = [set(r) for r in neighbors(nets)], neighbors(nets.T.tocsr())
+    weight = weights(max(map(len, members), default=0))
+    by_net = [weight[len(r)] for r in members]
+    return members, nets_of, weight, [sum([by_net[r] for r in rs]) for rs in nets_of]

@@ -72,7 +72,7 @@ def star_coloring(pattern: Any, order: str = "natural", seed: int = 0) -> StarCo
     rows, columns = entries(found)
     upper = rows < columns
     u, v = rows[upper], columns[upper]
-    colors = greedy(adjacency(found), ordering(edges(u, v, n), order, seed, "star_coloring"), proper=True)
+    colors = greedy(adjacency(found), ordering(edges(u, v, n), order, seed, "star_coloring"), ahead=False, proper=True)
     used = np.zeros(colors.max(initial=NEUTRAL) + 1, bool)
     used[colors[rows[rows == columns]]] = True
     hub_u, hub_v = hubs(u, v, colors[u], colors[v], len(used))
@@ -85,24 +85,36 @@ def adjacency(pattern: Any) -> list[list[int]]:
     return [[j for j in row if j != i] for i, row in enumerate(neighbors(pattern))]
 
 
-def greedy(around: list[list[int]], order: list[int], proper: bool) -> Any:
+def greedy(around: list[list[int]], order: list[int], ahead: bool, proper: bool) -> Any:
     """The least color by which no path on four vertices gets two colors; neighbors differ if `proper` (else they have palettes of
-    their own). Two neighbors of an uncolored vertex differ, so that only colored vertices become hubs.
+    their own). With `ahead`, neighbors of an uncolored vertex differ, too, so that only colored vertices become hubs: what both sides
+    need, lest all columns get one color and the rows do all the work; a Hessian's hub that comes late would cost a color per neighbor.
 
-    Sets of colors are bits of integers. ``seen[x]`` has the colors around x, ``over[w]`` the colors of the hubs of w: the neighbors
-    of w with another neighbor of w's color. Each edge is looked at twice per end, so the whole is linear in the edges.
+    Sets of colors are bits of integers. ``seen[x]`` has the colors around x, ``more[x]`` those that are there twice,
+    ``over[w]`` the colors of the hubs of w: the neighbors of w with another neighbor of w's color. Each edge is looked at a fixed
+    number of times, so the whole is linear in the edges.
     """
     n = len(around)
-    bits, seen, over = [0] * n, [0] * n, [0] * n
+    bits, seen, more, over = [0] * n, [0] * n, [0] * n, [0] * n
     first: list[dict[int, int]] = [{} for _ in range(n)]
     for v in order:
+        near = around[v]
         forbidden = seen[v] if proper else 0
-        for w in around[v]:
-            forbidden |= over[w] if bits[w] else seen[w]
+        twice = more[v]
+        for w in near:
+            if bits[w]:
+                forbidden |= over[w]
+                if bits[w] & twice:  # v becomes a hub of w: no other neighbor of w may have its color
+                    forbidden |= seen[w]
+            elif ahead:
+                forbidden |= seen[w]
         free = ~forbidden & (forbidden + 1)
         bits[v] = free
-        for x in around[v]:
+        for x in near:
+            if bits[x] & twice:
+                over[x] |= free
             if seen[x] & free:
+                more[x] |= free
                 over[v] |= bits[x]
                 over[first[x][free]] |= bits[x]
             else:
