@@ -229,11 +229,11 @@ def plan(
 
     >>> import numpy as np
     >>> from dualad import plan
-    >>> p = plan(lambda x: x[1:] * x[:-1], np.arange(1.0, 101.0), sparse=True)
+    >>> p = plan(lambda x: x[1:] * x[:-1], np.arange(1.0, 1001.0), sparse=True)
     >>> p.choice
     'column-coloring'
-    >>> p(np.arange(1.0, 101.0)).nnz
-    198
+    >>> p(np.arange(1.0, 1001.0)).nnz
+    1998
     """
     if want not in WANTS:
         raise ArgumentError(f"plan: want={want!r} is none of {', '.join(WANTS)}.")
