@@ -13,9 +13,10 @@ import numpy as np
 
 from dualad.api.derivatives import _one, _Recorded, _strip_tree
 from dualad.api.transform import Argnums, Chosen, inputs, outputs, rebuild, with_aux
-from dualad.core.errors import ArgumentError, NotDifferentiable, ShapeError
+from dualad.core.errors import ArgumentError, DtypeError, NotDifferentiable, ShapeError
 from dualad.core.tensor import Tensor
 from dualad.core.tree import unflatten
+from dualad.modes.checkpointed import parse_bytes
 from dualad.modes.record import RecordLevel
 from dualad.plan.plan import Plan, choose
 from dualad.plan.problem import Problem
@@ -31,8 +32,13 @@ class NotScalar(Exception):
     """A Hessian was asked for of a function with several outputs."""
 
 
-def _gradient(chosen: Chosen, values: Any, argnums: Argnums, has_aux: bool) -> tuple[Any, Any]:
+def _gradient(chosen: Chosen, values: Any, argnums: Argnums, has_aux: bool, by_forward: bool) -> tuple[Any, Any]:
     """The gradient at ``values``, in the structure of the chosen arguments, and aux."""
+    if by_forward:
+        from dualad.api.jacobians import jacfwd
+
+        found = Chosen(jacfwd(chosen.f, argnums, has_aux), argnums, chosen.args, chosen.kwargs).call(values)
+        return found if has_aux else (found, None)
 
     @functools.wraps(chosen.f)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -49,7 +55,15 @@ class Recorded:
     """A call of ``f`` on a tape, as a Problem, and the way from its matrix back to the caller's pytrees."""
 
     def __init__(
-        self, f: Any, args: Any, kwargs: Any, argnums: Argnums, has_aux: bool, want: str, progress: bool
+        self,
+        f: Any,
+        args: Any,
+        kwargs: Any,
+        argnums: Argnums,
+        has_aux: bool,
+        want: str,
+        progress: bool = False,
+        by_forward: bool = False,
     ) -> None:
         self.chosen = Chosen(f, argnums, args, kwargs)
         self.leaves, self.shapes = inputs(self.chosen.values(), self.chosen.name)
@@ -57,7 +71,7 @@ class Recorded:
             tracked = [level.watch(x) for x in self.leaves]
             values = rebuild(tracked, self.shapes)
             if want == "hessian":
-                out, aux = _gradient(self.chosen, values, argnums, has_aux)
+                out, aux = _gradient(self.chosen, values, argnums, has_aux, by_forward)
             else:
                 out, aux = with_aux(self.chosen.call(values), has_aux, want)
             ys, self.structure = outputs(out, want)
@@ -93,12 +107,12 @@ class Recorded:
         return blocks[0] if want == "gradient" else unflatten(self.structure, blocks)
 
 
-def plan_for(problem: Problem, want: str, mode: str | None) -> Plan:
+def plan_for(problem: Problem, want: str, mode: str | None, memory: int | None = None) -> Plan:
     """The plan of a problem's structure, made once."""
-    key = (problem.structure, want, mode)
+    key = (problem.structure, want, mode, memory)
     found = _PLANS.get(key)
     if found is None:
-        found = choose(problem, want, mode)
+        found = choose(problem, want, mode, memory)
         _PLANS[key] = found
         if len(_PLANS) > MOST_PLANS:
             _PLANS.popitem(last=False)
@@ -109,7 +123,7 @@ def planned(f: Any, args: Any, kwargs: Any, argnums: Argnums, has_aux: bool, wan
     """Jacobian or Hessian by plan; None where that is for the plain transforms (nested, complex, few passes)."""
     asked = sparse or mode is not None
     try:
-        call = Recorded(f, args, kwargs, argnums, has_aux, want, progress)
+        call = Recorded(f, args, kwargs, argnums, has_aux, want, progress, mode == "reverse-over-forward")
     except NotScalar:
         if asked:
             raise ShapeError("hessian with sparse= or mode= needs a function with a scalar result.") from None
@@ -122,7 +136,11 @@ def planned(f: Any, args: Any, kwargs: Any, argnums: Argnums, has_aux: bool, wan
                 f"differentiated or batched again. Leave sparse= and mode= away here."
             )
         return None
-    if problem.dtype.kind == "c" and not asked:
+    if problem.dtype.kind == "c":
+        if asked:
+            raise DtypeError(
+                f"{want} with sparse= or mode= is for real functions; inputs or outputs here are {problem.dtype}."
+            )
         return None
     if not asked and min(problem.m, problem.n) <= FEW:
         rows = problem.m < problem.n and want != "hessian"
@@ -152,21 +170,28 @@ class Planned:
     """
 
     def __init__(
-        self, f: Callable[..., Any], argnums: Argnums, want: str, sparse: bool | None, mode: str | None
+        self,
+        f: Callable[..., Any],
+        argnums: Argnums,
+        want: str,
+        sparse: bool | None,
+        mode: str | None,
+        memory: int | None,
     ) -> None:
         self.f, self.argnums, self.want, self.mode = f, argnums, want, mode
-        self.sparse = sparse
+        self.sparse, self.memory = sparse, memory
         self.plan: Plan | None = None
         self.example: Any = None
 
     def prepare(self, *args: Any, **kwargs: Any) -> Recorded:
-        call = Recorded(self.f, args, kwargs, self.argnums, False, self.want, False)
+        by_forward = self.mode == "reverse-over-forward"
+        call = Recorded(self.f, args, kwargs, self.argnums, False, self.want, by_forward=by_forward)
         if call.problem.nested or any(type(x) is Tensor for x in call.leaves):
             raise NotDifferentiable(
                 "a plan cannot be evaluated within another transform. Use jacobian or hessian there."
             )
         if self.plan is None or call.problem.structure != self.plan.structure:
-            self.plan = plan_for(call.problem, self.want, self.mode)
+            self.plan = plan_for(call.problem, self.want, self.mode, self.memory)
         self.example = (args, kwargs)
         return call
 
@@ -217,15 +242,18 @@ def plan(
     argnums: Argnums = 0,
     sparse: bool | None = None,
     mode: str | None = None,
+    memory: int | str | None = None,
 ) -> Planned:
     """The cheapest way to a derivative of ``f`` at ``args``, and why.
 
     ``want`` is "jacobian", "hessian" or "gradient". The plan is called with arguments like ``f``'s, and returns what
     ``jacobian``, ``hessian`` or ``grad`` would (with ``sparse=True``, SciPy CSR arrays of shape (output size, input size)).
     ``mode`` names a strategy and overrules the choice: forward, reverse, column-coloring, row-coloring, bicoloring, chain,
-    and for Hessians star, acyclic, forward-over-reverse.
+    elimination, and for Hessians star, acyclic, forward-over-reverse, reverse-over-forward, reverse-over-reverse. ``memory``
+    (bytes, or a text such as "200MB") leaves out strategies that are predicted to take more; for long programs see
+    ``grad(f, memory=...)``.
 
-    Raises ``ArgumentError`` for an unknown want or mode, or a mode that does not apply.
+    Raises ``ArgumentError`` for an unknown want or mode, a mode that does not apply, and a memory that nothing keeps within.
 
     >>> import numpy as np
     >>> from dualad import plan
@@ -239,7 +267,7 @@ def plan(
         raise ArgumentError(f"plan: want={want!r} is none of {', '.join(WANTS)}.")
     if not callable(f):
         raise ArgumentError(f"plan needs a function, got {type(f).__name__}.")
-    made = Planned(f, argnums, want, sparse, mode)
+    made = Planned(f, argnums, want, sparse, mode, None if memory is None else parse_bytes(memory))
     made.prepare(*args)
     return made
 
@@ -257,7 +285,7 @@ def jacobian_sparsity(f: Callable[..., Any], *args: Any, argnums: Argnums = 0) -
     """
     from dualad.tape.sparsity import jacobian_pattern
 
-    return jacobian_pattern(Recorded(f, args, {}, argnums, False, "jacobian", False).problem.program)
+    return jacobian_pattern(Recorded(f, args, {}, argnums, False, "jacobian").problem.program)
 
 
 def hessian_sparsity(f: Callable[..., Any], *args: Any, argnums: Argnums = 0) -> Any:
@@ -272,4 +300,4 @@ def hessian_sparsity(f: Callable[..., Any], *args: Any, argnums: Argnums = 0) ->
     """
     from dualad.tape.sparsity import jacobian_pattern
 
-    return jacobian_pattern(Recorded(f, args, {}, argnums, False, "hessian", False).problem.program)
+    return jacobian_pattern(Recorded(f, args, {}, argnums, False, "hessian").problem.program)

@@ -13,7 +13,11 @@ from dualad.plan import cost
 from dualad.plan.problem import Problem
 from dualad.plan.strategies import STRATEGIES, Candidate
 
-HESSIAN_NAMES = {"forward-over-reverse": "forward", "reverse-over-reverse": "reverse"}
+HESSIAN_NAMES = {
+    "forward-over-reverse": "forward",
+    "reverse-over-reverse": "reverse",
+    "reverse-over-forward": "reverse",
+}
 FAMILIAR = 0.85  # predictions are rough: another strategy than plain modes must promise to be better by more than that
 SMALL = 2e-4  # seconds: what plain modes do in less is not worth looking for a pattern
 
@@ -76,10 +80,11 @@ def probe(problem: Problem, matrix: Any) -> bool:
         return bool(np.all((np.abs(found - expected) <= tolerance * scale) | (np.isnan(found) & np.isnan(expected))))
 
 
-def choose(problem: Problem, want: str, mode: str | None = None) -> Plan:
+def choose(problem: Problem, want: str, mode: str | None = None, memory: int | None = None) -> Plan:
     """The cheapest candidate by the cost model, or the one that ``mode`` names.
 
-    Raises ``ArgumentError`` for a mode that does not exist or cannot be applied to this problem.
+    Of the candidates, those count that are predicted to keep within ``memory`` bytes. Raises ``ArgumentError`` for a mode that
+    does not exist or cannot be applied to this problem, and where nothing fits into the memory.
     """
     figures = cost.model()
 
@@ -110,6 +115,15 @@ def choose(problem: Problem, want: str, mode: str | None = None) -> Plan:
     candidates = sorted(
         (c for c in found if c is not None), key=lambda c: c.cost.seconds * (FAMILIAR if c.name in plain else 1.0)
     )
+    if memory is not None:
+        least = min(c.cost.bytes for c in candidates)
+        candidates = [c for c in candidates if c.cost.bytes <= memory]
+        if not candidates:
+            raise ArgumentError(
+                f"memory={memory} bytes is too little for this {want} of {problem.m} x {problem.n}: the strategy that takes the "
+                f"least needs about {least} bytes."
+                + ("" if want == "gradient" else " With sparse=True zeros take none.")
+            )
     best = candidates[0]
     if len(candidates) == 2 and cheapest.cost.seconds <= SMALL:
         reason = f"plain {best.name} mode takes less than looking for something better would"

@@ -22,6 +22,7 @@ jax.config.update("jax_enable_x64", True)
 JACOBIAN_MODES = [m for m in STRATEGIES if m not in ("star", "acyclic")]
 HESSIAN_MODES = [
     "forward-over-reverse",
+    "reverse-over-forward",
     "reverse-over-reverse",
     "column-coloring",
     "star",
@@ -265,6 +266,16 @@ def test_errors() -> None:
         hessian(np.sin, sparse=True)(X)
     with pytest.raises(ArgumentError, match="measure"):
         _ = plan(np.sin, X).regret
+
+
+def test_memory_leaves_strategies_out() -> None:
+    wide = lambda x: np.sin(x)[:, None] * x
+    dense = plan(wide, X[:60])
+    assert dense.plan is not None
+    needed = min(c.cost.bytes for c in dense.plan.candidates)
+    assert plan(wide, X[:60], memory=needed).choice in {c.name for c in dense.plan.candidates if c.cost.bytes <= needed}
+    with pytest.raises(ArgumentError, match="least needs about"):
+        plan(wide, X[:60], memory=needed - 1)
 
 
 def test_explain_measure_and_pickle() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dualad.plan.cost import Cost, Model
-from dualad.plan.problem import Problem
+from dualad.plan.problem import LARGEST_BATCH, Problem, size_of
 from dualad.plan.strategies.base import Candidate, sweep_cost
 
 TRANSPOSE = 4  # writing the result transposed takes so many times as long
@@ -22,7 +22,8 @@ def _run_reverse(problem: Problem) -> Any:
 
 
 def _bytes(problem: Problem, k: int) -> int:
-    return (problem.m * problem.n + k * problem.largest * 2) * problem.dtype.itemsize
+    at_once = min(k, max(1, LARGEST_BATCH // max(1, problem.largest)))
+    return (problem.m * problem.n + at_once * problem.largest * 2) * problem.dtype.itemsize
 
 
 def forward(problem: Problem, model: Model) -> Candidate:
@@ -37,5 +38,6 @@ def forward(problem: Problem, model: Model) -> Candidate:
 def reverse(problem: Problem, model: Model) -> Candidate:
     """One cotangent per output (source: Griewank & Walther 2008, ch. 3.2)."""
     operations, seconds = sweep_cost(problem, model, problem.m, model.pull)
-    cost = Cost(problem.m, operations, _bytes(problem, problem.m), seconds + model.entry * problem.m * problem.n)
+    tape = sum(map(size_of, problem.nodes)) * problem.dtype.itemsize
+    cost = Cost(problem.m, operations, tape + _bytes(problem, problem.m), seconds + model.entry * problem.m * problem.n)
     return Candidate("reverse", cost, _run_reverse, f"{problem.m} cotangents, one per output")
