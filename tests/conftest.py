@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 PAGE = pathlib.Path(__file__).parent.parent / "docs" / "support.md"
-COLUMNS = ["value", "forward", "reverse", "second order", "Taylor", "vmap", "replay"]
+COLUMNS = ["value", "forward", "reverse", "second order", "Taylor", "vmap", "replay", "sparsity"]
 _seen: dict[str, dict[str, bool]] = {}
 
 

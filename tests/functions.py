@@ -11,6 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import dualad
+from dualad.modes.record import RecordLevel
+from dualad.tape.sparsity import jacobian_pattern
+from dualad.tape.tape import Program
 from tests.test_every_primitive import close, direction, flat, like, pair_of, tolerance
 
 jax.config.update("jax_enable_x64", True)
@@ -37,7 +40,7 @@ class Case:
     def aspects(self) -> list[str]:
         """What ``check`` checks of this case: the columns of the support table."""
         second = ["second order", "Taylor"] if self.order >= 2 else []
-        return ["value", "forward", "reverse", "replay", *second, *(["vmap"] if self.batch else [])]
+        return ["value", "forward", "reverse", "replay", "sparsity", *second, *(["vmap"] if self.batch else [])]
 
 
 def arr(*shape: int, seed: int = 0, lo: float = -2.0, hi: float = 2.0, dtype: Any = float) -> Any:
@@ -108,6 +111,8 @@ def check(case: Case) -> None:
         out = f(*[tape.watch(x) for x in xs])
     close(tape.replay(out, *xs), expected, "replay", **tol)
 
+    dependences(f, xs)
+
     if not case.degenerate:
         if case.oracle == "differences":
             assert case.why, "a case that JAX does not judge needs a reason"
@@ -140,6 +145,29 @@ def check(case: Case) -> None:
         close(ours, together, "vmap", **tol)
     for x, b in zip(xs, before, strict=True):
         np.testing.assert_array_equal(x, b, "an argument was modified")
+
+
+def dependences(f: Callable[..., Any], xs: tuple[Any, ...]) -> None:
+    """Nothing moves that, by the pattern, does not depend on the inputs that do."""
+    with RecordLevel() as level:
+        ys = flat(f(*[level.watch(np.asarray(x)[()]) for x in xs]))
+        ys = [y for y in ys if y.dtype.kind in "fc"]
+        found = jacobian_pattern(Program(level, ys))
+    rng = np.random.default_rng(3)
+    for _ in range(2):
+        moved = rng.random(found.shape[1]) < 0.4
+        ts, start = [], 0
+        for i, x in enumerate(xs):
+            own = moved[start : start + np.size(x)].reshape(np.shape(x))
+            ts.append((direction(x, 30 + i) * own).astype(np.asarray(x).dtype)[()])
+            start += np.size(x)
+        t = [v for v in flat(dualad.jvp(f, xs, tuple(ts))[1]) if v.dtype.kind in "fc"]
+        change = np.abs(np.concatenate([np.ravel(v) for v in t])) if t else np.zeros(0)
+        reached = (found @ moved.astype(int)) > 0
+        assert found.shape[0] == change.size
+        assert not (change[~reached] > 1e-12 * (1 + change.max(initial=0))).any(), (
+            "a dependence is missing from the pattern"
+        )
 
 
 def parameters(cases: dict[str, list[Case]]) -> list[Any]:
