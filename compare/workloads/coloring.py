@@ -55,8 +55,8 @@ def measure(peers: dict[str, ModuleType], rounds: int) -> tuple[list[Row], list[
         }
         rows.append(Row(f"column coloring, {name}", in_turn(calls, min(rounds, 5)), {}))
     lines = [
-        "Colors (seconds of one call). The least that a column coloring can have is the fullest row's number of entries. Star and "
-        "acyclic are of the pattern plus its transpose; `both` is columns + rows.",
+        "Colors (seconds of one call). The least that a column coloring can have is the fullest row's number of entries. Star "
+        "and acyclic are of the pattern plus its transpose; `both` is columns + rows.",
         "",
         "| pattern | order | least | columns | rows | both | star | acyclic |",
         "|---" * 8 + "|",
