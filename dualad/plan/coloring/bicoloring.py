@@ -80,7 +80,8 @@ def bicoloring(pattern: Any, order: str = "largest-first", seed: int = 0) -> BiC
 
     A star coloring of the symmetric matrix ``[[0, J.T], [J, 0]]`` with separate palettes for columns and rows, whose colors that
     no recovery reads are then made neutral. ``pattern`` is a SciPy sparse array (m, n); ``order`` is one of `ORDERS`, by the
-    number of entries, columns before rows where equal (so the natural order is column coloring); ``seed`` is that of the random order.
+    number of entries, columns before rows where equal (so the natural order is column coloring); ``seed`` is that of the random
+    order.
     Raises `ArgumentError` for a pattern that is not sparse and two-dimensional, or an unknown order.
 
     Source: Coleman & Verma 1998; Gebremedhin, Manne & Pothen 2005, section 6; Montoison, Dalle & Gebremedhin 2025,
