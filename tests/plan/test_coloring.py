@@ -459,7 +459,7 @@ def test_bad_compressed() -> None:
     for coloring in COLORINGS:
         with pytest.raises(ShapeError, match=r"shape \(2, 2, 2\); need"):
             coloring.decompress(np.zeros((2, 2, 2)))
-    with pytest.raises(ShapeError, match="the shape of row_seeds.T @ J"):
+    with pytest.raises(ShapeError, match=r"the shape of row_seeds\.T @ J"):
         bicoloring(arrow(5)).decompress(np.zeros((5, 2)), np.zeros((5, 1)))
 
 

@@ -29,7 +29,7 @@ class AcyclicColoring(Coloring):
 
     @cached_property
     def _source(self) -> tuple[Any, Any, Any, Any, Any]:
-        """Where the diagonal is read; the edges' right-hand sides, from the leaves up; their levels; where they add to; where they go."""
+        """Where the diagonal is read; which edge an entry is; per edge its leaf and its parent; where levels begin."""
         names, node, mirror = self._trees
         rows, columns = entries(self.pattern)
         diagonal = np.where(rows == columns, rows * self.count + self.colors[rows], 0)
@@ -51,8 +51,8 @@ class AcyclicColoring(Coloring):
         return diagonal, target, leaf, parent, steps
 
     def decompress(self, compressed: Any) -> Any:
-        """H from ``H @ seeds``, (n, count): the diagonal by copying; an edge from a leaf's row, less what is known of it, level by
-        level. The result is symmetric to the last bit; rounding errors add up along a tree's depth."""
+        """H from ``H @ seeds``, (n, count): the diagonal by copying; an edge from a leaf's row, less what is known of
+        it, level by level. The result is symmetric to the last bit; rounding errors add up along a tree's depth."""
         diagonal, target, leaf, parent, steps = self._source
         flat = checked(compressed, (len(self.colors), self.count), "decompress", "H @ seeds")
         names = self._trees[0]
@@ -85,8 +85,9 @@ class AcyclicColoring(Coloring):
 def acyclic_coloring(pattern: Any, order: str = "natural", seed: int = 0) -> AcyclicColoring:
     """Color a symmetric pattern so that a Hessian follows from its compressed columns by substitution.
 
-    Neighbors differ, and every cycle has three colors or more. ``pattern`` is a symmetric SciPy sparse array (n, n); ``order`` is one
-    of `ORDERS`, by degree in the adjacency graph; ``seed`` is that of the random order. Indices without entries are neutral (-1).
+    Neighbors differ, and every cycle has three colors or more. ``pattern`` is a symmetric SciPy sparse array (n, n); ``order`` is
+    one of `ORDERS`, by degree in the adjacency graph; ``seed`` is that of the random order. Indices without entries are
+    neutral (-1).
     Raises `ShapeError` for a pattern that is not square, `ArgumentError` for one that is not symmetric.
 
     Source: Coleman & Cai 1986; Gebremedhin, Tarafdar, Manne & Pothen 2007, section 4; recovery: Gebremedhin, Tarafdar, Pothen &
@@ -97,7 +98,7 @@ def acyclic_coloring(pattern: Any, order: str = "natural", seed: int = 0) -> Acy
     >>> coloring = acyclic_coloring(H)
     >>> coloring.colors
     array([0, 1, 0, 1, 0, 1, 0])
-    >>> abs(coloring.decompress(H @ coloring.seeds()) - H).max()
+    >>> float(abs(coloring.decompress(H @ coloring.seeds()) - H).max())
     0.0
     """
     found = symmetric_structure(pattern, "acyclic_coloring")

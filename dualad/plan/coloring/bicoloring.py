@@ -78,12 +78,14 @@ class BiColoring:
 def bicoloring(pattern: Any, order: str = "largest-first", seed: int = 0) -> BiColoring:
     """Color columns and rows so that every entry is read from a forward or from a reverse pass.
 
-    A star coloring of the symmetric matrix ``[[0, J.T], [J, 0]]`` with separate palettes for columns and rows, whose colors that no
-    recovery reads are then made neutral. ``pattern`` is a SciPy sparse array (m, n); ``order`` is one of `ORDERS`, by the number of
-    entries, columns before rows where equal (so the natural order is column coloring); ``seed`` is that of the random order.
+    A star coloring of the symmetric matrix ``[[0, J.T], [J, 0]]`` with separate palettes for columns and rows, whose colors that
+    no recovery reads are then made neutral. ``pattern`` is a SciPy sparse array (m, n); ``order`` is one of `ORDERS`, by the
+    number of entries, columns before rows where equal (so the natural order is column coloring); ``seed`` is that of the random
+    order.
     Raises `ArgumentError` for a pattern that is not sparse and two-dimensional, or an unknown order.
 
-    Source: Coleman & Verma 1998; Gebremedhin, Manne & Pothen 2005, section 6; Montoison, Dalle & Gebremedhin 2025, arXiv:2505.08308.
+    Source: Coleman & Verma 1998; Gebremedhin, Manne & Pothen 2005, section 6; Montoison, Dalle & Gebremedhin 2025,
+    arXiv:2505.08308.
 
     >>> import numpy as np
     >>> from scipy.sparse import csr_array
@@ -94,7 +96,7 @@ def bicoloring(pattern: Any, order: str = "largest-first", seed: int = 0) -> BiC
     >>> coloring
     BiColoring(50 x 50, 148 entries: 2 colors for columns and 1 for rows, largest-first order)
     >>> found = coloring.decompress(J @ coloring.column_seeds(), coloring.row_seeds().T @ J)
-    >>> abs(found - J).max()
+    >>> float(abs(found - J).max())
     0.0
     """
     found = structure(pattern, "bicoloring")

@@ -65,7 +65,7 @@ def smallest_last(nets: Any) -> list[int]:
     buckets: list[list[int]] = [[] for _ in range(max(degree, default=0) + 1)]
     for v, d in enumerate(degree):
         buckets[d].append(v)
-    order = []
+    order: list[int] = []
     lowest = 0
     while len(order) < len(degree):
         while not buckets[lowest]:
@@ -97,7 +97,7 @@ def incidence_degree(nets: Any) -> list[int]:
     degree = [0] * len(nets_of)
     buckets: list[list[int]] = [[] for _ in range(max(most, default=0) + 1)]
     buckets[0] = ordering(nets, "largest-first", 0, "")[::-1]  # the largest on top
-    order = []
+    order: list[int] = []
     highest = 0
     while len(order) < len(degree):
         while not buckets[highest]:

@@ -53,18 +53,19 @@ def star_coloring(pattern: Any, order: str = "natural", seed: int = 0) -> StarCo
 
     Neighbors differ, and every path on four vertices has three colors or more. ``pattern`` is a symmetric SciPy sparse array
     (n, n); the diagonal counts only in that a color none of whose vertices is on the diagonal, or is needed for reading another
-    entry, becomes neutral (-1). ``order`` is one of `ORDERS`, by degree in the adjacency graph; ``seed`` is that of the random order.
+    entry, becomes neutral (-1). ``order`` is one of `ORDERS`, by degree in the adjacency graph; ``seed`` is that of the random
+    order.
     Raises `ShapeError` for a pattern that is not square, `ArgumentError` for one that is not symmetric.
 
-    Source: Gebremedhin, Manne & Pothen 2005, section 4; Gebremedhin, Tarafdar, Manne & Pothen 2007, algorithm 4.1; neutral colors:
-    Montoison, Dalle & Gebremedhin 2025, arXiv:2505.08308.
+    Source: Gebremedhin, Manne & Pothen 2005, section 4; Gebremedhin, Tarafdar, Manne & Pothen 2007, algorithm 4.1; neutral
+    colors: Montoison, Dalle & Gebremedhin 2025, arXiv:2505.08308.
 
     >>> from scipy.sparse import diags_array
     >>> H = diags_array([[1.] * 6, [2.] * 7, [1.] * 6], offsets=[-1, 0, 1], shape=(7, 7)).tocsr()
     >>> coloring = star_coloring(H)
     >>> coloring.colors
     array([0, 1, 0, 2, 0, 1, 0])
-    >>> abs(coloring.decompress(H @ coloring.seeds()) - H).max()
+    >>> float(abs(coloring.decompress(H @ coloring.seeds()) - H).max())
     0.0
     """
     found = symmetric_structure(pattern, "star_coloring")
@@ -87,8 +88,9 @@ def adjacency(pattern: Any) -> list[list[int]]:
 
 def greedy(around: list[list[int]], order: list[int], ahead: bool, proper: bool) -> Any:
     """The least color by which no path on four vertices gets two colors; neighbors differ if `proper` (else they have palettes of
-    their own). With `ahead`, neighbors of an uncolored vertex differ, too, so that only colored vertices become hubs: what both sides
-    need, lest all columns get one color and the rows do all the work; a Hessian's hub that comes late would cost a color per neighbor.
+    their own). With `ahead`, neighbors of an uncolored vertex differ, too, so that only colored vertices become hubs: what
+    both sides need, lest all columns get one color and the rows do all the work; a Hessian's hub that comes late would cost a
+    color per neighbor.
 
     Sets of colors are bits of integers. ``seen[x]`` has the colors around x, ``more[x]`` those that are there twice,
     ``over[w]`` the colors of the hubs of w: the neighbors of w with another neighbor of w's color. Each edge is looked at a fixed
