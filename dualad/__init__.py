@@ -15,6 +15,8 @@ from typing import Any
 
 from dualad import numpy as numpy
 from dualad.api.batching import vmap
+from dualad.api.control import cond, fori_loop, scan, switch, while_loop
+from dualad.api.control import map as map
 from dualad.api.custom import checkpoint, custom_jvp, custom_vjp
 from dualad.api.derivatives import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
 from dualad.api.dual import Dual
@@ -58,10 +60,12 @@ __all__ = [
     "UntrackedError",
     "check_grads",
     "checkpoint",
+    "cond",
     "custom_jvp",
     "custom_vjp",
     "derivative",
     "divergence",
+    "fori_loop",
     "grad",
     "hessian",
     "hessian_sparsity",
@@ -77,10 +81,13 @@ __all__ = [
     "linearize",
     "numpy",
     "plan",
+    "scan",
     "stop_gradient",
+    "switch",
     "value_and_grad",
     "vjp",
     "vmap",
+    "while_loop",
 ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dualad.core.errors import ArgumentError
 from dualad.core.tensor import Tensor
 from dualad.modes.record import GUARD, LIFT
 from dualad.modes.reverse import PICK, Node
@@ -107,8 +108,12 @@ class Problem:
         step = max(1, LARGEST_BATCH // max(1, self.largest))
         starts: Any = range(0, k, step)
         if self.progress:
-            from tqdm import tqdm
-
+            try:
+                from tqdm import tqdm
+            except ImportError:
+                raise ArgumentError(
+                    "progress=True shows its bar with tqdm, which is not installed: pip install tqdm."
+                ) from None
             starts = tqdm(starts, desc=f"{k} {what}", leave=False)
         parts = [sweep(seeds[i : i + step]) for i in starts]
         return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else sweep(seeds)
