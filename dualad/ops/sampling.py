@@ -59,9 +59,11 @@ class Draws:
         return out
 
 
-def _draw(*shapes: Any, distribution: str, draws: Draws, size: Any) -> Any:
+def _draw(valid: Any, *shapes: Any, distribution: str, draws: Draws, size: Any) -> Any:
     import scipy.stats
 
+    if not np.all(valid):
+        raise ArgumentError(f"{distribution}.rvs: invalid parameters (shapes {shapes}, or a negative scale).")
     return np.asarray(draws(lambda rng: getattr(scipy.stats, distribution).rvs(*shapes, size=size, random_state=rng)))[()]
 
 

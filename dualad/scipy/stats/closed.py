@@ -94,8 +94,8 @@ class LogUniform(Continuous):
     def _entropy(self, a: Any, b: Any) -> Any:
         return 0.5 * (log(a) + log(b)) + log(log(b) - log(a))
 
-    def _draw(self, shapes: Any, shape: Any, draws: Any) -> Any:
-        return uniform._draw((), shape, draws)
+    def _draw(self, ok: Any, shapes: Any, shape: Any, draws: Any) -> Any:
+        return uniform._draw(ok, (), shape, draws)
 
     def _sample(self, u: Any, a: Any, b: Any) -> Any:
         return self._ppf(u, a, b)
@@ -145,8 +145,8 @@ class Weibull(Hazard):
     def _entropy(self, c: Any) -> Any:
         return EULER * (1 - 1 / c) - log(c) + 1
 
-    def _draw(self, shapes: Any, shape: Any, draws: Any) -> Any:
-        return uniform._draw((), shape, draws)
+    def _draw(self, ok: Any, shapes: Any, shape: Any, draws: Any) -> Any:
+        return uniform._draw(ok, (), shape, draws)
 
     def _sample(self, u: Any, c: Any) -> Any:
         return self._ppf(u, c)
@@ -184,8 +184,8 @@ class Pareto(Hazard):
     def _entropy(self, b: Any) -> Any:
         return 1 + 1 / b - log(b)
 
-    def _draw(self, shapes: Any, shape: Any, draws: Any) -> Any:
-        return uniform._draw((), shape, draws)
+    def _draw(self, ok: Any, shapes: Any, shape: Any, draws: Any) -> Any:
+        return uniform._draw(ok, (), shape, draws)
 
     def _sample(self, u: Any, b: Any) -> Any:
         return self._ppf(u, b)
@@ -421,8 +421,8 @@ class GenExtreme(ReversedHazard):
     def _entropy(self, c: Any) -> Any:
         return EULER * (1 - c) + 1
 
-    def _draw(self, shapes: Any, shape: Any, draws: Any) -> Any:
-        return uniform._draw((), shape, draws)
+    def _draw(self, ok: Any, shapes: Any, shape: Any, draws: Any) -> Any:
+        return uniform._draw(ok, (), shape, draws)
 
     def _sample(self, u: Any, c: Any) -> Any:
         return self._ppf(u, c)
@@ -515,7 +515,7 @@ class VonMises(Continuous):
         return turns + vonmises_cumulative(z - 2 * math.pi * turns, kappa)
 
     def _sf(self, z: Any, kappa: Any) -> Any:
-        return 1 - self._cdf(z, kappa)
+        return self._cdf(-z, kappa)
 
     def _implicit(self, q: Any, z: Any, kappa: Any) -> Any:
         return vonmises_quantile(q, z, kappa)

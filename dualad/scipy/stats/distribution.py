@@ -304,11 +304,12 @@ class Continuous(Distribution):
         shapes, (loc, scale) = values[:n], values[n:]
         shape = sizes(size, *values)
         shapes = [broadcast_to(s, shape=shape) for s in shapes]
-        z = self._sample(self._draw(shapes, shape, Draws(random_state)), *shapes)
+        ok = self.valid(*shapes) & (scale >= 0)
+        z = self._sample(self._draw(ok, shapes, shape, Draws(random_state)), *shapes)
         return z * scale + loc
 
-    def _draw(self, shapes: Any, shape: Any, draws: Any) -> Any:
-        return draw(*shapes, distribution=self.name, draws=draws, size=shape)
+    def _draw(self, ok: Any, shapes: Any, shape: Any, draws: Any) -> Any:
+        return draw(ok, *shapes, distribution=self.name, draws=draws, size=shape)
 
 
 class Symmetric(Continuous):

@@ -78,8 +78,8 @@ class LogNorm(Continuous):
     def _entropy(self, s: Any) -> Any:
         return 0.5 + LOG_ROOT_2PI + log(s)
 
-    def _draw(self, shapes: Any, shape: Any, draws: Any) -> Any:
-        return norm._draw((), shape, draws)
+    def _draw(self, ok: Any, shapes: Any, shape: Any, draws: Any) -> Any:
+        return norm._draw(ok, (), shape, draws)
 
     def _sample(self, z: Any, s: Any) -> Any:
         return exp(s * z)
