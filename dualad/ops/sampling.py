@@ -71,6 +71,16 @@ draw = constant("draw", _draw, 0, batch=one_by_one)
 draw.__doc__ = "Standard (loc 0, scale 1) variates of a distribution of scipy.stats, as constants."
 
 
+def _draw_vectors(*parameters: Any, distribution: str, draws: Draws, size: Any) -> Any:
+    import scipy.stats
+
+    return np.asarray(draws(lambda rng: getattr(scipy.stats, distribution).rvs(*parameters, size=size, random_state=rng)))
+
+
+draw_vectors = constant("draw_vectors", _draw_vectors, 0, batch=one_by_one)
+draw_vectors.__doc__ = "Variates of a multivariate distribution of scipy.stats, as constants."
+
+
 def _value_of_quantile(q: Any, *shapes: Any, distribution: str, upper: bool) -> Any:
     import scipy.stats
 

@@ -57,8 +57,7 @@ def _truncnorm(x: Any, a: Any, b: Any) -> Any:
 
 
 def _owens_t(h: Any, a: Any) -> Any:
-    h, a = jnp.broadcast_arrays(h, a)
-    return jnp.vectorize(_owens_integral)(h, a).astype(h.dtype)
+    return jnp.vectorize(_owens_integral)(h, a).astype(jnp.result_type(h, a))
 
 
 def _owens_integral(h: Any, a: Any) -> Any:

@@ -30,6 +30,12 @@ from dualad.scipy.stats.closed import triang as triang
 from dualad.scipy.stats.closed import uniform as uniform
 from dualad.scipy.stats.closed import vonmises as vonmises
 from dualad.scipy.stats.closed import weibull_min as weibull_min
+from dualad.scipy.stats.discrete import bernoulli as bernoulli
+from dualad.scipy.stats.discrete import betabinom as betabinom
+from dualad.scipy.stats.discrete import binom as binom
+from dualad.scipy.stats.discrete import geom as geom
+from dualad.scipy.stats.discrete import nbinom as nbinom
+from dualad.scipy.stats.discrete import poisson as poisson
 from dualad.scipy.stats.gammalike import beta as beta
 from dualad.scipy.stats.gammalike import chi2 as chi2
 from dualad.scipy.stats.gammalike import f as f
@@ -41,3 +47,8 @@ from dualad.scipy.stats.gaussian import lognorm as lognorm
 from dualad.scipy.stats.gaussian import norm as norm
 from dualad.scipy.stats.gaussian import skewnorm as skewnorm
 from dualad.scipy.stats.gaussian import truncnorm as truncnorm
+from dualad.scipy.stats.multivariate import dirichlet as dirichlet
+from dualad.scipy.stats.multivariate import multinomial as multinomial
+from dualad.scipy.stats.multivariate import multivariate_normal as multivariate_normal
+from dualad.scipy.stats.multivariate import multivariate_t as multivariate_t
+from dualad.scipy.stats.multivariate import wishart as wishart

@@ -11,8 +11,10 @@ import numpy as np
 
 from dualad.core.errors import ArgumentError, NotDifferentiable, ShapeError
 from dualad.core.tensor import Tensor
+from dualad.modes.batch import BatchLevel
 from dualad.numpy.operands import operand, refuse_complex
-from dualad.ops.arithmetic import equal, isfinite, isnan, where
+from dualad.ops.arithmetic import equal, isfinite, isnan, stop_gradient, where
+from dualad.ops.rounding import floor
 from dualad.ops.sampling import Draws, draw, quantile_value
 from dualad.ops.shape import astype, broadcast_to
 from dualad.ops.special import xlog1py, xlogy
@@ -83,7 +85,10 @@ def sizes(size: Any, *parts: Any) -> tuple[int, ...]:
     if size is None:
         return shape
     wanted = (int(size),) if np.ndim(size) == 0 else tuple(int(n) for n in size)
-    if np.broadcast_shapes(shape, wanted) != wanted:
+    fits = len(shape) <= len(wanted) and all(
+        m in (1, n) for m, n in zip(reversed(shape), reversed(wanted), strict=False)
+    )
+    if not fits:
         raise ShapeError(f"rvs: size={wanted}, but the parameters broadcast to {shape}, which does not fit into it.")
     return wanted
 
@@ -169,6 +174,117 @@ class Frozen:
         method = getattr(self.distribution, name)
         before = 0 if name in ("mean", "var", "std", "entropy", "rvs") else 1
         return lambda *x, **more: method(*x[:before], *self.args, *x[before:], **self.keywords, **more)
+
+
+def differentiated(x: Any) -> bool:
+    """Whether a derivative in ``x`` may be asked for: a tensor of any mode but a batch of plain numbers."""
+    while type(x) is Tensor:
+        if not isinstance(x.level, BatchLevel):
+            return True
+        x = x.value
+    return False
+
+
+class Discrete(Distribution):
+    """A distribution of integers k = loc, loc + 1, ...; derivatives are those in its real parameters.
+
+    k, loc and integer parameters (``whole``) have zero derivatives. ``_logpmf``, ``_cdf``, ``_sf`` take ``(k, *shapes)`` at
+    integers inside the support.
+    """
+
+    extra = (("loc", 0.0),)
+    METHODS = ("pmf", "logpmf", "cdf", "logcdf", "sf", "logsf", "mean", "var", "std", "rvs")
+    whole: tuple[str, ...] = ()
+    lowest = 0.0
+
+    def highest(self, *shapes: Any) -> Any:
+        return math.inf
+
+    def _shapes(self, args: Any, keywords: Any) -> tuple[list[Any], Any, Any]:
+        shapes, (loc,), ok = self.checked(args, keywords)
+        shapes = [stop_gradient(s) if n in self.whole else s for n, s in zip(self.shapes, shapes, strict=True)]
+        return shapes, stop_gradient(loc), ok
+
+    @quiet
+    def logpmf(self, k: Any, *args: Any, **keywords: Any) -> Any:
+        shapes, loc, ok = self._shapes(args, keywords)
+        k = stop_gradient(real(k, self.name)) - loc
+        inside = (k >= self.lowest) & (k <= self.highest(*shapes)) & equal(k, floor(k)) & isfinite(k)
+        y = where(inside, self._logpmf(where(inside, k, self.lowest), *shapes), -math.inf)
+        return where(ok & ~isnan(k), y, math.nan)
+
+    @quiet
+    def pmf(self, k: Any, *args: Any, **keywords: Any) -> Any:
+        y = self.logpmf(k, *args, **keywords)
+        at = equal(y, -math.inf)
+        return where(at, 0.0, exp(where(at, 0.0, y)))
+
+    def _cumulative(self, method: Any, low: float, high: float, k: Any, args: Any, keywords: Any) -> Any:
+        shapes, loc, ok = self._shapes(args, keywords)
+        k = floor(stop_gradient(real(k, self.name)) - loc)
+        top = self.highest(*shapes)
+        inside = (k >= self.lowest) & (k < top)
+        # A distribution on one point has no inside.
+        y = method(where(inside, k, self.lowest), *self.inner_shapes(inside, *shapes))
+        return where(ok & ~isnan(k), where(inside, y, where(k >= top, high, low)), math.nan)
+
+    def inner_shapes(self, inside: Any, *shapes: Any) -> tuple[Any, ...]:
+        return shapes
+
+    def cdf(self, k: Any, *args: Any, **keywords: Any) -> Any:
+        return quiet(self._cumulative)(self._cdf, 0.0, 1.0, k, args, keywords)
+
+    def sf(self, k: Any, *args: Any, **keywords: Any) -> Any:
+        return quiet(self._cumulative)(self._sf, 1.0, 0.0, k, args, keywords)
+
+    def logcdf(self, k: Any, *args: Any, **keywords: Any) -> Any:
+        return quiet(self._cumulative)(self._logcdf, -math.inf, 0.0, k, args, keywords)
+
+    def logsf(self, k: Any, *args: Any, **keywords: Any) -> Any:
+        return quiet(self._cumulative)(self._logsf, 0.0, -math.inf, k, args, keywords)
+
+    def _logcdf(self, k: Any, *shapes: Any) -> Any:
+        return log_of(self._cdf(k, *shapes), self._sf(k, *shapes))
+
+    def _logsf(self, k: Any, *shapes: Any) -> Any:
+        return log_of(self._sf(k, *shapes), self._cdf(k, *shapes))
+
+    @quiet
+    def mean(self, *args: Any, **keywords: Any) -> Any:
+        shapes, loc, ok = self._shapes(args, keywords)
+        return where(ok, self._mean(*shapes) + loc, math.nan)
+
+    @quiet
+    def var(self, *args: Any, **keywords: Any) -> Any:
+        shapes, loc, ok = self._shapes(args, keywords)
+        return where(ok, self._var(*shapes) + 0 * loc, math.nan)
+
+    @quiet
+    def std(self, *args: Any, **keywords: Any) -> Any:
+        return sqrt(self.var(*args, **keywords))
+
+    @quiet
+    def entropy(self, *args: Any, **keywords: Any) -> Any:
+        shapes, loc, ok = self._shapes(args, keywords)
+        return where(ok, self._entropy(*shapes) + 0 * loc, math.nan)
+
+    def rvs(self, *args: Any, size: Any = None, random_state: Any = None, **keywords: Any) -> Any:
+        """SciPy's variates; integers have no pathwise derivative, so a tracked parameter is refused."""
+        values = self.bound(args, keywords)
+        for name, value in zip((*self.shapes, "loc"), values, strict=True):
+            if differentiated(value):
+                raise NotDifferentiable(
+                    f"{self.name}.rvs: integers do not move with {name!r}, so there is no pathwise derivative. Use the "
+                    f"score function: k = {self.name}.rvs(dualad.stop_gradient({name}), ...), and differentiate the mean of "
+                    f"f(k) * {self.name}.logpmf(k, {name}) with f(k) held constant."
+                )
+        shape = sizes(size, *values)
+        shapes = [broadcast_to(s, shape=shape) for s in values[:-1]]
+        ok = self.valid(*shapes)
+        whole = np.dtype(np.int64)
+        shapes = [astype(s, dtype=whole) if n in self.whole else s for n, s in zip(self.shapes, shapes, strict=True)]
+        k = draw(ok, *shapes, distribution=self.name, draws=Draws(random_state), size=shape)
+        return k + astype(values[-1], dtype=k.dtype) if type(k) is Tensor else k + np.asarray(values[-1]).astype(k.dtype)
 
 
 class Continuous(Distribution):
