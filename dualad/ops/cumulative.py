@@ -49,9 +49,7 @@ def _declare(name: str, partials: tuple[Any, ...], *, keep: str, samples: Sample
 
 def _whole(*parameters: tuple[int, ...], x: tuple[float, float]) -> Samples:
     """Samples whose parameters are integers, which do not move."""
-    return lambda: [
-        Sample((*[np.array([k]) for k in p], np.random.default_rng(11).uniform(*x, 3))) for p in parameters
-    ]
+    return lambda: [Sample((*[np.array([k]) for k in p], np.random.default_rng(11).uniform(*x, 3))) for p in parameters]
 
 
 def gamma_density(a: Any, x: Any) -> Any:

@@ -36,7 +36,7 @@ class Draws:
         self.caller = random_state
         if random_state is None:
             self.start: Any = np.random.RandomState()
-            self.start.set_state(np.random.get_state())
+            self.start.set_state(np.random.get_state())  # noqa: NPY002 - what None means to SciPy
         elif isinstance(random_state, (int, np.integer)):
             self.start = np.random.RandomState(random_state)
         elif isinstance(random_state, (np.random.Generator, np.random.RandomState)):
@@ -55,7 +55,7 @@ class Draws:
         elif isinstance(self.caller, np.random.RandomState):
             self.caller.set_state(rng.get_state())
         elif self.caller is None:
-            np.random.set_state(rng.get_state())
+            np.random.set_state(rng.get_state())  # noqa: NPY002
         return out
 
 
@@ -64,7 +64,9 @@ def _draw(valid: Any, *shapes: Any, distribution: str, draws: Draws, size: Any) 
 
     if not np.all(valid):
         raise ArgumentError(f"{distribution}.rvs: invalid parameters (shapes {shapes}, or a negative scale).")
-    return np.asarray(draws(lambda rng: getattr(scipy.stats, distribution).rvs(*shapes, size=size, random_state=rng)))[()]
+    return np.asarray(draws(lambda rng: getattr(scipy.stats, distribution).rvs(*shapes, size=size, random_state=rng)))[
+        ()
+    ]
 
 
 draw = constant("draw", _draw, 0, batch=one_by_one)
@@ -74,7 +76,9 @@ draw.__doc__ = "Standard (loc 0, scale 1) variates of a distribution of scipy.st
 def _draw_vectors(*parameters: Any, distribution: str, draws: Draws, size: Any) -> Any:
     import scipy.stats
 
-    return np.asarray(draws(lambda rng: getattr(scipy.stats, distribution).rvs(*parameters, size=size, random_state=rng)))
+    return np.asarray(
+        draws(lambda rng: getattr(scipy.stats, distribution).rvs(*parameters, size=size, random_state=rng))
+    )
 
 
 draw_vectors = constant("draw_vectors", _draw_vectors, 0, batch=one_by_one)

@@ -36,9 +36,7 @@ SHAPES: dict[str, list[tuple[float, ...]]] = {
     "weibull_min": [(1.6,), (1.0,), (0.7,)],
 }
 
-CONTINUOUS: dict[str, Any] = {
-    n: d for n, d in sorted(vars(dualad.scipy.stats).items()) if isinstance(d, Continuous)
-}
+CONTINUOUS: dict[str, Any] = {n: d for n, d in sorted(vars(dualad.scipy.stats).items()) if isinstance(d, Continuous)}
 MOMENTS = ("mean", "var", "std", "entropy")
 QUANTILES = ("ppf", "isf")
 # Whose distribution functions need parameter derivatives of incomplete gamma and beta functions.

@@ -77,7 +77,7 @@ def _case(name: str, method: str) -> Case:
     fixed = len(shapes) if name in INCOMPLETE and method not in ("pdf", "logpdf", *MOMENTS) else 0
     why = "SciPy's values are the oracle (test_value), JAX's derivatives are compared in test_against_jax"
     if method == "rvs":
-        f = lambda np_, *moving: d.rvs(*shapes[:fixed], *moving, size=3, random_state=np.random.default_rng(3))  # noqa: E731
+        f = lambda np_, *moving: d.rvs(*shapes[:fixed], *moving, size=3, random_state=np.random.default_rng(3))
         return Case(f, tuple(p[fixed:]), degenerate=True)  # test_stats_sampling.py compares the derivatives
     if method in MOMENTS:
         infinite = not np.isfinite(getattr(d, method)(*p))
@@ -134,7 +134,9 @@ def test_first_derivatives_in_shapes(name: str, numeric: None) -> None:
         reverse = jacrev(lambda v, x=x, m=method: call(name, m, x, *v))(p)
         np.testing.assert_allclose(forward, reverse, rtol=1e-10, atol=1e-12)
         for i in range(len(p)):
-            theirs = sixth(lambda v, i=i, x=x, m=method: getattr(scipy.stats, name)(*at(p, i, v)).__getattribute__(m)(x), p[i])
+            theirs = sixth(
+                lambda v, i=i, x=x, m=method: getattr(scipy.stats, name)(*at(p, i, v)).__getattribute__(m)(x), p[i]
+            )
             np.testing.assert_allclose(forward[:, i], theirs, rtol=2e-6, atol=1e-7, err_msg=f"{method}, parameter {i}")
 
 
@@ -196,9 +198,9 @@ def test_outside_the_support(name: str) -> None:
                     return getattr(CONTINUOUS[name], method)(v[0], *v[1 : 1 + k], *rest, *v[1 + k :])
 
                 if name in INCOMPLETE and method in ("cdf", "sf"):
-                    v, n = v[[0, -2, -1]], len(shapes)
+                    v = v[[0, -2, -1]]
 
-                    def f(v: Any, method: str = method, shapes: Any = shapes) -> Any:  # noqa: F811
+                    def f(v: Any, method: str = method, shapes: Any = shapes) -> Any:
                         return getattr(CONTINUOUS[name], method)(v[0], *shapes, v[1], v[2])
 
                 np.testing.assert_array_equal(grad(f)(v), 0, f"{name}.{method}")
@@ -253,19 +255,21 @@ def test_where_scipy_is_off() -> None:
 
         edge, mass = mpmath.ncdf(-9), mpmath.ncdf(-5) - mpmath.ncdf(-9)
         for q in (1e-9, 0.01, 0.5, 0.999):
-            z = mpmath.findroot(lambda z, q=q: (mpmath.ncdf(-z) - edge) / mass / q - 1, stats.truncnorm.isf(q, 5.0, 9.0))
+            z = mpmath.findroot(
+                lambda z, q=q: (mpmath.ncdf(-z) - edge) / mass / q - 1, stats.truncnorm.isf(q, 5.0, 9.0)
+            )
             np.testing.assert_allclose(stats.truncnorm.isf(q, 5.0, 9.0), float(z), rtol=1e-13)
 
-        density = lambda z: mpmath.exp(-z * z / 2) / mpmath.sqrt(2 * mpmath.pi) / mass  # noqa: E731
+        density = lambda z: mpmath.exp(-z * z / 2) / mpmath.sqrt(2 * mpmath.pi) / mass
         entropy = mpmath.quad(lambda z: -density(z) * mpmath.log(density(z)), [5, 5.5, 6, 7, 8, 9])
         np.testing.assert_allclose(stats.truncnorm.entropy(5.0, 9.0), float(entropy), rtol=1e-12)
 
         log_mass = mpmath.log(mpmath.ncdf(2))
-        density = lambda z: mpmath.exp(-z * z / 2 - log_mass) / mpmath.sqrt(2 * mpmath.pi)  # noqa: E731
+        density = lambda z: mpmath.exp(-z * z / 2 - log_mass) / mpmath.sqrt(2 * mpmath.pi)
         entropy = mpmath.quad(lambda z: -density(z) * mpmath.log(density(z)), [-2, 0, 2, 5, 10, 15])
         np.testing.assert_allclose(stats.truncnorm.entropy(-2.0, np.inf), float(entropy), rtol=1e-14)
 
-        weight = lambda s: mpmath.exp(40 * (mpmath.cos(s) - 1))  # noqa: E731
+        weight = lambda s: mpmath.exp(40 * (mpmath.cos(s) - 1))
         total = 2 * mpmath.quad(weight, [0, 0.1, 0.3, 0.6, 1, 2, mpmath.pi])
         for x in (-0.75, -0.3, 0.2):
             p = float(mpmath.quad(weight, [-mpmath.pi, -2, -1.2, -0.8, x]) / total)
@@ -282,20 +286,20 @@ def _mp(f: Any, x: float) -> float:
 def test_tails() -> None:
     """Values and derivatives of the logarithms far out, against 50 digits."""
     with mpmath.workdps(50):
-        log_tail = lambda z: mpmath.log(mpmath.ncdf(-z))  # noqa: E731
+        log_tail = lambda z: mpmath.log(mpmath.ncdf(-z))
         for x in (5.0, 12.0, 37.0, 200.0):
             np.testing.assert_allclose(stats.norm.logsf(x), float(log_tail(mpmath.mpf(x))), rtol=1e-14)
             np.testing.assert_allclose(grad(stats.norm.logsf)(x), _mp(log_tail, x), rtol=1e-11)
             np.testing.assert_allclose(stats.norm.logcdf(x), float(mpmath.log1p(-mpmath.ncdf(-x))), rtol=1e-12)
         for x in (1e-12, 1e-3, 40.0, 500.0):
-            log_cdf = lambda z: mpmath.log1p(-mpmath.exp(-z))  # noqa: E731
+            log_cdf = lambda z: mpmath.log1p(-mpmath.exp(-z))
             np.testing.assert_allclose(stats.expon.logcdf(x), float(log_cdf(mpmath.mpf(x))), rtol=1e-13)
             np.testing.assert_allclose(grad(stats.expon.logcdf)(x), _mp(log_cdf, x), rtol=1e-12)
 
         def mass(z: Any, b: Any = 9) -> Any:
             return mpmath.ncdf(-z) - mpmath.ncdf(-mpmath.mpf(b))
 
-        log_sf = lambda z: mpmath.log(mass(z) / mass(mpmath.mpf(5)))  # noqa: E731
+        log_sf = lambda z: mpmath.log(mass(z) / mass(mpmath.mpf(5)))
         for x in (5.001, 6.0, 8.0, 8.99):
             np.testing.assert_allclose(stats.truncnorm.logsf(x, 5, 9), float(log_sf(mpmath.mpf(x))), rtol=1e-9)
             np.testing.assert_allclose(grad(lambda x: stats.truncnorm.logsf(x, 5, 9))(x), _mp(log_sf, x), rtol=1e-9)
@@ -307,7 +311,9 @@ def test_tails() -> None:
 def test_second_derivative_at_the_centre() -> None:
     assert grad(grad(stats.logistic.logpdf))(0.0) == -0.5
     assert grad(stats.laplace.cdf)(0.0) == 0.5
-    np.testing.assert_allclose(grad(grad(lambda c: stats.genextreme.logpdf(0.7, c)))(0.0), _genextreme_at_zero(), rtol=1e-6)
+    np.testing.assert_allclose(
+        grad(grad(lambda c: stats.genextreme.logpdf(0.7, c)))(0.0), _genextreme_at_zero(), rtol=1e-6
+    )
 
 
 def _genextreme_at_zero() -> float:
@@ -324,7 +330,7 @@ def test_vonmises_cumulative_against_quadrature() -> None:
     for kappa in (0.0, 0.01, 1.0, 30.0, 1000.0):
         for x in (-3.0, -0.2, 0.05, 1.0, 3.1, 7.0):
             with mpmath.workdps(30):
-                density = lambda s, k=kappa: mpmath.exp(k * (mpmath.cos(s) - 1))  # noqa: E731
+                density = lambda s, k=kappa: mpmath.exp(k * (mpmath.cos(s) - 1))
                 turns = round(x / (2 * np.pi))
                 cuts = [0, 0.1, 0.5, 1, 2, mpmath.pi]
                 total = 2 * mpmath.quad(density, cuts)
@@ -378,6 +384,7 @@ def test_nothing_is_imported_from_scipy_at_first() -> None:
     import sys
 
     code = "import sys, dualad.scipy.stats; print('scipy' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
-
-
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+        == "False"
+    )

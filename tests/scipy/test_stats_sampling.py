@@ -88,7 +88,7 @@ def test_derivative_of_the_variance_of_t(numeric: None) -> None:
 def test_shapes_of_the_incomplete_family(name: str) -> None:
     """By the primitives' own parameter derivatives, in both modes."""
     p = np.array(SHAPES[name][0])
-    draw = lambda v: CONTINUOUS[name].rvs(*v, size=3, random_state=rng())  # noqa: E731
+    draw = lambda v: CONTINUOUS[name].rvs(*v, size=3, random_state=rng())
     try:
         forward = jacfwd(draw)(p)
     except NotDifferentiable as e:

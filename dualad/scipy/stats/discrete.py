@@ -210,4 +210,3 @@ poisson = Poisson("poisson")
 geom = Geom("geom")
 nbinom = NegativeBinom("nbinom")
 betabinom = BetaBinom("betabinom")
-

@@ -193,7 +193,7 @@ class Discrete(Distribution):
     """
 
     extra = (("loc", 0.0),)
-    METHODS = ("pmf", "logpmf", "cdf", "logcdf", "sf", "logsf", "mean", "var", "std", "rvs")
+    METHODS: tuple[str, ...] = ("pmf", "logpmf", "cdf", "logcdf", "sf", "logsf", "mean", "var", "std", "rvs")
     whole: tuple[str, ...] = ()
     lowest = 0.0
 
@@ -284,7 +284,9 @@ class Discrete(Distribution):
         whole = np.dtype(np.int64)
         shapes = [astype(s, dtype=whole) if n in self.whole else s for n, s in zip(self.shapes, shapes, strict=True)]
         k = draw(ok, *shapes, distribution=self.name, draws=Draws(random_state), size=shape)
-        return k + astype(values[-1], dtype=k.dtype) if type(k) is Tensor else k + np.asarray(values[-1]).astype(k.dtype)
+        return (
+            k + astype(values[-1], dtype=k.dtype) if type(k) is Tensor else k + np.asarray(values[-1]).astype(k.dtype)
+        )
 
 
 class Continuous(Distribution):
@@ -296,7 +298,21 @@ class Continuous(Distribution):
     """
 
     extra = (("loc", 0.0), ("scale", 1.0))
-    METHODS = ("pdf", "logpdf", "cdf", "logcdf", "sf", "logsf", "ppf", "isf", "mean", "var", "std", "entropy", "rvs")
+    METHODS: tuple[str, ...] = (
+        "pdf",
+        "logpdf",
+        "cdf",
+        "logcdf",
+        "sf",
+        "logsf",
+        "ppf",
+        "isf",
+        "mean",
+        "var",
+        "std",
+        "entropy",
+        "rvs",
+    )
     inner: float = 0.5  # a point inside every support
     closed = True  # whether the lower edge has a density
 

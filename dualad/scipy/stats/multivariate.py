@@ -55,7 +55,9 @@ class _Elliptical:
         elif matrix.ndim == 1:
             matrix = matrix[:, None] * eye(matrix.shape[0])
         if matrix.shape != (d, d):
-            raise ShapeError(f"{self.name}: {what} has shape {matrix.shape}, the location {d} elements. Need ({d}, {d}).")
+            raise ShapeError(
+                f"{self.name}: {what} has shape {matrix.shape}, the location {d} elements. Need ({d}, {d})."
+            )
         return (np.zeros(d) if given is None else given.reshape(d)), matrix
 
     def _distance(self, x: Any, loc: Any, root: Any) -> tuple[Any, tuple[int, ...]]:
@@ -240,7 +242,9 @@ class Wishart:
     def logpdf(self, x: Any, df: Any, scale: Any) -> Any:
         df, scale, x = real(df, self.name), real(scale, self.name), real(x, self.name)
         if scale.ndim != 2 or x.ndim not in (2, 3) or x.shape[:2] != scale.shape:
-            raise ShapeError(f"wishart: x has shape {x.shape}, scale {scale.shape}. Need (p, p) or (p, p, n), and (p, p).")
+            raise ShapeError(
+                f"wishart: x has shape {x.shape}, scale {scale.shape}. Need (p, p) or (p, p, n), and (p, p)."
+            )
         d = scale.shape[0]
         if x.ndim == 3:
             x = moveaxis(x, -1, 0)
