@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from dualad import ArgumentError, DtypeError, NotDifferentiable, grad, hessian, jacfwd, jacrev, vmap
+from dualad import ArgumentError, DtypeError, NotDifferentiable, grad, hessian, jacfwd, jacrev, jvp, vmap
 from dualad.ops.cumulative import special
 from dualad.scipy import stats
 from tests.functions import Case, check, parameters
@@ -35,7 +35,7 @@ def points(name: str, *parameters: float) -> Any:
 
 # test_where_scipy_is_off compares these with 40 digits.
 SCIPY_IS_OFF = {
-    ("genextreme", (1e-6,)): ("var", "std"),  # cancellation: relative error 3e-5
+    ("genextreme", (1e-6,)): ("var", "std", "logsf"),  # cancellation: relative error 3e-5; -inf in the tail
     ("truncnorm", (5.0, 9.0)): ("isf", "entropy"),  # relative error 1e-8
     ("truncnorm", (-2.0, float("inf"))): ("entropy",),  # NaN, from infinity times 0
     ("vonmises", (40.0,)): ("cdf", "logcdf", "logsf", "sf"),  # error 2e-13 in the cumulative distribution
@@ -253,6 +253,11 @@ def test_where_scipy_is_off() -> None:
         np.testing.assert_allclose(stats.genextreme.var(1e-6), float(var), rtol=1e-14)
         np.testing.assert_allclose(stats.genextreme.std(1e-6), float(mpmath.sqrt(var)), rtol=1e-14)
 
+        for z in (0.5, 20.0, 5e5):
+            hazard = (1 - c * z) ** (1 / c)
+            expected = float(mpmath.log(-mpmath.expm1(-hazard))) if z < 1e3 else float(mpmath.log(hazard))
+            np.testing.assert_allclose(stats.genextreme.logsf(z, 1e-6), expected, rtol=1e-12)
+
         edge, mass = mpmath.ncdf(-9), mpmath.ncdf(-5) - mpmath.ncdf(-9)
         for q in (1e-9, 0.01, 0.5, 0.999):
             z = mpmath.findroot(
@@ -306,6 +311,40 @@ def test_tails() -> None:
     assert grad(stats.logistic.logpdf)(900.0) == -1.0
     assert grad(stats.laplace.logcdf)(-900.0) == 1.0
     assert stats.logistic.logsf(-900.0) == 0.0
+
+
+FAR = (1e-8, 0.0, 30.0, -30.0, 1e3, -1e3, 1e6, -1e6)
+
+
+@pytest.mark.parametrize("name", CONTINUOUS)
+def test_far_out_derivatives_are_numbers(name: str) -> None:
+    """Where a value has underflown to 0 or -inf, too, and without a warning: to second order."""
+    for x in FAR:
+        for method in ("pdf", "logpdf", "cdf", "sf", "logcdf", "logsf"):
+
+            def f(x: Any, loc: Any, scale: Any, method: str = method) -> Any:
+                return getattr(CONTINUOUS[name], method)(x, *SHAPES[name][0], loc, scale)
+
+            if name == "vonmises" and abs(x) > np.pi:
+                continue  # its cumulative distribution goes on along the line, beyond 0 and 1
+            y = f(x, 0.0, 1.0)
+            assert not np.isnan(y)
+            first = [grad(f, k)(x, 0.0, 1.0) for k in range(3)]
+            if method not in ("logcdf", "logsf") or y > -300:  # 1 / p^2 overflows before p is 0
+                assert not np.isnan(grad(grad(f))(x, 0.0, 1.0))
+            along = jvp(f, (x, 0.0, 1.0), (1.0, 0.5, 0.25))[1]
+            assert np.isfinite([*first, along]).all(), f"{method} at {x}: {first}, {along}"
+            np.testing.assert_allclose(along, first[0] + 0.5 * first[1] + 0.25 * first[2], rtol=1e-10)
+
+
+def test_gumbel_tails() -> None:
+    with mpmath.workdps(60):
+        for z in (20.0, 31.0, 40.0, 100.0):
+            expected = float(mpmath.log1p(-mpmath.exp(-mpmath.exp(-mpmath.mpf(z)))))
+            np.testing.assert_allclose(stats.gumbel_r.logsf(z), expected, rtol=1e-14)
+            np.testing.assert_allclose(stats.gumbel_l.logcdf(-z), expected, rtol=1e-14)
+    assert stats.gumbel_r.logsf(1000.0) == -1000.0
+    assert grad(stats.gumbel_r.logsf)(1000.0) == -1.0
 
 
 def test_second_derivative_at_the_centre() -> None:

@@ -22,6 +22,8 @@ from dualad.scipy.stats.distribution import (
     ReversedHazard,
     Symmetric,
     edge_xlogy,
+    log1mexp_of_log,
+    steep_exp,
 )
 
 
@@ -312,10 +314,13 @@ class Logistic(Symmetric):
 
 class GumbelR(ReversedHazard):
     def _logpdf(self, z: Any) -> Any:
-        return -z - exp(-z)
+        return -z - steep_exp(-z)
 
     def _hazard(self, z: Any) -> Any:
-        return exp(-z)
+        return steep_exp(-z)
+
+    def _logsf(self, z: Any) -> Any:
+        return log1mexp_of_log(-z)
 
     def _of_hazard(self, h: Any) -> Any:
         return -log(h)
@@ -335,10 +340,13 @@ class GumbelL(Hazard):
         return -math.inf, math.inf
 
     def _logpdf(self, z: Any) -> Any:
-        return z - exp(z)
+        return z - steep_exp(z)
 
     def _hazard(self, z: Any) -> Any:
-        return exp(z)
+        return steep_exp(z)
+
+    def _logcdf(self, z: Any) -> Any:
+        return log1mexp_of_log(z)
 
     def _of_hazard(self, h: Any) -> Any:
         return log(h)
@@ -382,10 +390,13 @@ class GenExtreme(ReversedHazard):
         z = where(edge, 0.0, z)
         h = self._log_hazard(z, c)
         at_edge = where(c > 1, math.inf, where(equal(c, 1), 0.0, -math.inf))
-        return where(edge, at_edge, (1 - c) * h - exp(h))
+        return where(edge, at_edge, (1 - c) * h - steep_exp(h))
 
     def _hazard(self, z: Any, c: Any) -> Any:
-        return exp(self._log_hazard(z, c))
+        return steep_exp(self._log_hazard(z, c))
+
+    def _logsf(self, z: Any, c: Any) -> Any:
+        return log1mexp_of_log(self._log_hazard(z, c))
 
     def _of_hazard(self, h: Any, c: Any) -> Any:
         return self._of_log(log(h), c)

@@ -35,9 +35,23 @@ def log1mexp(w: Any) -> Any:
 
 
 def log_of(p: Any, rest: Any) -> Any:
-    """log p, where p + rest = 1 and each is accurate where it is small."""
-    small = p < 0.5
-    return where(small, log(where(small, p, 1.0)), log1p(-where(small, 0.0, rest)))
+    """log p, where p + rest = 1 and each is accurate where it is small; a constant -inf where p has underflown."""
+    small, none = p < 0.5, equal(p, 0)
+    near = log(where(small & ~none, p, 1.0))
+    return where(none, -math.inf, where(small, near, log1p(-where(small, 0.0, rest))))
+
+
+def steep_exp(n: Any) -> Any:
+    """e^n for a cumulative hazard: a constant infinity where it overflows."""
+    over = n > 709
+    return where(over, math.inf, exp(where(over, 0.0, n)))
+
+
+def log1mexp_of_log(n: Any) -> Any:
+    """log(1 - exp(-e^n)), which is n - e^n / 2 + O(e^2n) far to the left."""
+    far = n < -30
+    left = where(far, n, -30.0)
+    return where(far, left - 0.5 * exp(left), log1mexp(steep_exp(where(far, 0.0, n))))
 
 
 def edge_xlogy(c: Any, z: Any) -> Any:
