@@ -16,7 +16,7 @@ import numpy as np
 from dualad.core.errors import ArgumentError
 from dualad.ops.arithmetic import where
 from dualad.ops.cumulative import beta_density, gamma_density, special, t_density
-from dualad.ops.kinds import bring_back, constant, elementwise, general, leading_dims, one_by_one
+from dualad.ops.kinds import Elementwise, bring_back, constant, elementwise, general, leading_dims, one_by_one
 from dualad.ops.reduce import sum
 from dualad.ops.samples import Sample, Samples
 from dualad.ops.special import log_ndtr, ndtr
@@ -103,7 +103,10 @@ def parameter_partial(name: str, position: int) -> Callable[..., Any]:
 
     def partial(*xs: Any) -> Any:
         prim = special(name)
-        return prim.partials[position](prim(*xs), *xs)
+        y = prim(*xs)
+        if isinstance(prim, Elementwise):
+            return prim.partials[position](y, *xs)
+        return prim.jvp([np.ones(y.shape) if i == position else None for i in range(len(xs))], y, xs, {})
 
     return partial
 
