@@ -1,0 +1,94 @@
+"""Oracles of the primitives behind dualad.scipy.stats."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jax.scipy.special as special
+import jax.scipy.stats as stats
+import numpy as np
+
+
+def _quantile(cdf: Any) -> Any:
+    """z with the derivatives of the q-quantile, from the cumulative distribution ``cdf(z, *shapes)``."""
+
+    @jax.custom_jvp
+    def f(q: Any, z: Any, *shapes: Any) -> Any:
+        return z + 0.0 * q
+
+    @f.defjvp
+    def rule(primals: Any, tangents: Any) -> Any:
+        y = f(*primals)
+        shapes = [jnp.asarray(s, float) for s in primals[2:]]
+        moving = [
+            jnp.zeros_like(s) if t.dtype == jax.dtypes.float0 else t for s, t in zip(shapes, tangents[2:], strict=True)
+        ]
+        density = jax.jvp(lambda y: cdf(y, *shapes), (y,), (jnp.ones_like(y),))[1]
+        shift = jax.jvp(lambda *s: cdf(y, *s), tuple(shapes), tuple(moving))[1]
+        return y, (tangents[0] - shift) / density
+
+    return f
+
+
+def _by_density(density: Any, lo: float) -> Any:
+    """The integral of a density from a fixed point: a cumulative distribution up to a constant, if only x moves."""
+    nodes, weights = (jnp.asarray(v) for v in np.polynomial.legendre.leggauss(40))
+
+    def cdf(x: Any, *shapes: Any) -> Any:
+        at = lo + (x - lo) * 0.5 * (nodes[:, None] + 1)
+        return jnp.sum(weights[:, None] * density(at, *shapes), 0) * 0.5 * (x - lo)
+
+    return cdf
+
+
+def _vonmises(x: Any, kappa: Any) -> Any:
+    return jnp.exp(kappa * jnp.cos(x)) / (2 * jnp.pi * special.i0(kappa))
+
+
+def _skewnorm(x: Any, a: Any) -> Any:
+    return 2 * stats.norm.pdf(x) * stats.norm.cdf(a * x)
+
+
+def _truncnorm(x: Any, a: Any, b: Any) -> Any:
+    c = stats.norm.cdf
+    return (c(x) - c(a)) / (c(b) - c(a))
+
+
+def _owens_t(h: Any, a: Any) -> Any:
+    return jnp.vectorize(_owens_integral)(h, a).astype(jnp.result_type(h, a))
+
+
+def _owens_integral(h: Any, a: Any) -> Any:
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    t = 0.5 * a * (nodes + 1)
+    return 0.5 * a * jnp.sum(weights * jnp.exp(-0.5 * h * h * (1 + t * t)) / (1 + t * t)) / (2 * jnp.pi)
+
+
+def _f(x: Any, n: Any, m: Any) -> Any:
+    return stats.beta.pdf(n * x / (m + n * x), n / 2, m / 2) * n * m / (m + n * x) ** 2
+
+
+def _no_derivative(alpha: Any, z: Any) -> Any:
+    return jnp.broadcast_arrays(jax.lax.stop_gradient(z), alpha)[0]
+
+
+ORACLE: dict[str, Any] = {
+    "gammainc_of_argument": lambda a, x: special.gammainc(jnp.asarray(a, float), x),
+    "gammaincc_of_argument": lambda a, x: special.gammaincc(jnp.asarray(a, float), x),
+    "betainc_of_argument": lambda a, b, x: special.betainc(jnp.asarray(a, float), jnp.asarray(b, float), x),
+    "stdtr_of_argument": lambda df, x: 0.5 + _by_density(stats.t.pdf, 0.0)(x, df),
+    "owens_t_of_argument": _owens_t,
+    "i0e_of_argument": special.i0e,
+    "i1e_of_argument": special.i1e,
+    "gamma_quantile": _quantile(_by_density(stats.gamma.pdf, 1.0)),
+    "beta_quantile": _quantile(_by_density(stats.beta.pdf, 0.5)),
+    "t_quantile": _quantile(_by_density(stats.t.pdf, 0.0)),
+    "f_quantile": _quantile(_by_density(_f, 1.0)),
+    "truncnorm_quantile": _quantile(_truncnorm),
+    "skewnorm_quantile": _quantile(_by_density(_skewnorm, -9.0)),
+    "vonmises_quantile": _quantile(_by_density(_vonmises, 0.0)),
+    "vonmises_cumulative": lambda x, kappa: 0.5 + _by_density(_vonmises, 0.0)(x, kappa),
+    "dirichlet_sample": _no_derivative,
+}
