@@ -430,10 +430,10 @@ def fix(x: Any, out: Any = None) -> Any:
 @on_tensors(np.i0)
 def i0(x: Any) -> Any:
     """The modified Bessel function of order 0; its derivative is that of order 1."""
-    from dualad.ops import special
+    from dualad.ops.bessel import i0 as modified_bessel
 
     x = _floating(operand(x))
-    return special.SPECIAL["i0"](x) if "i0" in special.SPECIAL else special.SPECIAL["iv"](0, x)
+    return modified_bessel(x)
 
 
 @on_tensors(np.unwrap)

@@ -15,11 +15,12 @@ import numpy as np
 
 from dualad.core.errors import ArgumentError
 from dualad.ops.arithmetic import where
-from dualad.ops.cumulative import beta_density, gamma_density, special, t_density
+from dualad.ops.incomplete import beta_density, gamma_density, t_density
 from dualad.ops.kinds import Elementwise, bring_back, constant, elementwise, general, leading_dims, one_by_one
 from dualad.ops.reduce import sum
 from dualad.ops.samples import Sample, Samples
 from dualad.ops.special import log_ndtr, ndtr
+from dualad.ops.specials import special
 from dualad.ops.transcendental import cos, exp
 
 # Draws ------------------------------------------------------------------------------------------

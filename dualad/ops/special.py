@@ -16,7 +16,7 @@ from dualad.core.errors import NotDifferentiable
 from dualad.ops.arithmetic import equal, where
 from dualad.ops.kinds import elementwise
 from dualad.ops.samples import Sample, Samples, pair, real
-from dualad.ops.transcendental import exp, log, log1p
+from dualad.ops.transcendental import cos, exp, log, log1p, sin, sinc
 
 SPECIAL: dict[str, Any] = {}
 """Primitives by their name in ``scipy.special``; SciPy itself is imported at the first call."""
@@ -79,8 +79,9 @@ dawsn = _declare("dawsn", (lambda y, x: 1 - 2 * x * y,), keep="xy", samples=real
 ndtr = _declare("ndtr", (lambda y, x: exp(-0.5 * x * x) / math.sqrt(2 * math.pi),), keep="x", samples=real(-3, 3))
 log_ndtr = _declare(
     "log_ndtr",
-    (lambda y, x: exp(-0.5 * x * x - y) / math.sqrt(2 * math.pi),),
-    keep="xy",
+    # The density over the function, without its underflow far left.
+    (lambda y, x: math.sqrt(2 / math.pi) / erfcx(-x / math.sqrt(2)),),
+    keep="x",
     samples=real(-5, 3),
 )
 ndtri = _declare("ndtri", (lambda y, x: math.sqrt(2 * math.pi) * exp(0.5 * y * y),), keep="y", samples=real(0.1, 0.9))
@@ -130,48 +131,12 @@ zeta = _declare(
     samples=orders(2, 3, x=(0.5, 4)),
 )
 
-# Bessel functions: DLMF 10.6, 10.29.
-
 
 def _over(y: Any, x: Any, limit: float) -> Any:
     """y / x, with its limit at x = 0."""
     zero = equal(x, 0)
     return where(zero, limit, y / where(zero, 1.0, x))
 
-
-j0 = _declare("j0", (lambda y, x: -j1(x),), keep="x", samples=real(-4, 4, 0.0))
-j1 = _declare("j1", (lambda y, x: j0(x) - _over(y, x, 0.5),), keep="xy", samples=real(-4, 4))
-y0 = _declare("y0", (lambda y, x: -y1(x),), keep="x", singular=True, samples=real(0.5, 4))
-y1 = _declare("y1", (lambda y, x: y0(x) - y / x,), keep="xy", singular=True, samples=real(0.5, 4))
-jv = _declare(
-    "jv",
-    (_fixed("jv", "v"), lambda y, v, x: 0.5 * (jv(v - 1, x) - jv(v + 1, x))),
-    "jn",
-    keep="x",
-    samples=orders(0, 2, x=(0.5, 4)),
-)
-yv = _declare(
-    "yv",
-    (_fixed("yv", "v"), lambda y, v, x: 0.5 * (yv(v - 1, x) - yv(v + 1, x))),
-    "yn",
-    keep="x",
-    singular=True,
-    samples=orders(0, 2, x=(0.5, 4)),
-)
-iv = _declare(
-    "iv",
-    (_fixed("iv", "v"), lambda y, v, x: 0.5 * (iv(v - 1, x) + iv(v + 1, x))),
-    keep="x",
-    samples=orders(0, 2, x=(0.5, 4)),
-)
-kv = _declare(
-    "kv",
-    (_fixed("kv", "v"), lambda y, v, x: -0.5 * (kv(v - 1, x) + kv(v + 1, x))),
-    keep="x",
-    singular=True,
-    samples=orders(0, 2, x=(0.5, 4)),
-)
-i1 = _declare("i1", (lambda y, x: iv(0, x) - _over(y, x, 0.5),), keep="xy", samples=real(-4, 4))
 
 # Integrals: DLMF 6.2, 7.2, 25.12.
 
@@ -186,19 +151,101 @@ expn = _declare(
 )
 spence = _declare("spence", (lambda y, x: -_over(log(x), x - 1, 1.0),), keep="x", singular=True, samples=real(1.2, 3))
 
+fresnel_sine = elementwise(
+    "fresnel_sine",
+    lambda x: _scipy("fresnel")(x)[0],
+    (lambda y, x: sin(0.5 * math.pi * x * x),),
+    keep="x",
+    samples=real(-3, 3),
+    source="DLMF 7.2.8",
+)
+fresnel_cosine = elementwise(
+    "fresnel_cosine",
+    lambda x: _scipy("fresnel")(x)[1],
+    (lambda y, x: cos(0.5 * math.pi * x * x),),
+    keep="x",
+    samples=real(-3, 3),
+    source="DLMF 7.2.7",
+)
+sine_integral = elementwise(
+    "sine_integral",
+    lambda x: _scipy("sici")(x)[0],
+    (lambda y, x: sinc(x / math.pi),),
+    keep="x",
+    samples=real(-4, 4, 0.0),
+    source="DLMF 6.2.9",
+)
+cosine_integral = elementwise(
+    "cosine_integral",
+    lambda x: _scipy("sici")(x)[1],
+    (lambda y, x: cos(x) / x,),
+    keep="x",
+    singular=True,
+    samples=real(0.5, 4),
+    source="DLMF 6.2.11",
+)
+owens_t = _declare(
+    "owens_t",
+    (
+        lambda y, h, a: -exp(-0.5 * h * h) * erf(a * h / math.sqrt(2)) / math.sqrt(8 * math.pi),
+        lambda y, h, a: exp(-0.5 * h * h * (1 + a * a)) / (2 * math.pi * (1 + a * a)),
+    ),
+    keep="x",
+    samples=pair((-2, 2), (-2, 2)),
+    source="Owen 1956, Ann. Math. Stat. 27, eq. 2.1",
+)
+
+
+def _fixed_parameters(*ranges: tuple[float, ...], x: tuple[float, float]) -> Samples:
+    """Samples with integer parameters, which do not move."""
+    return lambda: [
+        Sample((*[np.array([int(v)]) for v in values], np.random.default_rng(9).uniform(*x, 3))) for values in ranges
+    ]
+
+
+hyp1f1 = _declare(
+    "hyp1f1",
+    (
+        _fixed("hyp1f1", "a"),
+        _fixed("hyp1f1", "b"),
+        lambda y, a, b, x: a / (1.0 * b) * hyp1f1(a + 1, b + 1, x),
+    ),
+    keep="x",
+    samples=_fixed_parameters((1, 2), (2, 5), x=(-2, 2)),
+    source="DLMF 13.3.15",
+)
+hyp2f1 = _declare(
+    "hyp2f1",
+    (
+        _fixed("hyp2f1", "a"),
+        _fixed("hyp2f1", "b"),
+        _fixed("hyp2f1", "c"),
+        lambda y, a, b, c, x: a * b / (1.0 * c) * hyp2f1(a + 1, b + 1, c + 1, x),
+    ),
+    keep="x",
+    samples=_fixed_parameters((1, 2, 3), (2, 1, 5), x=(-0.8, 0.6)),
+    source="DLMF 15.5.1",
+)
+
 # Entropy-like: 0 log 0 = 0.
 
 entr = _declare("entr", (lambda y, x: -log(x) - 1,), keep="x", singular=True, samples=real(0.2, 3))
+def _share(x: Any, z: Any) -> Any:
+    """x / z, and 0 where x is."""
+    none = equal(x, 0)
+    return where(none, 0.0, x / where(none, 1.0, z))
+
+
 xlogy = _declare(
     "xlogy",
-    (lambda y, x, z: log(z), lambda y, x, z: x / z),
+    (lambda y, x, z: log(z), lambda y, x, z: _share(x, z)),
     keep="x",
     singular=True,
     samples=pair((0.5, 3), (0.5, 3)),
 )
 xlog1py = _declare(
     "xlog1py",
-    (lambda y, x, z: log1p(z), lambda y, x, z: x / (1 + z)),
+    (lambda y, x, z: log1p(z), lambda y, x, z: _share(x, 1 + z)),
     keep="x",
     singular=True,
     samples=pair((0.5, 3), (0.5, 3)),

@@ -10,7 +10,7 @@ import numpy as np
 
 import dualad.numpy as dnp
 from dualad.core.tensor import Tensor as Core
-from dualad.ops.special import SPECIAL
+from dualad.ops.specials import SPECIAL
 from dualad.torch.dtypes import default_float
 from dualad.torch.graph import GRAPH
 from dualad.torch.tensor import Tensor, core

@@ -11,7 +11,7 @@ import pytest
 import scipy.stats
 
 from dualad import ArgumentError, DtypeError, NotDifferentiable, grad, hessian, jacfwd, jacrev, jvp, vmap
-from dualad.ops.cumulative import special
+from dualad.ops.specials import special
 from dualad.scipy import stats
 from tests.functions import Case, check, parameters
 from tests.scipy.stats_table import CONTINUOUS, INCOMPLETE, MOMENTS, QUANTILES, SHAPES

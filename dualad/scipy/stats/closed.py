@@ -8,11 +8,11 @@ import math
 from typing import Any
 
 from dualad.ops.arithmetic import equal, isfinite, stop_gradient, where
-from dualad.ops.cumulative import special
 from dualad.ops.rounding import floor, remainder
 from dualad.ops.sampling import vonmises_cumulative, vonmises_quantile
 from dualad.ops.special import expit, gammaln, log_expit, logit
 from dualad.ops.special import gamma as gamma_function
+from dualad.ops.specials import special
 from dualad.ops.transcendental import arctan, arctan2, cos, exp, expm1, log, log1p, sin, sqrt, tan
 from dualad.scipy.stats.distribution import (
     EULER,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from dualad.ops.arithmetic import equal, where
-from dualad.ops.cumulative import special
 from dualad.ops.rounding import floor
 from dualad.ops.special import betaln, entr, gammaln
+from dualad.ops.specials import special
 from dualad.ops.transcendental import exp, expm1, log, log1p
 from dualad.scipy.stats.distribution import Discrete, log1mexp
 

@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 from dualad.ops.arithmetic import where
-from dualad.ops.cumulative import special
 from dualad.ops.sampling import beta_quantile, f_quantile, gamma_quantile, t_quantile
 from dualad.ops.special import betaln, digamma, gammaln
+from dualad.ops.specials import special
 from dualad.ops.transcendental import log, log1p
 from dualad.scipy.stats.distribution import LOG2, Continuous, Symmetric, edge_xlog1py, edge_xlogy
 

@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 from dualad.ops.arithmetic import isfinite, where
-from dualad.ops.cumulative import special
 from dualad.ops.sampling import skewnorm_quantile, truncnorm_quantile
 from dualad.ops.special import erf, log_ndtr, ndtr, ndtri
+from dualad.ops.specials import special
 from dualad.ops.transcendental import exp, expm1, log, sqrt
 from dualad.scipy.stats.distribution import LOG2, LOG_ROOT_2PI, Continuous, Symmetric, log1mexp
 

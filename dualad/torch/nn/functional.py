@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import dualad.numpy as dnp
-from dualad.ops.special import SPECIAL
+from dualad.ops.specials import SPECIAL
 from dualad.torch.functions import NAMES, apply, log_softmax, wrap
 from dualad.torch.making import RANDOM
 from dualad.torch.tensor import Tensor, core

@@ -1,0 +1,14 @@
+"""All special functions by SciPy's name; importing this registers them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dualad.ops import bessel as bessel
+from dualad.ops import incomplete as incomplete
+from dualad.ops.special import SPECIAL as SPECIAL
+
+
+def special(name: str) -> Any:
+    """The primitive of ``scipy.special.<name>``."""
+    return SPECIAL[name]

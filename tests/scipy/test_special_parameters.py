@@ -1,0 +1,117 @@
+"""Derivatives in the parameters of special functions, first and second, against differences at 60 digits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mpmath as mp
+import numpy as np
+import pytest
+
+import dualad
+from dualad.ops.specials import SPECIAL
+
+mp.mp.dps = 60
+H = mp.mpf(10) ** -9
+
+
+def lower(a: Any, x: Any) -> Any:
+    return mp.gammainc(a, 0, x, regularized=True)
+
+
+def beta(a: Any, b: Any, x: Any) -> Any:
+    return mp.betainc(a, b, 0, x, regularized=True)
+
+
+def student(df: Any, t: Any) -> Any:
+    tail = beta(df / 2, mp.mpf(1) / 2, df / (df + t * t)) / 2
+    return 1 - tail if t > 0 else tail
+
+
+def inverse(f: Any, start: Any) -> Any:
+    return lambda *args: mp.findroot(lambda y: f(*args[:-1], y) - args[-1], start(*map(float, args)))
+
+
+def quantile(name: str) -> Any:
+    import scipy.special
+
+    return getattr(scipy.special, name)
+
+
+# (function, mpmath's, points, error of the first derivative, of the second: relative to the largest of the first, second)
+CASES: dict[str, tuple[Any, list[tuple[float, ...]], float, float]] = {
+    "gammainc": (lower, [(0.1, 0.02), (0.5, 2.0), (3.0, 1.0), (3.0, 7.0), (40.0, 45.0), (0.03, 5.0)], 1e-12, 1e-10),
+    "gammaincc": (lambda a, x: 1 - lower(a, x), [(0.5, 0.1), (3.0, 7.0), (20.0, 15.0)], 1e-12, 1e-10),
+    "betainc": (beta, [(0.5, 0.5, 0.2), (2.0, 3.0, 0.1), (2.0, 3.0, 0.9), (30.0, 10.0, 0.7), (0.2, 5.0, 0.01)], 1e-12, 1e-10),
+    "betaincc": (lambda a, b, x: 1 - beta(a, b, x), [(2.0, 3.0, 0.3), (5.0, 0.7, 0.95)], 1e-12, 1e-10),
+    "stdtr": (student, [(3.0, 0.7), (1.2, -2.0), (30.0, 1.5)], 1e-12, 1e-9),
+    "gammaincinv": (inverse(lower, quantile("gammaincinv")), [(2.0, 0.3), (0.7, 0.8)], 1e-10, 1e-8),
+    "gammainccinv": (
+        inverse(lambda a, x: 1 - lower(a, x), quantile("gammainccinv")), [(2.0, 0.3), (0.7, 0.8)], 1e-10, 1e-8,
+    ),
+    "betaincinv": (inverse(beta, quantile("betaincinv")), [(2.0, 3.0, 0.3), (0.8, 1.5, 0.6)], 1e-10, 1e-8),
+    "stdtrit": (inverse(student, quantile("stdtrit")), [(3.0, 0.7), (5.0, 0.2)], 1e-10, 1e-8),
+    "jv": (mp.besselj, [(0.5, 1.0), (2.3, 4.0), (1.0, 10.0), (0.0, 0.3)], 1e-11, 1e-10),
+    "yv": (mp.bessely, [(0.5, 1.0), (2.3, 4.0), (1.0, 10.0)], 1e-11, 1e-10),
+    "iv": (mp.besseli, [(0.5, 1.0), (2.3, 4.0), (1.0, 10.0), (0.0, 0.3)], 1e-10, 1e-9),
+    "kv": (mp.besselk, [(0.5, 1.0), (2.3, 4.0), (1.0, 10.0), (0.7, 0.1)], 1e-11, 1e-10),
+    "ive": (lambda v, x: mp.besseli(v, x) * mp.exp(-x), [(0.5, 1.0), (2.3, 4.0)], 1e-10, 1e-9),
+    "kve": (lambda v, x: mp.besselk(v, x) * mp.exp(x), [(0.5, 1.0), (2.3, 4.0)], 1e-11, 1e-10),
+}  # fmt: skip
+
+
+def differences(f: Any, point: tuple[float, ...]) -> tuple[Any, Any]:
+    """Gradient and Hessian by central differences, whose error is far below double precision."""
+    n = len(point)
+    x = [mp.mpf(v) for v in point]
+
+    def at(*steps: tuple[int, int]) -> Any:
+        moved = list(x)
+        for i, s in steps:
+            moved[i] += s * H
+        return f(*moved)
+
+    gradient = [(at((i, 1)) - at((i, -1))) / (2 * H) for i in range(n)]
+    hessian = [
+        [
+            (at((i, 1), (j, 1)) - at((i, 1), (j, -1)) - at((i, -1), (j, 1)) + at((i, -1), (j, -1))) / (4 * H * H)
+            for j in range(n)
+        ]
+        for i in range(n)
+    ]
+    return np.array(gradient, float), np.array(hessian, float)
+
+
+@pytest.mark.parametrize(("name", "point"), [(n, p) for n, c in CASES.items() for p in c[1]])
+def test_in_all_arguments(name: str, point: tuple[float, ...]) -> None:
+    exact, _, first, second = CASES[name]
+    f = SPECIAL[name]
+    gradient, hessian = differences(exact, point)
+    every = tuple(range(len(point)))
+    ours = np.array(dualad.grad(f, every)(*point))
+    np.testing.assert_allclose(ours, gradient, rtol=0, atol=first * np.abs(gradient).max())
+    packed = lambda v: f(*[v[i] for i in every])
+    found = dualad.jacfwd(dualad.jacfwd(packed))(np.array(point))
+    np.testing.assert_allclose(found, hessian, rtol=0, atol=second * np.abs(hessian).max())
+    np.testing.assert_allclose(dualad.jacfwd(dualad.grad(packed))(np.array(point)), found, rtol=1e-9, atol=1e-13)
+
+
+def test_at_the_ends() -> None:
+    """Zero derivatives, not NaN, where the functions are constant in their parameters."""
+    for name, point in (
+        ("gammainc", (2.0, 0.0)),
+        ("gammaincc", (2.0, 0.0)),
+        ("betainc", (2.0, 3.0, 0.0)),
+        ("betainc", (2.0, 3.0, 1.0)),
+    ):
+        every = tuple(range(len(point)))
+        np.testing.assert_array_equal(dualad.grad(SPECIAL[name], every)(*point), np.zeros(len(point)))
+
+
+def test_far_tails() -> None:
+    """The ratio of the derivative to the function stays right where the function is tiny."""
+    for a, x in ((2.0, 60.0), (50.0, 2.0)):
+        f = (lambda a: 1 - lower(a, x)) if x > a else (lambda a: lower(a, x))
+        exact = (f(mp.mpf(a) + H) - f(mp.mpf(a) - H)) / (2 * H)
+        ours = dualad.grad(SPECIAL["gammaincc" if x > a else "gammainc"])(a, x)
+        assert abs(float(ours) / float(exact) - 1) < 1e-11
