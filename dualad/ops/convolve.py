@@ -293,7 +293,17 @@ def _samples() -> list[Sample]:
     out = []
 
     def add(
-        n: int, g: int, o: int, c: int, x: Sizes, w: Sizes, s: Sizes, p: Padding, d: Sizes, gives: str, dtype: Any = float
+        n: int,
+        g: int,
+        o: int,
+        c: int,
+        x: Sizes,
+        w: Sizes,
+        s: Sizes,
+        p: Padding,
+        d: Sizes,
+        gives: str,
+        dtype: Any = float,
     ) -> None:
         params = {"strides": s, "padding": p, "dilation": d, "groups": g}
         shapes = {"x": (n, g * c, *x), "w": (g * o, c, *w), "y": (n, g * o, *output_size(x, w, s, p, d))}

@@ -42,4 +42,11 @@ def _overlap_add(w: Any, size: Any, strides: Any, dilation: Any) -> Any:
     return jax.vjp(lambda x: _windows(x, w.shape[-rank:], strides, dilation), x)[1](w)[0]
 
 
-ORACLE = {"convolution": _convolution, "windows": _windows, "overlap_add": _overlap_add}
+def _all_pole(c: Any, u: Any) -> Any:
+    y: list[Any] = []
+    for n in range(u.shape[-1]):
+        y.append(u[..., n] - sum(c[k] * y[n - k - 1] for k in range(min(c.shape[0], n))))
+    return jnp.stack(y, -1) if y else u
+
+
+ORACLE = {"all_pole": _all_pole, "convolution": _convolution, "windows": _windows, "overlap_add": _overlap_add}
