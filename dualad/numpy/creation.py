@@ -379,6 +379,11 @@ def isscalar(element: Any) -> builtins.bool:
     return not element.shape if type(element) is Tensor else np.isscalar(element)
 
 
+def isfortran(a: Any) -> builtins.bool:
+    """Whether the memory is in Fortran's order, and not in C's: of a tensor it is not."""
+    return type(a) is not Tensor and np.isfortran(a)
+
+
 @on_tensors(np.shares_memory)
 def shares_memory(a: Any, b: Any, /, max_work: Any = None) -> builtins.bool:
     """Whether both are views of one tensor."""
@@ -415,7 +420,7 @@ def array_repr(arr: Any, *args: Any, **keywords: Any) -> str:
 __all__ = [
     "arange", "array", "array2string", "array_repr", "array_str", "asanyarray", "asarray", "asarray_chkfinite",
     "ascontiguousarray", "can_cast", "diag_indices_from", "empty", "empty_like", "fromiter", "full", "full_like",
-    "geomspace", "iscomplexobj", "isrealobj", "isscalar", "linspace", "logspace", "may_share_memory", "meshgrid",
+    "geomspace", "iscomplexobj", "isfortran", "isrealobj", "isscalar", "linspace", "logspace", "may_share_memory", "meshgrid",
     "ndim", "ones", "ones_like", "result_type", "shape", "shares_memory", "size", "tril_indices_from",
     "triu_indices_from", "vander", "zeros", "zeros_like",
 ]  # fmt: skip

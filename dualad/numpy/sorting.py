@@ -8,7 +8,7 @@ import numpy as np
 
 from dualad.core.errors import ArgumentError
 from dualad.core.tensor import Tensor
-from dualad.numpy.operands import flat, on_tensors, operand, store
+from dualad.numpy.operands import cast, flat, on_tensors, operand, store
 from dualad.ops import order as ops
 from dualad.ops.arithmetic import not_equal
 from dualad.ops.index import index
@@ -23,12 +23,14 @@ __all__ = [
     "argwhere",
     "digitize",
     "flatnonzero",
+    "lexsort",
     "nanargmax",
     "nanargmin",
     "nonzero",
     "partition",
     "searchsorted",
     "sort",
+    "sort_complex",
 ]
 
 
@@ -54,6 +56,27 @@ def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stab
     """Indices that sort the array, stably: a constant."""
     x, one = _along(a, axis, "argsort", order)
     return ops.argsort(x, axis=one)
+
+
+@on_tensors(np.lexsort)
+def lexsort(keys: Any, axis: Any = -1) -> Any:
+    """Indices that sort by several keys, the last first: a constant."""
+    columns = [operand(k) for k in keys]
+    if not columns:
+        raise ArgumentError("lexsort: needs at least one key")
+    (one,) = axes_of(axis, len(columns[0].shape))
+    y = ops.argsort(columns[0], axis=one)
+    for key in columns[1:]:  # stable, so that the earlier keys decide what this one leaves open
+        again = ops.argsort(ops.permute_along(key, y, axis=one), axis=one)
+        y = ops.permute_along(y, again, axis=one)
+    return y
+
+
+@on_tensors(np.sort_complex)
+def sort_complex(a: Any) -> Any:
+    """Sorted along the last axis, by real and then imaginary parts, as complex numbers."""
+    x = sort(a)
+    return x if x.dtype.kind == "c" else cast(x, np.complex64 if x.dtype.char in "bhBH" else np.complex128)
 
 
 def _places(kth: Any, n: int, name: str) -> tuple[int, ...]:
