@@ -379,6 +379,9 @@ def isscalar(element: Any) -> builtins.bool:
     return not element.shape if type(element) is Tensor else np.isscalar(element)
 
 
+setattr(Tensor, "flags", property(lambda self: np.empty(self.shape, self.dtype).flags))
+
+
 def isfortran(a: Any) -> builtins.bool:
     """Whether the memory is in Fortran's order, and not in C's: of a tensor it is not."""
     return type(a) is not Tensor and np.isfortran(a)

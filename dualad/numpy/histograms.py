@@ -37,8 +37,8 @@ def _edges(a: Any, bins: Any, range: Any, weights: Any) -> Any:
         low, high = floating(low), floating(high)
         same = low == high
         low, high = select(same, low - 0.5, low), select(same, high + 0.5, high)
-        k = np.arange(n + 1) / n
-        return select(k == 1, high, low + (high - low) * k.astype(low.dtype))
+        k = np.arange(n + 1)
+        return select(k == n, high, low + (high - low) / n * k.astype(low.dtype))
     return operand(bins)
 
 
@@ -95,8 +95,8 @@ def histogramdd(sample: Any, bins: Any = 10, range: Any = None, density: Any = N
     """Histogram of points: (counts, list of edges per dimension); linear in the weights."""
     points = operand(sample) if hasattr(sample, "shape") else None
     if points is not None:
-        if len(points.shape) == 1:
-            points = reshape(points, shape=(points.shape[0], 1))
+        if len(points.shape) < 2:
+            points = reshape(points, shape=(points.size, 1))
         columns = [points[:, i] for i in np.arange(points.shape[1]).tolist()]
     else:
         columns = [flat(operand(v)) for v in sample]

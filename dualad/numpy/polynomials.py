@@ -83,7 +83,9 @@ def polydiv(u: Any, v: Any) -> Any:
 
 
 def _order(name: str, m: Any) -> int:
-    m = m.__index__()
+    if m != int(m):
+        raise ArgumentError(f"{name}: the order must be a whole number, not {m!r}.")
+    m = int(m)
     if m < 0:
         raise ArgumentError(f"{name}: the order m={m} must not be negative.")
     return m

@@ -41,7 +41,7 @@ def tile(A: Any, reps: Any) -> Any:
 
 @on_tensors(method="repeat")
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
-    x, axis = along(a, axis)
+    x, axis = along(a, axis if np.ndim(a) or axis not in (0, -1) else None)
     return take(x, np.repeat(np.arange(x.shape[axis]), concrete(repeats, "repeat")), axis)
 
 

@@ -11,7 +11,7 @@ from dualad.core.tensor import Tensor
 from dualad.numpy.operands import flat, on_tensors, operand
 from dualad.ops.index import ARRAY, index
 from dualad.ops.order import is_among
-from dualad.ops.reduce import axes_of
+from dualad.ops.reduce import axis_of
 
 __all__ = ["isin", "unique"]
 
@@ -41,7 +41,7 @@ def unique(
     if axis is None:
         lead = 0
     else:
-        (lead,) = axes_of(axis, len(x.shape))
+        lead = axis_of(axis, len(x.shape))
     values = x.level.look(x, "unique()") if type(x) is Tensor else x
     if not sorted:
         raise ArgumentError("unique: sorted=False is not supported on tensors.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import itertools
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,10 @@ def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
 
 
 def _int(k: Any) -> int:
-    return k.__index__()
+    try:
+        return operator.index(k)
+    except TypeError:
+        raise ArgumentError(f"sizes, shifts and axes must be integers, not {k!r}. Write int(k).") from None
 
 
 def dimensions(dims: Any) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from dualad.numpy.operands import cast, flat, on_tensors, operand, store
 from dualad.ops import order as ops
 from dualad.ops.arithmetic import not_equal
 from dualad.ops.index import index
-from dualad.ops.reduce import axes_of
+from dualad.ops.reduce import axis_of
 from dualad.ops.shape import expand_dims, reshape
 
 __all__ = [
@@ -40,8 +40,9 @@ def _along(a: Any, axis: Any, name: str, order: Any) -> tuple[Any, int]:
     x = operand(a)
     if axis is None:
         return flat(x), 0
-    (one,) = axes_of(axis, len(x.shape))
-    return x, one
+    if not x.shape and name == "argsort" and axis in (0, -1):
+        return flat(x), 0
+    return x, axis_of(axis, len(x.shape))
 
 
 @on_tensors(np.sort)
@@ -55,7 +56,8 @@ def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable:
 def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
     """Indices that sort the array, stably: a constant."""
     x, one = _along(a, axis, "argsort", order)
-    return ops.argsort(x, axis=one)
+    y = ops.argsort(x, axis=one)
+    return y if np.ndim(a) or axis is None else reshape(y, shape=())
 
 
 @on_tensors(np.lexsort)
@@ -64,7 +66,9 @@ def lexsort(keys: Any, axis: Any = -1) -> Any:
     columns = [operand(k) for k in keys]
     if not columns:
         raise ArgumentError("lexsort: needs at least one key")
-    (one,) = axes_of(axis, len(columns[0].shape))
+    if not columns[0].shape:
+        return np.intp(0)
+    one = axis_of(axis, len(columns[0].shape))
     y = ops.argsort(columns[0], axis=one)
     for key in columns[1:]:  # stable, so that the earlier keys decide what this one leaves open
         again = ops.argsort(ops.permute_along(key, y, axis=one), axis=one)
@@ -127,10 +131,10 @@ def _place_of(prim: Any, a: Any, axis: Any, out: Any, keepdims: Any) -> Any:
     shape = x.shape
     if x.size == 0 and (axis is None or shape[axis] == 0):
         raise ArgumentError(f"{prim.name}: an empty sequence (shape {shape}) has no extremum")
-    if axis is None:
+    if axis is None or (not shape and axis in (0, -1)):
         y = prim(flat(x), axis=0)
         return store(reshape(y, shape=(1,) * len(shape)) if keepdims else y, out)
-    (one,) = axes_of(axis, len(shape))
+    one = axis_of(axis, len(shape))
     y = prim(x, axis=one)
     return store(expand_dims(y, axis=(one,)) if keepdims else y, out)
 

@@ -11,7 +11,7 @@ from dualad.core.errors import ArgumentError, ShapeError
 from dualad.numpy.elementwise import i0
 from dualad.numpy.operands import on_tensors, operand
 from dualad.numpy.register import implements
-from dualad.ops.reduce import axes_of
+from dualad.ops.reduce import axis_of
 from dualad.ops.shape import transpose
 from dualad.ops.transcendental import sqrt
 from dualad.ops.window import windows
@@ -44,7 +44,7 @@ def sliding_window_view(
     sizes = tuple(window_shape) if np.iterable(window_shape) else (window_shape,)
     rank = len(x.shape)
     given = range(rank) if axis is None else axis if np.iterable(axis) else (axis,)
-    chosen = [axes_of(k, rank)[0] for k in given]
+    chosen = [axis_of(k, rank) for k in given]
     if len(chosen) != len(sizes) or any(k < 0 for k in sizes):
         raise ArgumentError(f"sliding_window_view: one window size per axis: {sizes} for the axes {tuple(chosen)}.")
     # Each window takes its axis as it then is, so that an axis may be named twice.
