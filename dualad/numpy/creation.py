@@ -306,8 +306,8 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
     if v.ndim != 1:
         raise ShapeError(f"vander needs a vector, the shape is {v.shape}.")
     n = v.size if N is None else operator.index(N)
-    if v.dtype.kind == "b":
-        v = v * 1
+    dtype = np.promote_types(v.dtype, int)
+    v = v * 1 if v.dtype.kind == "b" else shapes.astype(v, dtype=dtype) if v.dtype != dtype else v
     columns: list[Any] = [np.ones(v.shape, v.dtype)] if n else []
     for _ in range(n - 1):
         columns.append(columns[-1] * v if len(columns) > 1 else v)

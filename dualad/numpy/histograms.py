@@ -31,7 +31,7 @@ def _edges(a: Any, bins: Any, range: Any, weights: Any) -> Any:
         if range is not None:
             low, high = (operand(v) for v in range)
         elif a.size == 0:
-            low, high = np.float64(0), np.float64(1)
+            low, high = a.dtype.type(0), a.dtype.type(1)
         else:
             low, high = reduce.min(a, axis=(0,)), reduce.max(a, axis=(0,))
         low, high = floating(low), floating(high)

@@ -165,6 +165,8 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
         if mode in _BY_INDEX:
             x = take(x, np.pad(np.arange(x.shape[k]), (before, after), mode=mode), k)
             continue
+        if mode == "linear_ramp" and not x.shape[k]:
+            raise ArgumentError(f"pad: axis {k} is empty and can only be padded with mode='constant'.")
         margin = _constant if mode == "constant" else _ramp
         low, high = margin(x, k, before, ends[k][0], 0), margin(x, k, after, ends[k][1], -1)
         x = shape.concatenate(low, x, flip(high, k) if mode == "linear_ramp" else high, axis=k)

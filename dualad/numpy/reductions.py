@@ -251,7 +251,7 @@ def _cumulative(prim: Any, name: str, x: Any, axis: Any, dtype: Any, out: Any, i
     x = operand(x)
     rank = len(x.shape)
     if rank == 0:
-        raise ShapeError(f"{name}: needs an array with at least one axis. Write x[None].")
+        x, rank = flat(x), 1
     if axis is None and rank > 1:
         raise ShapeError(f"{name}: the array has {rank} axes. Pass axis=.")
     y = _scan(prim, x, axis, dtype, None)

@@ -192,7 +192,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 def rollaxis(a: Any, axis: Any, start: int = 0) -> Any:
     x = operand(a)
     axis = axis_of(axis, x.ndim)
-    start = start + x.ndim if start < 0 else start
+    start = axis_of(start + x.ndim if start < 0 else start, x.ndim + 1)
     order = [n for n in range(x.ndim) if n != axis]
     order.insert(start - 1 if axis < start else start, axis)
     return _viewed(x, shape.transpose, axes=tuple(order))

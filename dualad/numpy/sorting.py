@@ -56,8 +56,7 @@ def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable:
 def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
     """Indices that sort the array, stably: a constant."""
     x, one = _along(a, axis, "argsort", order)
-    y = ops.argsort(x, axis=one)
-    return y if np.ndim(a) or axis is None else reshape(y, shape=())
+    return ops.argsort(x, axis=one)
 
 
 @on_tensors(np.lexsort)
@@ -94,19 +93,25 @@ def _places(kth: Any, n: int, name: str) -> tuple[int, ...]:
     return tuple(out)
 
 
+def _partitioned(x: Any, kth: Any, one: int, name: str) -> Any:
+    n = x.shape[one]
+    if n == 0:
+        return ops.argsort(x, axis=one)
+    return ops.argpartition(x, axis=one, kth=_places(kth, n, name))
+
+
 @on_tensors(np.partition)
 def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
     """Copy whose kth elements stand where sorting would put them, smaller ones before."""
     x, one = _along(a, axis, "partition", order)
-    places = _places(kth, x.shape[one], "partition")
-    return ops.permute_along(x, ops.argpartition(x, axis=one, kth=places), axis=one)
+    return ops.permute_along(x, _partitioned(x, kth, one, "partition"), axis=one)
 
 
 @on_tensors(np.argpartition, method="argpartition")
 def argpartition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
     """Indices that partition the array: a constant."""
     x, one = _along(a, axis, "argpartition", order)
-    return ops.argpartition(x, axis=one, kth=_places(kth, x.shape[one], "argpartition"))
+    return _partitioned(x, kth, one, "argpartition")
 
 
 def _become(x: Tensor, y: Any) -> None:
@@ -129,6 +134,8 @@ def _partition_in_place(x: Tensor, kth: Any, axis: Any = -1, kind: str = "intros
 def _place_of(prim: Any, a: Any, axis: Any, out: Any, keepdims: Any) -> Any:
     x = operand(a)
     shape = x.shape
+    if axis is not None and shape:
+        axis = axis_of(axis, len(shape))
     if x.size == 0 and (axis is None or shape[axis] == 0):
         raise ArgumentError(f"{prim.name}: an empty sequence (shape {shape}) has no extremum")
     if axis is None or (not shape and axis in (0, -1)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import warnings
 from typing import Any
 
@@ -239,6 +240,8 @@ def _quantile(
         rank = len(x.shape)
         if one != rank - 1:
             x = transpose(x, axes=(*[i for i in range(rank) if i != one], one))
+        if not x.shape[-1] and not nan and name != "median" and math.prod(x.shape[:-1]):
+            raise ShapeError(f"{name}: an array of shape {shape} has no elements along axis {axis}.")
         y = _of_last_axis(x, q, method, dtype, nan)
     if keepdims:
         y = reshape(y, shape=(*q.shape, *kept(shape, axes)))
@@ -251,7 +254,7 @@ def _of_last_axis(x: Any, q: Any, method: str, dtype: Any, nan: bool) -> Any:
     rank = len(batch)
     if n == 0:
         warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=5)
-        return np.full((*q.shape, *batch), np.nan)[()]
+        return np.full((*q.shape, *batch), np.nan, dtype)[()]
     many: Any = n
     if nan:
         many = reduce.count(not_nan(x), axis=(rank,), dtype=np.intp)
