@@ -49,4 +49,14 @@ def _all_pole(c: Any, u: Any) -> Any:
     return jnp.stack(y, -1) if y else u
 
 
-ORACLE = {"all_pole": _all_pole, "convolution": _convolution, "windows": _windows, "overlap_add": _overlap_add}
+def _tridiagonal_solve(lower: Any, middle: Any, upper: Any, b: Any) -> Any:
+    return jnp.linalg.solve(jnp.diag(middle) + jnp.diag(lower, -1) + jnp.diag(upper, 1), b)
+
+
+ORACLE = {
+    "tridiagonal_solve": _tridiagonal_solve,
+    "all_pole": _all_pole,
+    "convolution": _convolution,
+    "windows": _windows,
+    "overlap_add": _overlap_add,
+}
