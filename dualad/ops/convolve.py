@@ -70,7 +70,7 @@ def _ungrouped(shape: Sizes, kind: str) -> Sizes:
 
 
 def _padded(x: Any, padding: Padding, reach: Sizes) -> Any:
-    out = np.zeros((*x.shape[:3], *reach), x.dtype)
+    out: Any = np.zeros((*x.shape[:3], *reach), x.dtype)
     there, here = [], []
     for n, (lo, _), m in zip(x.shape[3:], padding, reach, strict=True):
         stop = max(min(n + lo, m), 0)
@@ -82,7 +82,7 @@ def _padded(x: Any, padding: Padding, reach: Sizes) -> Any:
 
 def _cropped(wide: Any, padding: Padding, size: Sizes) -> Any:
     """The transpose of padding."""
-    out = np.zeros((*wide.shape[:3], *size), wide.dtype)
+    out: Any = np.zeros((*wide.shape[:3], *size), wide.dtype)
     there, here = [], []
     for n, (lo, _), m in zip(size, padding, wide.shape[3:], strict=True):
         stop = max(min(n + lo, m), 0)
@@ -119,7 +119,7 @@ def _direct(
         rows = y.transpose(1, 0, *spatial, 2).reshape(g, n * places, o)
         columns = np.matmul(rows, w.reshape(g, o, c * kernel)).reshape(g, n, *sizes["y"], c, *sizes["w"])
         columns = columns.transpose(1, 0, 2 + rank, *range(2, 2 + rank), *range(3 + rank, 3 + 2 * rank))
-        out = np.zeros((n, g, c, *reach), columns.dtype)
+        out: Any = np.zeros((n, g, c, *reach), columns.dtype)
         for k in np.ndindex(sizes["w"]):
             where = [
                 slice(d * i, d * i + s * (t - 1) + 1, s)
@@ -158,7 +158,9 @@ def _by_fft(
         v = value[kind]
         step = steps[kind]
         if step is not None and any(s > 1 for s in step):  # spread out
-            wide = np.zeros((*v.shape[:3], *(s * (n - 1) + 1 for s, n in zip(step, v.shape[3:], strict=True))), v.dtype)
+            wide: Any = np.zeros(
+                (*v.shape[:3], *(s * (n - 1) + 1 for s, n in zip(step, v.shape[3:], strict=True))), v.dtype
+            )
             wide[(..., *(slice(None, None, s) for s in step))] = v
             v = wide
         reflected = gives != "x" and kind != "x"  # correlation, without conjugating
@@ -181,7 +183,7 @@ def _by_fft(
         product = np.matmul(_swap(b, 1, 2, 0), _swap(a, 1, 0, 2))  # g o n, g n c -> g o c
         back = (0, 1, 2)
     product = product.transpose(*(rank + i for i in back), *range(rank))
-    out = (np.fft.irfftn if real else np.fft.ifftn)(product, points, axes)
+    out: Any = (np.fft.irfftn if real else np.fft.ifftn)(product, points, axes)
     step = steps[gives] or (1,) * rank
     sizes_out = reach if gives == "x" else sizes[gives]
     return out[(..., *(slice(0, s * (n - 1) + 1, s) for s, n in zip(step, sizes_out, strict=True)))].astype(

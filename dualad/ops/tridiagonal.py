@@ -41,7 +41,7 @@ def _product(lower: Any, middle: Any, upper: Any, x: Any) -> Any:
 
 
 def _jvp(ts: Sequence[Any], y: Any, lower: Any, middle: Any, upper: Any, b: Any) -> Any:
-    moved = _product(*ts[:3], y)
+    moved = _product(ts[0], ts[1], ts[2], y)
     t = ts[3] if moved is None else -moved if ts[3] is None else ts[3] - moved
     return tridiagonal_solve(lower, middle, upper, t)
 

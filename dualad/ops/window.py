@@ -17,7 +17,7 @@ Sizes = tuple[int, ...]
 def _windows(x: Any, window: Sizes, strides: Sizes, dilation: Sizes) -> Any:
     rank = len(window)
     spans = tuple(d * (k - 1) + 1 for d, k in zip(dilation, window, strict=True))
-    view = np.lib.stride_tricks.sliding_window_view(x, spans, axis=tuple(range(x.ndim - rank, x.ndim)))
+    view: Any = np.lib.stride_tricks.sliding_window_view(x, spans, axis=tuple(range(x.ndim - rank, x.ndim)))
     starts = [slice(None, None, s) for s in strides]
     return np.ascontiguousarray(view[(..., *starts, *(slice(None, None, d) for d in dilation))])
 
@@ -25,7 +25,7 @@ def _windows(x: Any, window: Sizes, strides: Sizes, dilation: Sizes) -> Any:
 def _overlap_add(w: Any, size: Sizes, strides: Sizes, dilation: Sizes) -> Any:
     rank = len(size)
     places, window = w.shape[-2 * rank : -rank], w.shape[-rank:]
-    out = np.zeros((*w.shape[: -2 * rank], *size), w.dtype)
+    out: Any = np.zeros((*w.shape[: -2 * rank], *size), w.dtype)
     for k in np.ndindex(window):
         where = [
             slice(d * i, d * i + s * (t - 1) + 1 if t else 0, s)

@@ -437,7 +437,8 @@ class RegularGridInterpolator:
             xi = reshape(xi, shape=(1, rank))
         rest = len(self.values.shape) - rank
         full = (slice(None),) * rest
-        places, shares, outside = [], [], None
+        places, shares = [], []
+        outside: Any = None
         for k, knots in enumerate(self.grid):
             t = xi[..., k]
             i = order.interval(knots, t) if knots.shape[0] > 2 else np.zeros(t.shape, np.intp)

@@ -295,8 +295,8 @@ def filtfilt(
 
     >>> import numpy as np
     >>> from dualad.scipy import signal
-    >>> signal.filtfilt([0.5, 0.5], [1.0], np.arange(5.0)).round(9)
-    array([0., 1., 2., 3., 4.])
+    >>> signal.filtfilt([0.5, 0.5], [1.0], np.arange(8.0)).round(9)
+    array([0., 1., 2., 3., 4., 5., 6., 7.])
     """
     if method != "pad":
         raise NotDifferentiable(f"filtfilt: method={method!r} has no derivative rule in dualad. Use method='pad'.")
