@@ -27,6 +27,7 @@ Padding = tuple[tuple[int, int], ...]
 
 _OPERANDS = {"y": ("x", "w"), "x": ("y", "w"), "w": ("x", "y")}
 _LETTERS = {"x": ("N", "GC"), "w": ("GO", "C"), "y": ("N", "GO")}
+_TOGETHER = 1 << 20  # elements of windows: a few megabytes
 _SHARED = {"xy": "N", "wx": "C", "wy": "O"}
 
 
@@ -110,37 +111,38 @@ def _windows(x: Any, sizes: dict[str, Sizes], strides: Sizes, dilation: Sizes) -
 def _direct(
     value: dict[str, Any], gives: str, sizes: dict[str, Sizes], reach: Sizes, strides: Sizes, dilation: Sizes
 ) -> Any:
+    """One matrix product over all windows of each sample, for as many samples at once as stay near the processor."""
     rank = len(reach)
     places, kernel = math.prod(sizes["y"]), math.prod(sizes["w"])
-    spatial = range(3, 3 + rank)
-    if gives == "x":
-        y, w = value["y"], value["w"]
-        (n, g, o), c = y.shape[:3], w.shape[2]
-        rows = y.transpose(1, 0, *spatial, 2).reshape(g, n * places, o)
-        columns = np.matmul(rows, w.reshape(g, o, c * kernel)).reshape(g, n, *sizes["y"], c, *sizes["w"])
-        columns = columns.transpose(1, 0, 2 + rank, *range(2, 2 + rank), *range(3 + rank, 3 + 2 * rank))
-        out: Any = np.zeros((n, g, c, *reach), columns.dtype)
-        for k in np.ndindex(sizes["w"]):
-            where = [
-                slice(d * i, d * i + s * (t - 1) + 1, s)
-                for i, d, s, t in zip(k, dilation, strides, sizes["y"], strict=True)
-            ]
-            out[(..., *where)] += columns[(..., *k)]
-        return out
-    x = value["x"]
-    n, g, c = x.shape[:3]
-    windows = _windows(x, sizes, strides, dilation)
-    if gives == "y":
-        w = value["w"]
-        o = w.shape[1]
-        rows = windows.transpose(1, 0, *spatial, 2, *range(3 + rank, 3 + 2 * rank)).reshape(g, n * places, c * kernel)
-        out = np.matmul(rows, w.reshape(g, o, c * kernel).transpose(0, 2, 1)).reshape(g, n, *sizes["y"], o)
-        return out.transpose(1, 0, 2 + rank, *range(2, 2 + rank))
-    y = value["y"]
-    o = y.shape[2]
-    rows = windows.transpose(1, 2, *range(3 + rank, 3 + 2 * rank), 0, *spatial).reshape(g, c * kernel, n * places)
-    cotangents = y.transpose(1, 2, 0, *spatial).reshape(g, o, n * places)
-    return np.matmul(cotangents, rows.transpose(0, 2, 1)).reshape(g, o, c, *sizes["w"])
+    n = (value["x"] if "x" in value else value["y"]).shape[0]
+    g, o, c = value["w"].shape[:3] if "w" in value else (*value["y"].shape[1:3], value["x"].shape[2])
+    dtype = np.result_type(*value.values())
+    many = max(1, _TOGETHER // max(1, g * c * kernel * places))
+    w = value["w"].reshape(g, o, c * kernel) if "w" in value else None
+    shape = {"y": (n, g, o, *sizes["y"]), "x": (n, g, c, *reach), "w": (g, o, c, *sizes["w"])}[gives]
+    out: Any = (np.empty if gives == "y" else np.zeros)(shape, dtype)
+    for first in range(0, n, many):
+        some = slice(first, first + many)
+        if gives == "x":
+            y = value["y"][some]
+            columns = np.matmul(np.swapaxes(w, 1, 2), y.reshape(len(y), g, o, places))
+            columns = columns.reshape(len(y), g, c, *sizes["w"], *sizes["y"])
+            for k in np.ndindex(sizes["w"]):
+                where = [
+                    slice(d * i, d * i + s * (t - 1) + 1, s)
+                    for i, d, s, t in zip(k, dilation, strides, sizes["y"], strict=True)
+                ]
+                out[(some, ..., *where)] += columns[(slice(None),) * 3 + k]
+            continue
+        windows = _windows(value["x"][some], sizes, strides, dilation)
+        windows = windows.transpose(0, 1, 2, *range(3 + rank, 3 + 2 * rank), *range(3, 3 + rank))
+        columns = windows.reshape(len(windows), g, c * kernel, places)
+        if gives == "y":
+            out[some] = np.matmul(w, columns).reshape(len(windows), g, o, *sizes["y"])
+        else:
+            y = value["y"][some].reshape(len(windows), g, o, places)
+            out += np.matmul(y, np.swapaxes(columns, 2, 3)).sum(0).reshape(shape)
+    return out
 
 
 def _by_fft(

@@ -11,6 +11,7 @@ import pytest
 import scipy.signal
 
 import dualad
+from dualad.ops import convolve
 from dualad.scipy import signal
 from tests.functions import Case, arr, check, close
 
@@ -110,3 +111,19 @@ def test_float32_and_large() -> None:
 def test_errors(call: Any, error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
         dualad.grad(lambda x: call(x).sum())(np.ones(4))
+
+
+def test_the_ways_to_evaluate_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All windows at once, a sample at a time, and by FFT."""
+    for sample in convolve.convolution.samples():
+        if 0 in sample.args[0].shape:
+            continue
+        expected = convolve.convolution(*sample.args, **sample.params)
+        for name, value in (("_TOGETHER", 1), ("_fft_is_cheaper", lambda *_: True)):
+            with monkeypatch.context() as patch:
+                patch.setattr(convolve, name, value)
+                got = convolve.convolution(*sample.args, **sample.params)
+            assert got.dtype == expected.dtype
+            np.testing.assert_allclose(
+                got, expected, atol=1e-5 if expected.dtype == np.float32 else 1e-13, err_msg=name
+            )
