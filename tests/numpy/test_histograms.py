@@ -50,6 +50,28 @@ CASES: dict[str, list[Case]] = {
         ),
         Case(lambda np, x: np.unique(x)[:, None] * x, (np.array([2.0, 1.0, 2.0]),), batch=False, degenerate=True),
     ],
+    "union1d": [
+        Case(
+            lambda np, x, y: np.union1d(x, y) ** 2, (X, Y[:3]), batch=False, oracle="differences", why="jax.jit needs a size"
+        ),
+    ],
+    "setdiff1d": [
+        Case(
+            lambda np, x: np.setdiff1d(x, [X[1], 5.0]) ** 2, (X + 0.5,), batch=False, oracle="differences",
+            why="jax.jit needs a size",
+        ),
+        Case(lambda np, x: np.setdiff1d(x, X[1:3]) ** 2, (X,), batch=False, degenerate=True),
+    ],
+    "setxor1d": [
+        Case(
+            lambda np, x, y: np.setxor1d(x, y) ** 2, (X, Y[:3]), batch=False, oracle="differences", why="jax.jit needs a size"
+        ),
+        Case(lambda np, x: np.setxor1d(x, X[1:3]) ** 2, (X,), batch=False, degenerate=True),
+    ],
+    "unique_values": [Case(lambda np, x: np.sort(np.unique_values(x)) ** 2, (X,), batch=False, degenerate=True)],
+    "unique_counts": [Case(lambda np, x: np.unique_counts(x).values ** 2, (X,), batch=False, degenerate=True)],
+    "unique_inverse": [Case(lambda np, x: np.unique_inverse(x).values ** 2, (X,), batch=False, degenerate=True)],
+    "unique_all": [Case(lambda np, x: np.unique_all(x).values ** 2, (X,), batch=False, degenerate=True)],
     "kaiser": [
         Case(lambda np, b: dnp.kaiser(5, b), (np.float64(2.5),), oracle=lambda b: jnp.kaiser(5, b)),
         Case(lambda np, b: dnp.kaiser(1, b) * b, (np.float64(2.5),), oracle=lambda b: b[None]),
