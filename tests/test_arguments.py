@@ -221,7 +221,7 @@ register("unstack", lambda d: (lambda x: ((x,), {"axis": d.axis(x, False, False)
 
 def padded(d: Draw) -> Call:
     x = d.array(1)
-    mode = d.one("constant", "edge", "reflect", "symmetric", "wrap", "linear_ramp")
+    mode = d.one("constant", "edge", "reflect", "symmetric", "wrap", "linear_ramp", "mean", "maximum", "median")
     width = d.one(1, (2, 1), 0, ((1, 2),) * x.ndim)
     return (x, width), {"mode": mode}
 

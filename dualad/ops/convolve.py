@@ -118,7 +118,7 @@ def _direct(
     g, o, c = value["w"].shape[:3] if "w" in value else (*value["y"].shape[1:3], value["x"].shape[2])
     dtype = np.result_type(*value.values())
     many = max(1, _TOGETHER // max(1, g * c * kernel * places))
-    w = value["w"].reshape(g, o, c * kernel) if "w" in value else None
+    w: Any = value["w"].reshape(g, o, c * kernel) if "w" in value else None
     shape = {"y": (n, g, o, *sizes["y"]), "x": (n, g, c, *reach), "w": (g, o, c, *sizes["w"])}[gives]
     out: Any = (np.empty if gives == "y" else np.zeros)(shape, dtype)
     for first in range(0, n, many):
