@@ -130,7 +130,7 @@ def resize(a: Any, new_shape: Any) -> Any:
 # Padding --------------------------------------------------------------------------------------
 
 _BY_INDEX = ("edge", "reflect", "symmetric", "wrap")
-_STATISTICS = {
+_STATISTICS: dict[str, Any] = {
     "maximum": reductions.max,
     "mean": reductions.mean,
     "median": statistics.median,
