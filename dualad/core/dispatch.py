@@ -16,6 +16,10 @@ UFUNC_METHODS: dict[str, Callable[..., Any]] = {}
 """``reduce``, ``accumulate``, ``outer``, ``at``: called with the ufunc and its arguments; filled by dualad.numpy."""
 
 
+WHY: dict[Any, str] = {}
+"""Functions without a rule -> why there is none, and what to write instead; filled by dualad.numpy."""
+
+
 def _array_ufunc(self: Tensor, ufunc: Any, method: str, *args: Any, **keywords: Any) -> Any:
     if method == "__call__":
         f = NUMPY.get(ufunc)
@@ -32,7 +36,8 @@ def _array_function(self: Tensor, function: Any, types: Any, args: Any, keywords
     if f is None:
         if not tracks((args, keywords)):
             return function(*arrays(args), **arrays(keywords))
-        raise not_differentiable(f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1))
+        name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
+        raise not_differentiable(name, WHY.get(function, ""))
     return f(*args, **keywords)
 
 
@@ -54,9 +59,10 @@ def arrays(x: Any) -> Any:
     return np.asarray(x) if type(x) is Tensor else x
 
 
-def not_differentiable(name: str) -> NotDifferentiable:
+def not_differentiable(name: str, why: str = "") -> NotDifferentiable:
+    reason = f": {why}" if why else ""
     return NotDifferentiable(
-        f"{name} has no derivative rule in dualad. Write it with functions of dualad.numpy, give it a rule with "
+        f"{name} has no derivative rule in dualad{reason}. Write it with functions of dualad.numpy, give it a rule with "
         f"dualad.custom_jvp or custom_vjp, or take it out of the derivative: {name}(dualad.stop_gradient(x))."
     )
 

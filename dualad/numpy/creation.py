@@ -306,8 +306,8 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
     if v.ndim != 1:
         raise ShapeError(f"vander needs a vector, the shape is {v.shape}.")
     n = v.size if N is None else operator.index(N)
-    if v.dtype.kind == "b":
-        v = v * 1
+    dtype = np.promote_types(v.dtype, int)
+    v = v * 1 if v.dtype.kind == "b" else shapes.astype(v, dtype=dtype) if v.dtype != dtype else v
     columns: list[Any] = [np.ones(v.shape, v.dtype)] if n else []
     for _ in range(n - 1):
         columns.append(columns[-1] * v if len(columns) > 1 else v)
@@ -379,6 +379,14 @@ def isscalar(element: Any) -> builtins.bool:
     return not element.shape if type(element) is Tensor else np.isscalar(element)
 
 
+setattr(Tensor, "flags", property(lambda self: np.empty(self.shape, self.dtype).flags))
+
+
+def isfortran(a: Any) -> builtins.bool:
+    """Whether the memory is in Fortran's order, and not in C's: of a tensor it is not."""
+    return type(a) is not Tensor and np.isfortran(a)
+
+
 @on_tensors(np.shares_memory)
 def shares_memory(a: Any, b: Any, /, max_work: Any = None) -> builtins.bool:
     """Whether both are views of one tensor."""
@@ -415,7 +423,7 @@ def array_repr(arr: Any, *args: Any, **keywords: Any) -> str:
 __all__ = [
     "arange", "array", "array2string", "array_repr", "array_str", "asanyarray", "asarray", "asarray_chkfinite",
     "ascontiguousarray", "can_cast", "diag_indices_from", "empty", "empty_like", "fromiter", "full", "full_like",
-    "geomspace", "iscomplexobj", "isrealobj", "isscalar", "linspace", "logspace", "may_share_memory", "meshgrid",
+    "geomspace", "iscomplexobj", "isfortran", "isrealobj", "isscalar", "linspace", "logspace", "may_share_memory", "meshgrid",
     "ndim", "ones", "ones_like", "result_type", "shape", "shares_memory", "size", "tril_indices_from",
     "triu_indices_from", "vander", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from dualad.numpy.reductions import floating
 from dualad.ops import reduce
 from dualad.ops.arithmetic import not_equal
 from dualad.ops.index import index, index_set
-from dualad.ops.reduce import axes_of
+from dualad.ops.reduce import axis_of
 from dualad.ops.shape import broadcast_to, reshape
 
 __all__ = ["diff", "ediff1d", "gradient", "trapezoid"]
@@ -55,7 +55,7 @@ def diff(a: Any, n: int = 1, axis: Any = -1, prepend: Any = None, append: Any = 
         return x
     if not x.shape:
         raise ShapeError("diff: needs an array with at least one axis")
-    (one,) = axes_of(axis, len(x.shape))
+    one = axis_of(axis, len(x.shape))
     ends = []
     for v in (prepend, append):
         if v is not None:
@@ -88,7 +88,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: Any = -1) -> Any:
     """Trapezoidal rule, differentiable in the values, the places and the step."""
     y = operand(y)
     rank = len(y.shape)
-    (one,) = axes_of(axis, rank)
+    one = axis_of(axis, rank)
     if x is None:
         d = dx
     else:

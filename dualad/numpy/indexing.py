@@ -187,7 +187,7 @@ def apply_along_axis(func1d: Callable[..., Any], axis: Any, arr: Any, *args: Any
 def apply_over_axes(func: Callable[..., Any], a: Any, axes: Any) -> Any:
     x = operand(a)
     for axis in np.atleast_1d(axes).tolist():
-        axis = axis_of(axis, x.ndim)
+        axis = axis_of(axis, x.ndim) if x.ndim or axis not in (0, -1) else axis
         y = func(x, axis)
         if y.ndim not in (x.ndim, x.ndim - 1):
             raise ShapeError(f"apply_over_axes: the function made shape {y.shape} of {x.shape}.")
@@ -258,6 +258,11 @@ class vectorize:
 
 @on_tensors()
 def ix_(*args: Any) -> Any:
+    for a in args:
+        if operand(a).dtype.kind not in "iub" and operand(a).size:
+            raise IndexingError(
+                f"ix_ needs integers or booleans as indices, not {operand(a).dtype}. Write a.astype(int)."
+            )
     return np.ix_(*[concrete(a, "ix_") for a in args])
 
 

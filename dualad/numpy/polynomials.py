@@ -83,7 +83,9 @@ def polydiv(u: Any, v: Any) -> Any:
 
 
 def _order(name: str, m: Any) -> int:
-    m = m.__index__()
+    if m != int(m):
+        raise ArgumentError(f"{name}: the order must be a whole number, not {m!r}.")
+    m = int(m)
     if m < 0:
         raise ArgumentError(f"{name}: the order m={m} must not be negative.")
     return m
@@ -158,4 +160,23 @@ def roots(p: Any) -> Any:
     return spectral.roots(c) if c.shape[0] > 1 else np.array([])
 
 
-__all__ = ["polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "roots"]
+@on_tensors(np.poly)
+def poly(seq_of_zeros: Any) -> Any:
+    """``np.poly``: the monic polynomial with these roots, or the characteristic polynomial of a square matrix."""
+    r = operand(seq_of_zeros)
+    if len(r.shape) == 2 and r.shape[0] == r.shape[1]:
+        r = linalg.eigvals(r)
+    if len(r.shape) > 1:
+        raise ShapeError(f"poly needs a vector of roots or a square matrix, the shape is {r.shape}.")
+    r = (reshape(r, shape=(r.size,)) if not r.shape else r) * 1.0
+    c: Any = np.ones(1, r.dtype)
+    for k in range(r.shape[0]):
+        c = convolve(c, concatenate(np.ones(1, r.dtype), -r[k : k + 1], axis=0))
+    if r.dtype.kind == "c":
+        roots = concrete(r, "poly")
+        if np.all(np.sort(roots) == np.sort(roots.conj())):
+            return c.real
+    return c
+
+
+__all__ = ["poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "roots"]

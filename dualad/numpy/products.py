@@ -266,14 +266,14 @@ def _two_vectors(name: str, a: Any, v: Any) -> tuple[Any, Any]:
     return x, y
 
 
-def _part(full: Any, n: int, m: int, mode: Any, shift: int = 0) -> Any:
+def _part(full: Any, n: int, m: int, mode: Any) -> Any:
     """What ``mode`` asks for of the full convolution of n >= m elements."""
     mode = _MODES.get(mode, mode)
     if mode not in ("full", "same", "valid"):
         raise ArgumentError(f"mode must be 'full', 'same' or 'valid', not {mode!r}.")
     if mode == "full":
         return full
-    start = m - 1 if mode == "valid" else (m - 1) // 2 + shift
+    start = m - 1 if mode == "valid" else (m - 1) // 2
     return full[start : n if mode == "valid" else start + n]
 
 
@@ -290,9 +290,9 @@ def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     n, m = x.shape[0], y.shape[0]
     full = contract.convolve(x, contract.reverse(_conj(y)))
     if n >= m:
-        return _part(full, n, m, mode, 1 - m % 2)
+        return _part(full, n, m, mode)
     # NumPy swaps the two and reverses the result.
-    return contract.reverse(_part(contract.reverse(full), m, n, mode, 1 - n % 2))
+    return contract.reverse(_part(contract.reverse(full), m, n, mode))
 
 
 __all__ = [

@@ -10,6 +10,7 @@ import numpy as np
 from dualad.core.errors import ArgumentError, IndexingError, ShapeError
 from dualad.core.level import GROUND
 from dualad.core.tensor import Tensor
+from dualad.numpy import reductions, statistics
 from dualad.numpy.operands import on_tensors, operand, store
 from dualad.numpy.shaping import axes_of, axis_of, concatenate, concrete, dimensions, moveaxis, ravel, swapaxes
 from dualad.ops import arithmetic, index, shape
@@ -41,7 +42,7 @@ def tile(A: Any, reps: Any) -> Any:
 
 @on_tensors(method="repeat")
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
-    x, axis = along(a, axis)
+    x, axis = along(a, axis if np.ndim(a) or axis not in (0, -1) else None)
     return take(x, np.repeat(np.arange(x.shape[axis]), concrete(repeats, "repeat")), axis)
 
 
@@ -129,7 +130,16 @@ def resize(a: Any, new_shape: Any) -> Any:
 # Padding --------------------------------------------------------------------------------------
 
 _BY_INDEX = ("edge", "reflect", "symmetric", "wrap")
-_KEYWORDS = {"constant": "constant_values", "linear_ramp": "end_values", "reflect": "reflect_type"}
+_STATISTICS: dict[str, Any] = {
+    "maximum": reductions.max,
+    "mean": reductions.mean,
+    "median": statistics.median,
+    "minimum": reductions.min,
+}
+_KEYWORDS = {
+    "constant": "constant_values", "linear_ramp": "end_values", "reflect": "reflect_type",
+    **dict.fromkeys(_STATISTICS, "stat_length"),
+}  # fmt: skip
 
 
 def _pairs(values: Any, ndim: int) -> list[Any]:
@@ -141,11 +151,12 @@ def _pairs(values: Any, ndim: int) -> list[Any]:
 
 @on_tensors()
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
-    """``np.pad`` for the linear modes: constant, edge, linear_ramp, reflect, symmetric, wrap."""
+    """``np.pad``: all modes but "empty" and functions."""
     x = operand(array)
-    if mode not in ("constant", "linear_ramp", *_BY_INDEX):
+    if mode not in ("constant", "linear_ramp", *_BY_INDEX, *_STATISTICS):
         raise ArgumentError(
-            f"pad: mode={mode!r} is not supported on tensors; constant, linear_ramp, {', '.join(_BY_INDEX)} are. "
+            f"pad: mode={mode!r} is not supported on tensors; constant, linear_ramp, "
+            f"{', '.join([*_BY_INDEX, *_STATISTICS])} are. "
             "Compute the margins and join them with concatenate."
         )
     if unknown := set(kwargs) - {_KEYWORDS.get(mode)} - ({"reflect_type"} if mode == "symmetric" else set()):
@@ -165,6 +176,14 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
         if mode in _BY_INDEX:
             x = take(x, np.pad(np.arange(x.shape[k]), (before, after), mode=mode), k)
             continue
+        if mode != "constant" and not x.shape[k]:
+            raise ArgumentError(f"pad: axis {k} is empty and can only be padded with mode='constant'.")
+        if mode in _STATISTICS:
+            length = kwargs.get("stat_length")
+            lengths = (x.shape[k],) * 2 if length is None else np.broadcast_to(length, (x.ndim, 2))[k].tolist()
+            low, high = (_statistic(x, k, n, mode, int(m), end) for n, m, end in zip((before, after), lengths, (0, -1)))
+            x = shape.concatenate(low, x, high, axis=k)
+            continue
         margin = _constant if mode == "constant" else _ramp
         low, high = margin(x, k, before, ends[k][0], 0), margin(x, k, after, ends[k][1], -1)
         x = shape.concatenate(low, x, flip(high, k) if mode == "linear_ramp" else high, axis=k)
@@ -173,6 +192,14 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
 
 def _constant(x: Any, k: int, n: int, value: Any, edge: int) -> Any:
     return shape.broadcast_to(_as(value, x.dtype), shape=(*x.shape[:k], n, *x.shape[k + 1 :]))
+
+
+def _statistic(x: Any, k: int, n: int, mode: str, length: int, edge: int) -> Any:
+    if length < 1:
+        raise ArgumentError(f"pad: stat_length must be positive, not {length}.")
+    part = slice(0, length) if edge == 0 else slice(max(x.shape[k] - length, 0), None)
+    y = _STATISTICS[mode](x[(*(slice(None),) * k, part)], axis=k, keepdims=True)
+    return shape.broadcast_to(_as(y, x.dtype), shape=(*x.shape[:k], n, *x.shape[k + 1 :]))
 
 
 def _ramp(x: Any, k: int, n: int, value: Any, edge: int) -> Any:

@@ -14,7 +14,7 @@ from dualad.ops import order, reduce, scan
 from dualad.ops.arithmetic import not_equal
 from dualad.ops.arithmetic import where as select
 from dualad.ops.index import index_set
-from dualad.ops.reduce import axes_of, size_of
+from dualad.ops.reduce import axes_of, axis_of, size_of
 from dualad.ops.shape import broadcast_to, stack
 
 __all__ = [
@@ -229,9 +229,9 @@ def _scan(prim: Any, a: Any, axis: Any, dtype: Any, out: Any) -> Any:
     x = operand(a)
     if dtype is not None:
         x = cast(x, dtype)
-    if axis is None:
+    if axis is None or (not x.shape and axis in (0, -1)):
         x, axis = flat(x), 0
-    (one,) = axes_of(axis, len(x.shape))
+    one = axis_of(axis, len(x.shape))
     return store(prim(x, axis=one, reverse=False), out)
 
 
@@ -251,12 +251,12 @@ def _cumulative(prim: Any, name: str, x: Any, axis: Any, dtype: Any, out: Any, i
     x = operand(x)
     rank = len(x.shape)
     if rank == 0:
-        raise ShapeError(f"{name}: needs an array with at least one axis. Write x[None].")
+        x, rank = flat(x), 1
     if axis is None and rank > 1:
         raise ShapeError(f"{name}: the array has {rank} axes. Pass axis=.")
     y = _scan(prim, x, axis, dtype, None)
     if include_initial:
-        (one,) = axes_of(0 if axis is None else axis, rank)
+        one = axis_of(0 if axis is None else axis, rank)
         shape = (*y.shape[:one], y.shape[one] + 1, *y.shape[one + 1 :])
         template = (*[slice(None)] * one, slice(1, None), *[slice(None)] * (rank - one - 1))
         y = index_set(np.full(shape, unit, y.dtype), y, template=template)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import itertools
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,10 @@ def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
 
 
 def _int(k: Any) -> int:
-    return k.__index__()
+    try:
+        return operator.index(k)
+    except TypeError:
+        raise ArgumentError(f"sizes, shifts and axes must be integers, not {k!r}. Write int(k).") from None
 
 
 def dimensions(dims: Any) -> tuple[int, ...]:
@@ -188,7 +192,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
 def rollaxis(a: Any, axis: Any, start: int = 0) -> Any:
     x = operand(a)
     axis = axis_of(axis, x.ndim)
-    start = start + x.ndim if start < 0 else start
+    start = axis_of(start + x.ndim if start < 0 else start, x.ndim + 1)
     order = [n for n in range(x.ndim) if n != axis]
     order.insert(start - 1 if axis < start else start, axis)
     return _viewed(x, shape.transpose, axes=tuple(order))

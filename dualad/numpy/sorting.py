@@ -8,11 +8,11 @@ import numpy as np
 
 from dualad.core.errors import ArgumentError
 from dualad.core.tensor import Tensor
-from dualad.numpy.operands import flat, on_tensors, operand, store
+from dualad.numpy.operands import cast, flat, on_tensors, operand, store
 from dualad.ops import order as ops
 from dualad.ops.arithmetic import not_equal
 from dualad.ops.index import index
-from dualad.ops.reduce import axes_of
+from dualad.ops.reduce import axis_of
 from dualad.ops.shape import expand_dims, reshape
 
 __all__ = [
@@ -23,12 +23,14 @@ __all__ = [
     "argwhere",
     "digitize",
     "flatnonzero",
+    "lexsort",
     "nanargmax",
     "nanargmin",
     "nonzero",
     "partition",
     "searchsorted",
     "sort",
+    "sort_complex",
 ]
 
 
@@ -38,8 +40,9 @@ def _along(a: Any, axis: Any, name: str, order: Any) -> tuple[Any, int]:
     x = operand(a)
     if axis is None:
         return flat(x), 0
-    (one,) = axes_of(axis, len(x.shape))
-    return x, one
+    if not x.shape and name == "argsort" and axis in (0, -1):
+        return flat(x), 0
+    return x, axis_of(axis, len(x.shape))
 
 
 @on_tensors(np.sort)
@@ -56,6 +59,29 @@ def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stab
     return ops.argsort(x, axis=one)
 
 
+@on_tensors(np.lexsort)
+def lexsort(keys: Any, axis: Any = -1) -> Any:
+    """Indices that sort by several keys, the last first: a constant."""
+    columns = [operand(k) for k in keys]
+    if not columns:
+        raise ArgumentError("lexsort: needs at least one key")
+    if not columns[0].shape:
+        return np.intp(0)
+    one = axis_of(axis, len(columns[0].shape))
+    y = ops.argsort(columns[0], axis=one)
+    for key in columns[1:]:  # stable, so that the earlier keys decide what this one leaves open
+        again = ops.argsort(ops.permute_along(key, y, axis=one), axis=one)
+        y = ops.permute_along(y, again, axis=one)
+    return y
+
+
+@on_tensors(np.sort_complex)
+def sort_complex(a: Any) -> Any:
+    """Sorted along the last axis, by real and then imaginary parts, as complex numbers."""
+    x = sort(a)
+    return x if x.dtype.kind == "c" else cast(x, np.complex64 if x.dtype.char in "bhBH" else np.complex128)
+
+
 def _places(kth: Any, n: int, name: str) -> tuple[int, ...]:
     if type(kth) is Tensor:
         kth = kth.level.look(kth, "kth")
@@ -67,19 +93,25 @@ def _places(kth: Any, n: int, name: str) -> tuple[int, ...]:
     return tuple(out)
 
 
+def _partitioned(x: Any, kth: Any, one: int, name: str) -> Any:
+    n = x.shape[one]
+    if n == 0:
+        return ops.argsort(x, axis=one)
+    return ops.argpartition(x, axis=one, kth=_places(kth, n, name))
+
+
 @on_tensors(np.partition)
 def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
     """Copy whose kth elements stand where sorting would put them, smaller ones before."""
     x, one = _along(a, axis, "partition", order)
-    places = _places(kth, x.shape[one], "partition")
-    return ops.permute_along(x, ops.argpartition(x, axis=one, kth=places), axis=one)
+    return ops.permute_along(x, _partitioned(x, kth, one, "partition"), axis=one)
 
 
 @on_tensors(np.argpartition, method="argpartition")
 def argpartition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
     """Indices that partition the array: a constant."""
     x, one = _along(a, axis, "argpartition", order)
-    return ops.argpartition(x, axis=one, kth=_places(kth, x.shape[one], "argpartition"))
+    return _partitioned(x, kth, one, "argpartition")
 
 
 def _become(x: Tensor, y: Any) -> None:
@@ -102,12 +134,14 @@ def _partition_in_place(x: Tensor, kth: Any, axis: Any = -1, kind: str = "intros
 def _place_of(prim: Any, a: Any, axis: Any, out: Any, keepdims: Any) -> Any:
     x = operand(a)
     shape = x.shape
+    if axis is not None and shape:
+        axis = axis_of(axis, len(shape))
     if x.size == 0 and (axis is None or shape[axis] == 0):
         raise ArgumentError(f"{prim.name}: an empty sequence (shape {shape}) has no extremum")
-    if axis is None:
+    if axis is None or (not shape and axis in (0, -1)):
         y = prim(flat(x), axis=0)
         return store(reshape(y, shape=(1,) * len(shape)) if keepdims else y, out)
-    (one,) = axes_of(axis, len(shape))
+    one = axis_of(axis, len(shape))
     y = prim(x, axis=one)
     return store(expand_dims(y, axis=(one,)) if keepdims else y, out)
 

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import functools
-import operator
+import math
 import warnings
 from typing import Any
 
 import numpy as np
 
-from dualad.core.errors import ArgumentError, DtypeError, ShapeError
+from dualad.core.errors import ArgumentError, ShapeError
 from dualad.core.tensor import Tensor
-from dualad.numpy.operands import cast, finish, flat, kept, on_tensors, operand, refuse_complex, store
+from dualad.numpy.operands import cast, finish, kept, on_tensors, operand, refuse_complex, store
 from dualad.numpy.reductions import floating, how_many, masked, mean, not_nan, present
 from dualad.ops import order, reduce
 from dualad.ops.arithmetic import not_equal, stop_gradient
 from dualad.ops.arithmetic import where as select
 from dualad.ops.contract import matmul
-from dualad.ops.index import ARRAY, index, index_set, scatter
+from dualad.ops.index import ARRAY, index, index_set
 from dualad.ops.reduce import axes_of, on_one_axis
 from dualad.ops.shape import broadcast_to, expand_dims, reshape, stack, transpose
 
 __all__ = [
     "average",
-    "bincount",
     "corrcoef",
     "cov",
-    "histogram",
     "median",
     "nanmedian",
     "nanpercentile",
@@ -242,6 +240,8 @@ def _quantile(
         rank = len(x.shape)
         if one != rank - 1:
             x = transpose(x, axes=(*[i for i in range(rank) if i != one], one))
+        if not x.shape[-1] and not nan and name != "median" and math.prod(x.shape[:-1]):
+            raise ShapeError(f"{name}: an array of shape {shape} has no elements along axis {axis}.")
         y = _of_last_axis(x, q, method, dtype, nan)
     if keepdims:
         y = reshape(y, shape=(*q.shape, *kept(shape, axes)))
@@ -254,7 +254,7 @@ def _of_last_axis(x: Any, q: Any, method: str, dtype: Any, nan: bool) -> Any:
     rank = len(batch)
     if n == 0:
         warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=5)
-        return np.full((*q.shape, *batch), np.nan)[()]
+        return np.full((*q.shape, *batch), np.nan, dtype)[()]
     many: Any = n
     if nan:
         many = reduce.count(not_nan(x), axis=(rank,), dtype=np.intp)
@@ -468,70 +468,3 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
         return c
     # Only rounding leaves [-1, 1]: strict inequalities keep the derivative at the ends.
     return select(c > 1, c.dtype.type(1), select(c < -1, c.dtype.type(-1), c))
-
-
-# Histograms -----------------------------------------------------------------------------------
-
-
-def _edges(a: Any, bins: Any, range: Any, weights: Any) -> Any:
-    if isinstance(bins, str):
-        values = a.level.look(a, f'bins="{bins}"') if type(a) is Tensor else a
-        return np.histogram_bin_edges(values, bins, range)
-    if np.ndim(bins) == 0 and not (type(bins) is Tensor and bins.shape):
-        n = operator.index(bins)
-        if n < 1:
-            raise ArgumentError("histogram: bins must be positive")
-        if range is not None:
-            low, high = (operand(v) for v in range)
-        elif a.size == 0:
-            low, high = np.float64(0), np.float64(1)
-        else:
-            low, high = reduce.min(a, axis=(0,)), reduce.max(a, axis=(0,))
-        low, high = floating(low), floating(high)
-        same = low == high
-        low, high = select(same, low - 0.5, low), select(same, high + 0.5, high)
-        k = np.arange(n + 1) / n
-        return select(k == 1, high, low + (high - low) * k.astype(low.dtype))
-    return operand(bins)
-
-
-@on_tensors(np.histogram)
-def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> tuple[Any, Any]:
-    """Histogram and bin edges: counts are constant in ``a``, and linear in the weights; automatic edges move with ``a``."""
-    x = flat(operand(a))
-    edges = _edges(x, bins, range, weights)
-    n = edges.shape[0] - 1
-    place = order.bin_index(stop_gradient(edges), stop_gradient(x))
-    if weights is None:
-        w = np.ones(x.shape, np.intp)
-    else:
-        w = operand(weights)
-        if w.shape != (a.shape if hasattr(a, "shape") else np.shape(a)):
-            raise ShapeError(f"histogram: weights have shape {w.shape}, a has shape {np.shape(a)}")
-        w = flat(w)
-    # One bin more, for what lies outside.
-    h = index(scatter(w, place, template=(ARRAY,), shape=(n + 1,)), template=(slice(0, n),))
-    if density:
-        widths = index(edges, template=(slice(1, None),)) - index(edges, template=(slice(None, -1),))
-        h = h / widths / reduce.sum(h, axis=(0,))
-    return h, edges
-
-
-@on_tensors(np.bincount)
-def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
-    """How often each integer occurs, or the sum of its weights: linear in the weights."""
-    k = operand(x)
-    if k.dtype.kind not in "iub" and k.size:
-        raise DtypeError(f"bincount: x must be integers, not {k.dtype}. Write x.astype(int).")
-    values = k.level.look(k, "bincount's x") if type(k) is Tensor else k
-    if np.ndim(values) != 1:
-        raise ShapeError(f"bincount: x must have one axis, not shape {np.shape(values)}")
-    if weights is None:
-        return np.bincount(values, minlength=minlength)
-    if np.any(values < 0):
-        raise ArgumentError("bincount: x must be non-negative")
-    w = cast(operand(weights), np.float64)
-    if w.shape != k.shape:
-        raise ShapeError(f"bincount: weights have shape {w.shape}, x has shape {k.shape}")
-    n = max(int(values.max(initial=-1)) + 1, minlength)
-    return scatter(w, values.astype(np.intp), template=(ARRAY,), shape=(n,))

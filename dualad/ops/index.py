@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dualad.core.errors import DtypeError, DualadError, IndexingError, ShapeError
+from dualad.core.errors import ArgumentError, DtypeError, DualadError, IndexingError, ShapeError
 from dualad.core.level import GROUND
 from dualad.core.primitive import Primitive, bind, plain
 from dualad.core.tensor import Tensor
@@ -119,7 +119,10 @@ def _ints(s: slice) -> bool:
 
 
 def _static(s: Any) -> Any:
-    return s if s is None else s.__index__()
+    try:
+        return s if s is None else s.__index__()
+    except AttributeError:
+        raise ArgumentError(f"slices and shifts must be integers, not {s!r}. Write int(s).") from None
 
 
 def _fill(template: Template, arrays: Sequence[Any]) -> Template:

@@ -177,3 +177,20 @@ def _bin_index(edges: Any, x: Any) -> Any:
 bin_index = constant(
     "bin_index", _bin_index, 0, batch=_batch_places, samples=lambda: [Sample((np.arange(3.0), np.array([0.5, 2.0, 3])))]
 )
+
+
+def _interval(knots: Any, x: Any) -> Any:
+    """The k with knots[k] <= x < knots[k+1], the first and last intervals reaching to infinity."""
+    return np.clip(np.searchsorted(knots, x, side="right") - 1, 0, len(knots) - 2)
+
+
+interval = constant(
+    "interval", _interval, 0, batch=_batch_places, samples=lambda: [Sample((np.arange(3.0), np.array([0.5, 2.0, -1])))]
+)
+is_among = constant(
+    "is_among",
+    lambda others, x: np.isin(x, others),
+    0,
+    batch=_batch_places,
+    samples=lambda: [Sample((np.array([0.5, 2.0]), np.array([[0.5, 1.0]])))],
+)

@@ -26,7 +26,14 @@ def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
         return _ALL[ndim]
     if type(axis) is int and 0 <= axis < ndim:
         return (axis,)
+    if ndim == 0 and type(axis) is int and axis in (0, -1):  # as NumPy: numbers may be reduced over one axis
+        return ()
     return tuple(sorted(np.lib.array_utils.normalize_axis_tuple(axis, ndim)))
+
+
+def axis_of(axis: Any, ndim: int) -> int:
+    """One axis, non-negative; NumPy's AxisError if out of range."""
+    return int(np.lib.array_utils.normalize_axis_index(axis, ndim))
 
 
 def shift_axes(prim: Primitive, args: Sequence[Any], batched: Sequence[bool], size: int, params: dict[str, Any]) -> Any:

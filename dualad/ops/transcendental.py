@@ -234,7 +234,7 @@ def _over_square(a: Any, x: Any, y: Any) -> Any:
 arctan2 = elementwise(
     "arctan2",
     np.arctan2,
-    (lambda y, a, b: _over_square(b, a, b), lambda y, a, b: _over_square(-a, a, b)),
+    (lambda y, a, b: _over_square(b, a, b), lambda y, a, b: -_over_square(a, a, b)),
     keep="x",
     singular=True,
     samples=several(pair((-3, 3), (0.5, 3)), pair((-3, 3), (-3, -0.5))),

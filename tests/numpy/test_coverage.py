@@ -24,6 +24,15 @@ tanh tensordot tile trace transpose tril triu true_divide var vsplit vstack wher
 linalg.eig linalg.eigh linalg.inv linalg.multi_dot linalg.norm linalg.pinv linalg.slogdet linalg.solve linalg.svd
 fft.fft fft.fft2 fft.fftn fft.fftshift fft.ifft fft.ifft2 fft.ifftn fft.ifftshift fft.rfft fft.rfft2 fft.rfftn
 fft.irfft fft.irfft2 fft.irfftn
+apply_along_axis apply_over_axes average bincount block broadcast_arrays cbrt choose compress concat convolve copysign
+corrcoef correlate cov cumprod cumulative_prod cumulative_sum delete diagflat divmod dstack ediff1d extract flip
+float_power fmod frexp geomspace histogram i0 insert interp ldexp logspace matrix_transpose matvec median meshgrid modf
+nancumprod nancumsum nanmax nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar percentile
+piecewise polyadd polyder polydiv polyfit polyint polymul polysub polyval positive ptp quantile resize roots take
+take_along_axis trapezoid unstack unwrap vander vdot vecdot vecmat vectorize linalg.cond linalg.eigvals linalg.eigvalsh
+linalg.lstsq linalg.matrix_norm linalg.matrix_power linalg.outer linalg.qr linalg.svdvals linalg.tensorinv
+linalg.tensorsolve linalg.vecdot linalg.vector_norm fft.hfft fft.ihfft histogram2d histogramdd histogram_bin_edges unique
+kaiser poly lexsort sort_complex isin
 """.split()  # noqa: SIM905
 
 

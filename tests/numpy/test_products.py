@@ -86,8 +86,9 @@ def test_derivatives(case: Case) -> None:
 @pytest.mark.parametrize(("n", "m"), [(5, 3), (5, 4), (3, 5), (4, 5), (4, 4), (1, 3), (6, 2)])
 def test_convolve_and_correlate_have_numpys_values(mode: str, n: int, m: int) -> None:
     a, v = arr(n), arr(m, seed=1)
-    np.testing.assert_allclose(dualad.numpy.convolve(a, v, mode), np.convolve(a, v, mode))
-    np.testing.assert_allclose(dualad.numpy.correlate(a, v, mode), np.correlate(a, v, mode))
+    tracked = lambda f: dualad.jvp(f, (a,), (a,))[0]  # plain arrays go to NumPy itself
+    np.testing.assert_allclose(tracked(lambda x: np.convolve(x, v, mode)), np.convolve(a, v, mode))
+    np.testing.assert_allclose(tracked(lambda x: np.correlate(x, v, mode)), np.correlate(a, v, mode))
 
 
 def test_convolve_of_complex_and_batched_vectors() -> None:
@@ -95,7 +96,7 @@ def test_convolve_of_complex_and_batched_vectors() -> None:
     np.testing.assert_allclose(dualad.vmap(lambda x: np.convolve(x, v))(A), [np.convolve(a, v) for a in A])
     np.testing.assert_allclose(dualad.vmap(lambda x: np.convolve(v, x))(A), [np.convolve(v, a) for a in A])
     np.testing.assert_allclose(
-        jacobian(lambda x: np.correlate(x, v, "same"))(A[0]).sum(0), np.convolve(np.ones(4), v, "same")
+        jacobian(lambda x: np.correlate(x, v, "same"))(A[0]).T, [np.correlate(e, v, "same") for e in np.eye(4)]
     )
 
 

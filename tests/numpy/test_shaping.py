@@ -108,6 +108,11 @@ CASES: dict[str, list[Case]] = {
         Case(lambda np, x: np.pad(x, 3, mode="symmetric"), (X,)),
         Case(lambda np, x: np.pad(x, 2, mode="wrap"), (X,)),
         Case(lambda np, x: np.pad(x, ((2, 1), (1, 3)), mode="linear_ramp", end_values=2.0), (X,)),
+        *[
+            Case(lambda np, x, m=m: np.pad(x, ((2, 1), (0, 3)), mode=m), (X,))
+            for m in ("mean", "maximum", "minimum", "median")
+        ],
+        Case(lambda np, x: np.pad(x, (1, 2), mode="mean", stat_length=((1, 2), (2, 9))), (X,)),
     ],
     "diag": [Case(lambda np, x: np.diag(x, 1), (arr(3),)), Case(lambda np, x: np.diag(x, -1), (X,))],
     "diagonal": [
@@ -288,7 +293,7 @@ def test_lists_with_tensors_in_them() -> None:
         (lambda x: np.broadcast_to(x, (2, 4)), ShapeError, "broadcast"),
         (lambda x: np.split(x, 2, axis=1), ShapeError, "equal parts"),
         (lambda x: np.squeeze(x, 0), ShapeError, "size 1"),
-        (lambda x: np.pad(x, 1, mode="mean"), ArgumentError, "linear_ramp"),
+        (lambda x: np.pad(x, 1, mode="empty"), ArgumentError, "linear_ramp"),
         (lambda x: np.pad(x, -1), ArgumentError, "non-negative"),
         (lambda x: np.pad(x, 1, mode="edge", constant_values=1), ArgumentError, "constant_values"),
         (lambda x: np.pad(x, 1, mode="reflect", reflect_type="odd"), ArgumentError, "even"),
