@@ -37,6 +37,7 @@ from dualad.ops.reduce import max as max_over
 from dualad.ops.reduce import sum as sum_over
 from dualad.ops.samples import Sample
 from dualad.ops.shape import stack
+from dualad.ops.triangular import stacked
 
 # Equal eigenvalues ----------------------------------------------------------------------------
 
@@ -126,14 +127,14 @@ def _real_diagonal(x: Any) -> Any:
 # Hermitian ------------------------------------------------------------------------------------
 
 
-def _eigh_jvp(ts: Any, y: Any, a: Any, *, UPLO: str) -> Any:
+def eigh_jvp(ts: Any, y: Any, a: Any, *, UPLO: str, driver: str | None = None) -> Any:
     w, v = y
     gaps = _Gaps(w)
     s = matmul(H(v), matmul(symmetric(ts[0]), v))
     return _real_diagonal(s) + gaps.kinks(w), matmul(v, gaps.reciprocals * s)
 
 
-def _eigh_vjp(g: Any, need: Any, y: Any, a: Any, *, UPLO: str) -> Any:
+def eigh_vjp(g: Any, need: Any, y: Any, a: Any, *, UPLO: str, driver: str | None = None) -> Any:
     w, v = y
     gw, gv = g
     gaps = _Gaps(w)
@@ -145,11 +146,19 @@ def _eigh_vjp(g: Any, need: Any, y: Any, a: Any, *, UPLO: str) -> Any:
     return (symmetric(matmul(matmul(conjugate(v), gs), swap_last(v))),)
 
 
+def _eigh(a: Any, UPLO: str, driver: str | None = None) -> Any:
+    if driver is None:
+        return tuple(np.linalg.eigh(a, UPLO))
+    from scipy.linalg import eigh as factor
+
+    return stacked(lambda m: tuple(factor(m, lower=UPLO == "L", driver=driver, check_finite=False)), a)
+
+
 eigh = general(
     "eigh",
-    lambda a, UPLO: tuple(np.linalg.eigh(a, UPLO)),
-    _eigh_jvp,
-    _eigh_vjp,
+    _eigh,
+    eigh_jvp,
+    eigh_vjp,
     keep="y",
     multiple=True,
     batch=leading_dims,
