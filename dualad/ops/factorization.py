@@ -58,6 +58,31 @@ _rows = constant(
 )
 
 
+def _pivots(a: Any) -> Any:
+    from scipy.linalg import lu_factor
+
+    if a.ndim == 2:
+        return np.asarray(lu_factor(a)[1])
+    lead = a.shape[:-2]
+    out = np.empty((*lead, min(a.shape[-2:])), np.int32)
+    for k in np.ndindex(*lead):
+        out[k] = lu_factor(a[k])[1]
+    return out
+
+
+lu_pivots = constant("lu_pivots", _pivots, 0, batch=leading_dims, samples=square((3, 3), complex=False))
+
+
+def order_of_pivots(pivots: Any) -> Any:
+    """Pivots (row i was exchanged with row pivots[i]) as the order p in which the rows are then: a[p] = L U."""
+    n = pivots.shape[-1]
+    order = np.broadcast_to(np.arange(n), pivots.shape).copy()
+    for k in np.ndindex(*pivots.shape[:-1]):
+        for i, j in enumerate(pivots[k]):
+            order[(*k, i)], order[(*k, j)] = order[(*k, j)], order[(*k, i)]
+    return order
+
+
 def permutation(p: Any, n: int, dtype: Any) -> Any:
     """The permutation matrix E with E x = x[p]."""
     return _rows(p, n=n, dtype=real_dtype(dtype).char)

@@ -110,6 +110,12 @@ class _Gaps:
         return sum_over(zero, axis=(zero.ndim - 1,))
 
 
+def coincide(w: Any) -> Any:
+    """Whether some of the values w equal each other to within rounding."""
+    gaps = _Gaps(w)
+    return ~_apart(gaps.difference, gaps.limit)
+
+
 def rounding(w: Any) -> Any:
     """Below this, numbers of the size of w are rounding errors: shape (..., 1)."""
     n = w.shape[-1]
@@ -148,7 +154,7 @@ def eigh_vjp(g: Any, need: Any, y: Any, a: Any, *, UPLO: str, driver: str | None
 
 def _eigh(a: Any, UPLO: str, driver: str | None = None) -> Any:
     if driver is None:
-        return tuple(np.linalg.eigh(a, UPLO))
+        return tuple(np.linalg.eigh(a, "L" if UPLO == "L" else "U"))
     from scipy.linalg import eigh as factor
 
     return stacked(lambda m: tuple(factor(m, lower=UPLO == "L", driver=driver, check_finite=False)), a)
