@@ -310,7 +310,7 @@ def _tridiagonal_jvp(ts: Any, y: Any, d: Any, e: Any, *, driver: str) -> Any:
 
 
 def _tridiagonal_vjp(g: Any, need: Any, y: Any, d: Any, e: Any, *, driver: str) -> Any:
-    ga = eigh_vjp(g, (True,), y, None, UPLO="L")[0]
+    ga = eigh_vjp(g, (True,), y, None, UPLO="L", adapts=False)[0]
     return diagonal(ga), 2 * diagonal(ga[..., :-1, 1:])
 
 

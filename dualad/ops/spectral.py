@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from dualad.core.errors import NotDifferentiable
 from dualad.core.tensor import Tensor
 from dualad.ops.arithmetic import absolute, conjugate, imag_part, quotient, real_part, stop_gradient
 from dualad.ops.contract import matmul, swap_last
-from dualad.ops.kinds import constant, elementwise, general, leading_dims
+from dualad.ops.kinds import constant, elementwise, general, leading_dims, zeros_like
 from dualad.ops.linalg import (
     H,
     column,
@@ -36,7 +37,7 @@ from dualad.ops.linalg import (
 from dualad.ops.reduce import max as max_over
 from dualad.ops.reduce import sum as sum_over
 from dualad.ops.samples import Sample
-from dualad.ops.shape import stack
+from dualad.ops.shape import broadcast_to, reshape, stack
 from dualad.ops.triangular import stacked
 
 # Equal eigenvalues ----------------------------------------------------------------------------
@@ -130,34 +131,169 @@ def _real_diagonal(x: Any) -> Any:
     return real_part(d) if d.dtype.kind == "c" else d
 
 
+# Gauges ---------------------------------------------------------------------------------------
+
+
+def _refuse(what: str) -> None:
+    raise NotDifferentiable(
+        f"equal eigenvalues or singular values: {what} (tolerance: sqrt(eps) relative to the largest cotangent). There the "
+        "factors do not determine the derivative. Use a function that needs no vectors (trace, det, inv, norm, or expm, "
+        "logm, sqrtm, polar of dualad.scipy.linalg), forward mode (jvp, jacfwd), or matrices with different eigenvalues."
+    )
+
+
+def _settle(n: Any, g: Any, same: Any, adapted: bool) -> Any:
+    turned = np.conj(np.swapaxes(n, -1, -2))
+    skew, even = n - turned, n + turned
+    limit = np.finfo(n.dtype).eps ** 0.5
+    scale = limit * np.max(abs(n), axis=(-2, -1), keepdims=True, initial=0)
+    if np.any((abs(skew) > scale) & same):
+        _refuse("this function of the vectors changes when they are rotated among themselves, and so has no derivative")
+    if same.any() and g.shape == n.shape[:-1]:  # also the values are used
+        if np.any((abs(even) > 2 * scale) & same):
+            _refuse("the vectors enter together with the values, and not as in a trace or norm")
+        if not adapted:
+            inner = np.real(np.diagonal(n, axis1=-2, axis2=-1))
+            for v in (g, inner):
+                apart = abs(v[..., :, None] - v[..., None, :])
+                most = limit * np.maximum(np.max(abs(v), axis=-1, initial=0)[..., None, None], scale / limit * (v is inner))
+                if np.any((apart > most) & same):
+                    _refuse("they enter this function differently, as in w[0] or in V w V.T, and not as in a trace or norm")
+    return np.where(same, n.dtype.type(0), skew), g
+
+
+def _settle_vjp(g: Any, need: Any, y: Any, n: Any, gw: Any, same: Any, *, adapted: bool) -> Any:
+    gk, gg = g
+    gn = None if gk is None else gk * _apart_of(same, dtype=gk.dtype)
+    if gn is not None:
+        gn = gn - H(gn)
+    if gg is not None:
+        gg = gg + _undetermined(same, dtype=gg.dtype)
+    return gn, gg, None
+
+
+_apart_of = constant("not_same", lambda same, dtype: (~same).astype(dtype), 0, batch=leading_dims)
+_undetermined = constant(
+    "undetermined", lambda same, dtype: _undefined(~same.any(axis=-1), real_dtype(dtype)), 0, batch=leading_dims
+)
+_same = constant(
+    "same_values",
+    lambda w, limit: (np.abs(w[..., None, :] - w[..., :, None]) <= limit) & ~np.eye(w.shape[-1], dtype=bool),
+    0,
+    batch=lambda prim, args, batched, size, params: prim(
+        *[a if b else reshape(a, shape=(1, *a.shape)) for a, b in zip(args, batched, strict=True)]
+    ),
+)
+
+
+def _settle_samples() -> list[Sample]:
+    n = np.array([[1.0, 2.0, 3.0], [2.0, 1.0, 5.0], [4.0, 6.0, 7.0]])
+    return [Sample((n, np.array([2.0, 2.0, 3.0]), np.zeros((3, 3), bool)), {"adapted": False})]
+
+
+# What cotangents N = V.T gV and gw may be where values are the same: the antihermitian part of N outside of these.
+settle = general(
+    "settle",
+    _settle,
+    lambda ts, y, n, g, same, *, adapted: settle(
+        zeros_like(n) if ts[0] is None else ts[0], zeros_like(g) if ts[1] is None else ts[1], same, adapted=True
+    ),
+    _settle_vjp,
+    keep="x",
+    multiple=True,
+    batch=lambda prim, args, batched, size, params: prim(
+        *[
+            a if b else broadcast_to(reshape(a, shape=(1, *a.shape)), shape=(size, *a.shape))
+            for a, b in zip(args, batched, strict=True)
+        ],
+        **params,
+    ),
+    samples=_settle_samples,
+    source="Kasim 2020, arXiv:2011.04366; Lewis & Sendov 2001, SIAM J. Matrix Anal. Appl. 23, 368-386",
+)
+
+
+def _settled(n: Any, g: Any, same: Any, adapted: bool = False) -> Any:
+    """``settle`` where g may be None."""
+    unused = np.zeros((*n.shape[:-2], 0), real_dtype(n.dtype))
+    skew, settled = settle(n, unused if g is None else g, same, adapted=adapted)
+    return skew, None if g is None else settled
+
+
+def _values(x: Any) -> Any:
+    """The plain array below all levels."""
+    while type(x) is Tensor:
+        x = x.value
+    return x
+
+
 # Hermitian ------------------------------------------------------------------------------------
 
 
-def eigh_jvp(ts: Any, y: Any, a: Any, *, UPLO: str, driver: str | None = None) -> Any:
+def eigh_jvp(ts: Any, y: Any, a: Any, along: Any = None, *, UPLO: str, driver: str | None = None) -> Any:
     w, v = y
     gaps = _Gaps(w)
     s = matmul(H(v), matmul(symmetric(ts[0]), v))
-    return _real_diagonal(s) + gaps.kinks(w), matmul(v, gaps.reciprocals * s)
+    dw = _real_diagonal(s)
+    return dw if along is not None else dw + gaps.kinks(w), matmul(v, gaps.reciprocals * s)
 
 
-def eigh_vjp(g: Any, need: Any, y: Any, a: Any, *, UPLO: str, driver: str | None = None) -> Any:
+def eigh_vjp(
+    g: Any, need: Any, y: Any, a: Any, along: Any = None, *, UPLO: str, driver: str | None = None, adapts: bool = True
+) -> Any:
     w, v = y
     gw, gv = g
     gaps = _Gaps(w)
-    gs: Any = 0
-    if gv is not None:
-        gs = gaps.reciprocals * matmul(swap_last(v), gv)
+    same = _same(w, gaps.limit)
+    n = matmul(swap_last(v), gv) if gv is not None else zeros_like(v)
+    k, gw = _settled(n, gw, same, along is not None)
+    # where the same, k is 0 and so is its derivative
+    gs = k / (gaps.difference + _where_same(same, dtype=gaps.difference.dtype)) / 2
     if gw is not None:
-        gs = gs + diagonal_matrix(gw + gaps.kinks(w))
-    return (symmetric(matmul(matmul(conjugate(v), gs), swap_last(v))),)
+        gs = gs + diagonal_matrix(gw if adapts else gw + gaps.kinks(w))
+    return symmetric(matmul(matmul(conjugate(v), gs), swap_last(v))), None
 
 
-def _eigh(a: Any, UPLO: str, driver: str | None = None) -> Any:
+_where_same = constant("infinite_where_same", lambda s, dtype: np.where(s, np.inf, 0).astype(dtype), 0, batch=leading_dims)
+
+
+def _eigh(a: Any, along: Any = None, *, UPLO: str, driver: str | None = None) -> Any:
     if driver is None:
-        return tuple(np.linalg.eigh(a, "L" if UPLO == "L" else "U"))
-    from scipy.linalg import eigh as factor
+        w, v = np.linalg.eigh(a, "L" if UPLO == "L" else "U")
+    else:
+        from scipy.linalg import eigh as factor
 
-    return stacked(lambda m: tuple(factor(m, lower=UPLO == "L", driver=driver, check_finite=False)), a)
+        w, v = stacked(lambda m: tuple(factor(m, lower=UPLO == "L", driver=driver, check_finite=False)), a)
+    if along is None:
+        return w, v
+    lead = np.broadcast_shapes(a.shape[:-2], along.shape[:-2])
+    w, v = np.broadcast_to(w, lead + w.shape[-1:]), np.broadcast_to(v, lead + v.shape[-2:]).copy()
+    t = np.broadcast_to(along + np.conj(np.swapaxes(along, -1, -2)), v.shape)
+    limit = rounding(w)
+    for k in np.ndindex(*lead):
+        edges = np.flatnonzero(np.diff(w[k]) > limit[k]) + 1
+        for block in np.split(np.arange(w.shape[-1]), edges):
+            if len(block) > 1:
+                u = v[k][:, block]
+                v[k][:, block] = u @ np.linalg.eigh(np.conj(u.T) @ t[k] @ u)[1]
+    return w, v
+
+
+def _eigh_along(ts: Any, values: Any, y: Any, params: Any) -> Any:
+    """Of the eigenvectors at equal eigenvalues, those to which the eigenvectors of A + s T tend: the derivative along T is
+    then that of the limit (Rellich 1969, Perturbation Theory of Eigenvalue Problems, ch. 1)."""
+    w = _values(y[0])
+    if len(values) > 1 or not w.shape[-1] or not np.any(np.diff(w) <= rounding(w)):
+        return values, y
+    values = [values[0], stop_gradient(ts[0])]
+    return values, eigh(*values, **params)
+
+
+def _hermitian_samples() -> list[Sample]:
+    return [
+        Sample(s.args, {"UPLO": "L"}, degenerate=s.args[0].dtype.kind == "c")  # complex: the phase of v is LAPACK's
+        for s in square((3, 3), (2, 2, 2), (0, 0), kind="symmetric")()
+    ]
 
 
 eigh = general(
@@ -168,12 +304,10 @@ eigh = general(
     keep="y",
     multiple=True,
     batch=leading_dims,
-    samples=lambda: [
-        Sample(s.args, {"UPLO": "L"}, degenerate=s.args[0].dtype.kind == "c")  # complex: the phase of v is LAPACK's
-        for s in square((3, 3), (2, 2, 2), (0, 0), kind="symmetric")()
-    ],
-    source="Giles 2008, sec. 3.1; Seeger et al. 2017, arXiv:1710.08717",
+    samples=_hermitian_samples,
+    source="Giles 2008, sec. 3.1; Seeger et al. 2017, arXiv:1710.08717; equal eigenvalues: Kasim 2020, arXiv:2011.04366",
 )
+eigh.along = _eigh_along
 
 # Singular values ------------------------------------------------------------------------------
 
@@ -244,13 +378,15 @@ def _svd_vjp(g: Any, need: Any, y: Any, a: Any, *, full: bool) -> Any:
     gp: Any = 0
     extra: Any = 0
     rows, columns = a.shape[-2:]
+    same = _same(s, q.gaps.limit)
     gx: Any = None if gu is None else matmul(swap_last(u1), gu)
     gy: Any = None if gv is None else matmul(swap_last(v1), gv)
     if gx is not None or gy is not None:
         both = gy if gx is None else gx if gy is None else gx + gy
         one = -gy if gx is None else gx if gy is None else gx - gy
-        even, odd = q.E * both / 2, q.F * one / 2
-        gp = even + H(even) + odd - H(odd)
+        skew, gs = _settled(both, gs, same)
+        odd = q.F * one / 2
+        gp = q.E * skew / 2 + odd - H(odd)
     if gx is not None and a.dtype.kind == "c":
         d = diagonal_matrix(diagonal(gx) * (q.r / 2))
         gp = gp + d - H(d)
@@ -258,6 +394,8 @@ def _svd_vjp(g: Any, need: Any, y: Any, a: Any, *, full: bool) -> Any:
         extra = matmul(_outside(gu * row(q.r), conjugate(u1)), swap_last(v1))
     if gv is not None and columns > rows:
         extra = extra + H(matmul(_outside(gv * row(q.r), conjugate(v1)), swap_last(u1)))
+    elif gs is not None:
+        gs = _settled(zeros_like(matmul(swap_last(u1), u1)), gs, same)[1]
     if gs is not None:
         gp = gp + diagonal_matrix(gs + q.kinks)
     return (matmul(matmul(conjugate(u1), gp), swap_last(v1)) + extra,)
