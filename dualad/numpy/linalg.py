@@ -1,7 +1,13 @@
 """``numpy.linalg`` with derivatives.
 
 Conventions: ``cholesky`` and ``eigh`` read one triangle, and their derivatives are those on the symmetric (Hermitian) matrix;
-norms of every order have derivative 0 at 0; equal eigenvalues and singular values: see dualad.ops.spectral.
+norms of every order have derivative 0 at 0; ``pinv`` and ``lstsq`` have the derivative at constant rank (of matrices of
+that rank; along others there is none).
+
+Equal eigenvalues and singular values (to within ``4 n eps``): forward mode gives the derivative of the limit along the
+tangent, right for every smooth function of the matrix; reverse mode and forward over reverse are right for functions that do
+not change with the basis (traces, norms, ...), and raise ``NotDifferentiable`` for a cotangent that is not invariant to within
+``sqrt(eps)``. The details are in dualad.ops.spectral.
 """
 
 from __future__ import annotations
@@ -180,6 +186,20 @@ def qr(a: Any, mode: str = "reduced") -> Any:
 
 @on_tensors(np.linalg.eigh)
 def eigh(a: Any, UPLO: str = "L") -> Any:
+    """``np.linalg.eigh``: ``dw = diag(S)``, ``dV = V (F * S)`` with ``S = V^H dA V`` and ``F_ij = 1 / (w_j - w_i)``.
+
+    Shapes ``(..., n, n)``. The phase of complex vectors is kept: ``V^H dV`` has a zero diagonal. At equal eigenvalues
+    ``NotDifferentiable`` is raised for a cotangent that changes with the basis (see the module's conventions). Sources:
+    Giles 2008, sec. 3.1; Kasim 2020, arXiv:2011.04366.
+
+    >>> import numpy as np
+    >>> from dualad import grad
+    >>> def f(a):
+    ...     w, v = np.linalg.eigh(a)
+    ...     return ((v * w @ v.T) ** 2).sum()
+    >>> np.allclose(grad(f)(np.eye(2)), 2 * np.eye(2))
+    True
+    """
     UPLO = UPLO.upper()
     if UPLO not in ("L", "U"):
         raise ArgumentError(f"eigh: UPLO must be 'L' or 'U', not {UPLO!r}.")

@@ -1,10 +1,22 @@
 """Eigenvalues and singular values.
 
-At equal eigenvalues the vectors are determined up to a rotation among themselves only, and the eigenvalues have a kink unless
-they enter symmetrically. The rules leave that rotation out: a difference of equal eigenvalues divides nothing, and counts 0.
-The first derivative of ``f(eigh(A))`` is then exact for every f that stays the same when A is rotated among its equal
-eigenvalues (traces, determinants, norms); that of another function, such as ``V w V.T`` itself, lacks what mixes them. The
-second derivative is not determined by the factors at such a point: it is NaN, with a warning, and never a wrong number.
+Where eigenvalues (or singular values) equal each other to within ``4 n eps`` of the largest, their vectors are determined up to
+a rotation among themselves only.
+
+Forward mode takes, of all these vectors, the limits of those of A + s T as s -> 0 (Rellich): the derivative along T is then
+right for every smooth function of A, and the eigenvalues get their one-sided derivatives, ordered as they are for s > 0. The
+other modes take vectors in no particular basis; on arrays without any tracking they are NumPy's.
+
+Reverse mode knows no T. With N = V^T gV and the cotangents gw, it accepts what determines the derivative: N Hermitian among
+the equal ones (else the function changes when they are rotated: it has no derivative) and, if values and vectors are both
+used, N a multiple of I and gw equal there (true of traces, norms, and all functions with f(Q A Q^H) = f(A)). Others, such as
+the elements of V h(w) V^H, raise NotDifferentiable: they need what mixes the equal ones, of which V and w know nothing. The
+tolerance is sqrt(eps) relative to the largest cotangent. Where all cotangents among the equal ones happen to be 0 this cannot
+be noticed, and the derivative's part among them is 0.
+
+Second derivatives of functions with f(Q A Q^H) = f(A) are right in forward over reverse (hessian, hvp); those of functions of
+the values alone also in reverse over forward and forward over forward. In the other compositions they raise or are NaN, with a
+warning, and never a wrong number.
 """
 
 from __future__ import annotations
@@ -138,7 +150,8 @@ def _refuse(what: str) -> None:
     raise NotDifferentiable(
         f"equal eigenvalues or singular values: {what} (tolerance: sqrt(eps) relative to the largest cotangent). There the "
         "factors do not determine the derivative. Use a function that needs no vectors (trace, det, inv, norm, or expm, "
-        "logm, sqrtm, polar of dualad.scipy.linalg), forward mode (jvp, jacfwd), or matrices with different eigenvalues."
+        "logm, sqrtm, polar of dualad.scipy.linalg), forward mode (jvp, jacfwd; hessian and hvp for second derivatives), or "
+        "matrices with different eigenvalues."
     )
 
 
@@ -156,9 +169,13 @@ def _settle(n: Any, g: Any, same: Any, adapted: bool) -> Any:
             inner = np.real(np.diagonal(n, axis1=-2, axis2=-1))
             for v in (g, inner):
                 apart = abs(v[..., :, None] - v[..., None, :])
-                most = limit * np.maximum(np.max(abs(v), axis=-1, initial=0)[..., None, None], scale / limit * (v is inner))
+                most = limit * np.maximum(
+                    np.max(abs(v), axis=-1, initial=0)[..., None, None], scale / limit * (v is inner)
+                )
                 if np.any((apart > most) & same):
-                    _refuse("they enter this function differently, as in w[0] or in V w V.T, and not as in a trace or norm")
+                    _refuse(
+                        "they enter this function differently, as in w[0] or in V w V.T, and not as in a trace or norm"
+                    )
     return np.where(same, n.dtype.type(0), skew), g
 
 
@@ -254,7 +271,9 @@ def eigh_vjp(
     return symmetric(matmul(matmul(conjugate(v), gs), swap_last(v))), None
 
 
-_where_same = constant("infinite_where_same", lambda s, dtype: np.where(s, np.inf, 0).astype(dtype), 0, batch=leading_dims)
+_where_same = constant(
+    "infinite_where_same", lambda s, dtype: np.where(s, np.inf, 0).astype(dtype), 0, batch=leading_dims
+)
 
 
 def _eigh(a: Any, along: Any = None, *, UPLO: str, driver: str | None = None) -> Any:
@@ -264,19 +283,38 @@ def _eigh(a: Any, along: Any = None, *, UPLO: str, driver: str | None = None) ->
         from scipy.linalg import eigh as factor
 
         w, v = stacked(lambda m: tuple(factor(m, lower=UPLO == "L", driver=driver, check_finite=False)), a)
-    if along is None:
+    return _turned_vectors(w, v, along)
+
+
+def _turned_vectors(w: Any, v: Any, along: Any) -> Any:
+    """Of equal eigenvalues, eigenvectors in a basis that suits a direction, or else in no particular one: in a particular
+    one, such as that of I, a function that depends on the basis could look as if it did not."""
+    limit = rounding(w)
+    if not np.any(np.diff(w) <= limit):
         return w, v
-    lead = np.broadcast_shapes(a.shape[:-2], along.shape[:-2])
+    lead = w.shape[:-1] if along is None else np.broadcast_shapes(w.shape[:-1], along.shape[:-2])
     w, v = np.broadcast_to(w, lead + w.shape[-1:]), np.broadcast_to(v, lead + v.shape[-2:]).copy()
-    t = np.broadcast_to(along + np.conj(np.swapaxes(along, -1, -2)), v.shape)
+    t = None if along is None else np.broadcast_to(along + np.conj(np.swapaxes(along, -1, -2)), v.shape)
     limit = rounding(w)
     for k in np.ndindex(*lead):
-        edges = np.flatnonzero(np.diff(w[k]) > limit[k]) + 1
-        for block in np.split(np.arange(w.shape[-1]), edges):
-            if len(block) > 1:
-                u = v[k][:, block]
-                v[k][:, block] = u @ np.linalg.eigh(np.conj(u.T) @ t[k] @ u)[1]
+        for block in _blocks(w[k], limit[k]):
+            u = v[k][:, block]
+            v[k][:, block] = u @ (
+                _any_basis(len(block), v.dtype) if t is None else np.linalg.eigh(np.conj(u.T) @ t[k] @ u)[1]
+            )
     return w, v
+
+
+def _blocks(w: Any, limit: Any) -> Any:
+    """The places of values that equal each other, of sorted values."""
+    edges = np.flatnonzero(abs(np.diff(w)) > limit) + 1
+    return [b for b in np.split(np.arange(w.shape[-1]), edges) if len(b) > 1]
+
+
+def _any_basis(n: int, dtype: Any) -> Any:
+    rng = np.random.default_rng(n)
+    m = rng.normal(size=(n, n)) + (1j * rng.normal(size=(n, n)) if np.dtype(dtype).kind == "c" else 0)
+    return np.linalg.qr(m)[0].astype(dtype)
 
 
 def _eigh_along(ts: Any, values: Any, y: Any, params: Any) -> Any:
@@ -318,17 +356,24 @@ class _Singular:
     def __init__(self, s: Any, a: Any) -> None:
         n = s.shape[-1]
         self.gaps = _Gaps(s)
-        self.E = self.gaps.reciprocals
         infinite = np.diag(np.full(n, np.inf, s.dtype))
         self.F = gap_reciprocal(row(s) + column(s) + infinite, self.gaps.limit)
         self.limit = rounding(s)
         self.r = gap_reciprocal(s, self.limit)
-        self.kinks = self.gaps.kinks(s)
-        if type(s) is Tensor and a.shape[-1] != a.shape[-2]:
-            self.kinks = self.kinks + gap_zero(s, self.limit)
+        # For more rows than columns (or fewer), a singular value has a kink at 0.
+        self.zeros = gap_zero(s, self.limit) if type(s) is Tensor and a.shape[-1] != a.shape[-2] else 0
+        self.s = s
+
+    @property
+    def E(self) -> Any:
+        return self.gaps.reciprocals
+
+    @property
+    def kinks(self) -> Any:
+        return self.gaps.kinks(self.s) + self.zeros
 
 
-def _svd_jvp(ts: Any, y: Any, a: Any, *, full: bool) -> Any:
+def _svd_jvp(ts: Any, y: Any, a: Any, along: Any = None, *, full: bool) -> Any:
     """U' = U X + (what leaves U's columns), V' = V Y + ..., with X, Y antihermitian and U^H A' V = X S - S Y + S'."""
     u, s, vh = y
     k = s.shape[-1]
@@ -353,7 +398,8 @@ def _svd_jvp(ts: Any, y: Any, a: Any, *, full: bool) -> Any:
             joined(d1, complement_jvp(first(w, k), w[..., k:], d1)) if w.shape[-1] > k else d1
             for w, d1 in ((u, du), (H(vh), dv))
         )
-    return du, _real_diagonal(p) + q.kinks, H(dv)
+    ds = _real_diagonal(p)
+    return du, ds if along is not None else ds + q.kinks, H(dv)
 
 
 def _outside(x: Any, u: Any) -> Any:
@@ -361,7 +407,7 @@ def _outside(x: Any, u: Any) -> Any:
     return x - matmul(u, matmul(H(u), x))
 
 
-def _svd_vjp(g: Any, need: Any, y: Any, a: Any, *, full: bool) -> Any:
+def _svd_vjp(g: Any, need: Any, y: Any, a: Any, along: Any = None, *, full: bool) -> Any:
     """The transpose of the jvp, line by line."""
     u, s, vh = y
     gu, gs, gvh = g
@@ -384,9 +430,9 @@ def _svd_vjp(g: Any, need: Any, y: Any, a: Any, *, full: bool) -> Any:
     if gx is not None or gy is not None:
         both = gy if gx is None else gx if gy is None else gx + gy
         one = -gy if gx is None else gx if gy is None else gx - gy
-        skew, gs = _settled(both, gs, same)
+        skew, gs = _settled(both, gs, same, along is not None)
         odd = q.F * one / 2
-        gp = q.E * skew / 2 + odd - H(odd)
+        gp = skew / (q.gaps.difference + _where_same(same, dtype=q.gaps.difference.dtype)) / 2 + odd - H(odd)
     if gx is not None and a.dtype.kind == "c":
         d = diagonal_matrix(diagonal(gx) * (q.r / 2))
         gp = gp + d - H(d)
@@ -394,11 +440,11 @@ def _svd_vjp(g: Any, need: Any, y: Any, a: Any, *, full: bool) -> Any:
         extra = matmul(_outside(gu * row(q.r), conjugate(u1)), swap_last(v1))
     if gv is not None and columns > rows:
         extra = extra + H(matmul(_outside(gv * row(q.r), conjugate(v1)), swap_last(u1)))
-    elif gs is not None:
-        gs = _settled(zeros_like(matmul(swap_last(u1), u1)), gs, same)[1]
+    if gx is None and gy is None and gs is not None:
+        gs = _settled(zeros_like(matmul(swap_last(u1), u1)), gs, same, along is not None)[1]
     if gs is not None:
-        gp = gp + diagonal_matrix(gs + q.kinks)
-    return (matmul(matmul(conjugate(u1), gp), swap_last(v1)) + extra,)
+        gp = gp + diagonal_matrix(gs + q.zeros)
+    return matmul(matmul(conjugate(u1), gp), swap_last(v1)) + extra, None
 
 
 def _svd_samples() -> list[Sample]:
@@ -411,9 +457,42 @@ def _svd_samples() -> list[Sample]:
     return out
 
 
+def _svd(a: Any, along: Any = None, *, full: bool) -> Any:
+    u, s, vh = np.linalg.svd(a, full_matrices=full)
+    if not s.shape[-1] or not np.any(-np.diff(s) <= rounding(s)):
+        return u, s, vh
+    lead = s.shape[:-1] if along is None else np.broadcast_shapes(a.shape[:-2], along.shape[:-2])
+    u, s, vh = (np.broadcast_to(x, lead + x.shape[-n:]).copy() for x, n in ((u, 2), (s, 1), (vh, 2)))
+    t = None if along is None else np.broadcast_to(along, lead + a.shape[-2:])
+    limit = rounding(s)
+    for k in np.ndindex(*lead):
+        for block in _blocks(s[k], limit[k]):
+            left, right = u[k][:, block], np.conj(vh[k][block].T)
+            if t is None:
+                turn = other = _any_basis(len(block), u.dtype)
+            else:
+                p = np.conj(left.T) @ t[k] @ right
+                if s[k][block[0]] > limit[k][0]:  # both turn together; the largest comes first
+                    turn = other = np.linalg.eigh(p + np.conj(p.T))[1][:, ::-1]
+                else:
+                    turn, _, h = np.linalg.svd(p)
+                    other = np.conj(h.T)
+            u[k][:, block], vh[k][block] = left @ turn, np.conj((right @ other).T)
+    return u, s, vh
+
+
+def _svd_along(ts: Any, values: Any, y: Any, params: Any) -> Any:
+    """As ``_eigh_along``."""
+    s = _values(y[1])
+    if len(values) > 1 or not s.shape[-1] or not np.any(-np.diff(s) <= rounding(s)):
+        return values, y
+    values = [values[0], stop_gradient(ts[0])]
+    return values, svd(*values, **params)
+
+
 svd = general(
     "svd",
-    lambda a, full: tuple(np.linalg.svd(a, full_matrices=full)),
+    _svd,
     _svd_jvp,
     _svd_vjp,
     keep="y",
@@ -422,6 +501,7 @@ svd = general(
     samples=_svd_samples,
     source="Townsend 2016, Differentiating the singular value decomposition; complex: Wan & Zhang 2019, arXiv:1909.02659",
 )
+svd.along = _svd_along
 
 # General --------------------------------------------------------------------------------------
 

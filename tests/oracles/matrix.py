@@ -66,6 +66,7 @@ ORACLE: dict[str, Any] = {
         if a.ndim == 2
         else jnp.linalg.solve(jnp.tril(a) if lower else jnp.triu(a), b)
     ),
+    "settle": lambda n, g, same, adapted: (n - jnp.swapaxes(n, -1, -2).conj(), g),
     "solve_banded": _solve_banded,
     "solve_sylvester": _solve_sylvester,
     "expm": jax.scipy.linalg.expm,
