@@ -28,7 +28,7 @@ import numpy as np
 
 from dualad.core.errors import NotDifferentiable
 from dualad.core.tensor import Tensor
-from dualad.ops.arithmetic import absolute, conjugate, imag_part, quotient, real_part, stop_gradient
+from dualad.ops.arithmetic import absolute, conjugate, imag_part, real_part, stop_gradient
 from dualad.ops.contract import matmul, swap_last
 from dualad.ops.kinds import constant, elementwise, general, leading_dims, zeros_like
 from dualad.ops.linalg import (
@@ -49,7 +49,7 @@ from dualad.ops.linalg import (
 from dualad.ops.reduce import max as max_over
 from dualad.ops.reduce import sum as sum_over
 from dualad.ops.samples import Sample
-from dualad.ops.shape import broadcast_to, reshape, stack
+from dualad.ops.shape import broadcast_to, reshape
 from dualad.ops.triangular import stacked
 
 # Equal eigenvalues ----------------------------------------------------------------------------
@@ -237,7 +237,7 @@ def _settled(n: Any, g: Any, same: Any, adapted: bool = False) -> Any:
     return skew, None if g is None else settled
 
 
-def _values(x: Any) -> Any:
+def raw(x: Any) -> Any:
     """The plain array below all levels."""
     while type(x) is Tensor:
         x = x.value
@@ -320,7 +320,7 @@ def _any_basis(n: int, dtype: Any) -> Any:
 def _eigh_along(ts: Any, values: Any, y: Any, params: Any) -> Any:
     """Of the eigenvectors at equal eigenvalues, those to which the eigenvectors of A + s T tend: the derivative along T is
     then that of the limit (Rellich 1969, Perturbation Theory of Eigenvalue Problems, ch. 1)."""
-    w = _values(y[0])
+    w = raw(y[0])
     if len(values) > 1 or not w.shape[-1] or not np.any(np.diff(w) <= rounding(w)):
         return values, y
     values = [values[0], stop_gradient(ts[0])]
@@ -483,7 +483,7 @@ def _svd(a: Any, along: Any = None, *, full: bool) -> Any:
 
 def _svd_along(ts: Any, values: Any, y: Any, params: Any) -> Any:
     """As ``_eigh_along``."""
-    s = _values(y[1])
+    s = raw(y[1])
     if len(values) > 1 or not s.shape[-1] or not np.any(-np.diff(s) <= rounding(s)):
         return values, y
     values = [values[0], stop_gradient(ts[0])]
@@ -552,6 +552,7 @@ def _eig_vjp(g: Any, need: Any, y: Any, a: Any) -> Any:
     if gv is not None:
         gt = gaps.reciprocals * matmul(swap_last(v), _scaled_transpose(v, gv, _largest(v)))
     if gw is not None:
+        gw = _settled(zeros_like(v), gw, _same(w, gaps.limit))[1]
         gt = gt + diagonal_matrix(gw + gaps.kinks(w))
     return (matmul(matmul(swap_last(inv(v)), gt), swap_last(v)),)
 
@@ -576,43 +577,4 @@ matrix_rank = constant(
     samples=lambda: [
         Sample((m,), {"tol": None, "hermitian": False, "rtol": None}) for m in (np.eye(2), np.ones((2, 3, 2)))
     ],
-)
-
-# Roots ----------------------------------------------------------------------------------------
-
-
-def _powers_and_slope(c: Any, r: Any) -> tuple[Any, Any]:
-    """[r^n, ..., r, 1] in columns, and the derivative of the polynomial at its roots."""
-    n = r.shape[0]
-    powers = [r * 0 + 1]
-    for _ in range(n):
-        powers.append(powers[-1] * r)
-    slope: Any = 0
-    for k in range(n):
-        slope = slope + (n - k) * c[k] * powers[n - k - 1]
-    return stack(*powers[::-1], axis=1), slope
-
-
-def _roots_jvp(ts: Any, y: Any, c: Any) -> Any:
-    powers, slope = _powers_and_slope(c, y)
-    return -quotient(matmul(powers, ts[0]), slope)
-
-
-def _roots_vjp(g: Any, need: Any, y: Any, c: Any) -> Any:
-    powers, slope = _powers_and_slope(c, y)
-    return (-matmul(quotient(g, slope), powers),)
-
-
-# Of a polynomial with n + 1 coefficients, the first of which is not 0: n roots, real if all of them are.
-roots = general(
-    "roots",
-    np.roots,
-    _roots_jvp,
-    _roots_vjp,
-    keep="xy",
-    samples=lambda: [
-        Sample((np.array(c),), degenerate=True)  # JAX orders them otherwise
-        for c in ([1.0, -3.0, 2.0, 0.0], [2.0, -1.0, -4.0, 1.0], [1.0, 2j, 0.5])
-    ],
-    source="implicit function theorem: dr = -dp(r) / p'(r)",
 )

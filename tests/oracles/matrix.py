@@ -38,7 +38,8 @@ def _polar(a: Any) -> Any:
 
 
 def _lu(a: Any) -> Any:
-    return tuple(jax.scipy.linalg.lu(a)[1:])
+    factor = lambda m: tuple(jax.scipy.linalg.lu(m)[1:])
+    return jax.vmap(factor)(a) if a.ndim > 2 else factor(a)
 
 
 def _eigh_tridiagonal(d: Any, e: Any, driver: str) -> Any:

@@ -317,6 +317,16 @@ def test_solve_sylvester_of_complex_and_real_matrices_solves_the_equation() -> N
     np.testing.assert_allclose(Z @ x + x @ A, Z, atol=1e-12)
 
 
+def test_tridiagonal_and_schur_at_equal_eigenvalues() -> None:
+    d, e = np.ones(2), np.zeros(1)
+    rise = jvp(lambda e: linalg.eigh_tridiagonal(d, e)[0], (e,), (np.ones(1),))[1]
+    np.testing.assert_allclose(rise, [-1, 1], atol=1e-14)
+    square = lambda d, e: (linalg.eigvalsh_tridiagonal(d, e) ** 2).sum()
+    np.testing.assert_allclose(hessian(square, (0, 1))(d, e)[1][1], [[4.0]], atol=1e-13)
+    with pytest.raises(NotDifferentiable, match="equal eigenvalues"):
+        grad(lambda a: linalg.schur(a)[0].sum())(np.eye(2))
+
+
 def test_real_schur_form_with_complex_eigenvalues() -> None:
     with pytest.raises(NotDifferentiable, match="complex"):
         grad(lambda a: linalg.schur(a)[0].sum())(np.array([[0.0, 1.0], [-1.0, 0.0]]))
