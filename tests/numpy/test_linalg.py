@@ -550,3 +550,18 @@ def test_taylor_of_factorizations() -> None:
         for _ in range(3):
             nested = lambda s, h=nested: jvp(h, (s,), (1.0,))[1]
         np.testing.assert_allclose(dualad.derivative(d, 3)(0.3), nested(0.3), rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:a second derivative at equal")  # of the singular values, which lstsq returns too
+def test_pinv_and_lstsq_of_rank_deficient_matrices_at_constant_rank() -> None:
+    """Along a curve of matrices of rank 1, first and second derivatives against pinv(x y.T) = y x.T / |x|^2 |y|^2."""
+    x, y, dx, dy, b = (arr(3, seed=k) for k in range(5))
+    curve = lambda s: np.outer(x + s * dx, y + s * dy)
+    size = lambda v: (v * v).sum()
+    exact = lambda s: np.outer(y + s * dy, x + s * dx) / (size(x + s * dx) * size(y + s * dy))
+    for n in (1, 2):
+        expected = dualad.derivative(exact, n)(0.0)
+        by_pinv = dualad.derivative(lambda s: np.linalg.pinv(curve(s), rcond=1e-10), n)(0.0)
+        by_lstsq = dualad.derivative(lambda s: np.linalg.lstsq(curve(s), b, rcond=1e-10)[0], n)(0.0)
+        np.testing.assert_allclose(by_pinv, expected, rtol=1e-9, atol=1e-11)
+        np.testing.assert_allclose(by_lstsq, expected @ b, rtol=1e-9, atol=1e-11)
