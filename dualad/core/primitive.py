@@ -43,6 +43,9 @@ class Primitive:
     multiple = False  # returns a tuple
     singular = False  # a partial can be infinite: zero tangents and cotangents are strong
     accumulates = False  # can add to cotangents in place (``accumulate``)
+    along: Any = (
+        None  # forward mode's chance to choose, of several equally good values, the one that suits the tangents
+    )
 
     def __init__(
         self,

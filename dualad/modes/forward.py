@@ -103,6 +103,8 @@ class ForwardLevel(Level):
             return y
         if all(t is None for t in ts):
             return self.zip_one(prim, y, [None] * len(y) if prim.multiple else None)
+        if prim.along is not None:
+            values, y = prim.along(ts, values, y, params)
         return self.zip_one(prim, y, prim.jvp(ts, y, values, params))
 
     def zip_one(self, prim: Primitive, y: Any, t: Any) -> Any:

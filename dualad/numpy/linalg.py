@@ -1,7 +1,13 @@
 """``numpy.linalg`` with derivatives.
 
 Conventions: ``cholesky`` and ``eigh`` read one triangle, and their derivatives are those on the symmetric (Hermitian) matrix;
-norms of every order have derivative 0 at 0; equal eigenvalues and singular values: see dualad.ops.spectral.
+norms of every order have derivative 0 at 0; ``pinv`` and ``lstsq`` have the derivative at constant rank (of matrices of
+that rank; along others there is none).
+
+Equal eigenvalues and singular values (to within ``4 n eps``): forward mode gives the derivative of the limit along the
+tangent, right for every smooth function of the matrix; reverse mode and forward over reverse are right for functions that do
+not change with the basis (traces, norms, ...), and raise ``NotDifferentiable`` for a cotangent that is not invariant to within
+``sqrt(eps)``. The details are in dualad.ops.spectral.
 """
 
 from __future__ import annotations
@@ -43,13 +49,13 @@ QRResult = type(np.linalg.qr(np.eye(1)))
 SlogdetResult = type(np.linalg.slogdet(np.eye(1)))
 
 
-def _floating(a: Any) -> Any:
+def floating(a: Any) -> Any:
     x = operand(a)
     return x if x.dtype.kind in "fc" else x * 1.0
 
 
 def matrices(a: Any, name: str, square: bool = True) -> Any:
-    x = _floating(a)
+    x = floating(a)
     if x.ndim < 2 or (square and x.shape[-1] != x.shape[-2]):
         kind = "a square matrix" if square else "a matrix"
         raise ShapeError(f"{name} needs {kind} (or a stack of them), the shape is {x.shape}.")
@@ -61,7 +67,7 @@ def matrices(a: Any, name: str, square: bool = True) -> Any:
 
 @on_tensors(np.linalg.solve)
 def solve(a: Any, b: Any) -> Any:
-    a, b = matrices(a, "solve"), _floating(b)
+    a, b = matrices(a, "solve"), floating(b)
     vector = b.ndim == 1
     if vector:
         b = expand_dims(b, axis=(1,))
@@ -91,7 +97,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None
 @on_tensors(np.linalg.lstsq)
 def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     """Solution, residuals, rank (constant) and singular values; the solution is ``pinv(a) @ b``, at constant rank."""
-    a, b = matrices(a, "lstsq", False), _floating(b)
+    a, b = matrices(a, "lstsq", False), floating(b)
     if a.ndim != 2 or b.ndim not in (1, 2) or b.shape[0] != a.shape[0]:
         raise ShapeError(f"lstsq: a is {a.shape}, b is {b.shape}. Need a matrix, and b with {a.shape[0]} rows.")
     eps = np.finfo(a.dtype).eps
@@ -180,6 +186,20 @@ def qr(a: Any, mode: str = "reduced") -> Any:
 
 @on_tensors(np.linalg.eigh)
 def eigh(a: Any, UPLO: str = "L") -> Any:
+    """``np.linalg.eigh``: ``dw = diag(S)``, ``dV = V (F * S)`` with ``S = V^H dA V`` and ``F_ij = 1 / (w_j - w_i)``.
+
+    Shapes ``(..., n, n)``. The phase of complex vectors is kept: ``V^H dV`` has a zero diagonal. At equal eigenvalues
+    ``NotDifferentiable`` is raised for a cotangent that changes with the basis (see the module's conventions). Sources:
+    Giles 2008, sec. 3.1; Kasim 2020, arXiv:2011.04366.
+
+    >>> import numpy as np
+    >>> from dualad import grad
+    >>> def f(a):
+    ...     w, v = np.linalg.eigh(a)
+    ...     return ((v * w @ v.T) ** 2).sum()
+    >>> np.allclose(grad(f)(np.eye(2)), 2 * np.eye(2))
+    True
+    """
     UPLO = UPLO.upper()
     if UPLO not in ("L", "U"):
         raise ArgumentError(f"eigh: UPLO must be 'L' or 'U', not {UPLO!r}.")
@@ -308,7 +328,7 @@ def _kept(y: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
 @on_tensors(np.linalg.norm)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """Norms of every order; the derivative at 0 is 0."""
-    x = _floating(x)
+    x = floating(x)
     if axis is None:
         axes: tuple[int, ...] = tuple(range(x.ndim))
         if ord is None or x.ndim == 1:
@@ -324,7 +344,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
 @on_tensors(np.linalg.vector_norm)
 def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
-    x = _floating(x)
+    x = floating(x)
     axes = tuple(range(x.ndim)) if axis is None else axes_of(axis, x.ndim)
     return _kept(_vector_norm(x, ord, tuple(sorted(axes))), x, axes, keepdims)
 

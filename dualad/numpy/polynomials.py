@@ -15,10 +15,10 @@ from dualad.numpy.creation import vander
 from dualad.numpy.operands import on_tensors
 from dualad.numpy.products import convolve
 from dualad.numpy.shaping import concrete, operand
-from dualad.ops import spectral
 from dualad.ops.contract import matmul, swap_last
 from dualad.ops.linalg import column
 from dualad.ops.reduce import sum as sum_over
+from dualad.ops.roots import roots as roots_of
 from dualad.ops.shape import broadcast_to, concatenate, reshape
 from dualad.ops.transcendental import sqrt
 
@@ -157,7 +157,7 @@ def roots(p: Any) -> Any:
     if not nonzero.size:
         return np.array([])
     c = c[int(nonzero[0]) :] * 1.0
-    return spectral.roots(c) if c.shape[0] > 1 else np.array([])
+    return roots_of(c) if c.shape[0] > 1 else np.array([])
 
 
 @on_tensors(np.poly)

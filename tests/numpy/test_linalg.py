@@ -241,20 +241,133 @@ def test_svd_at_equal_singular_values_keeps_the_relative_rotation() -> None:
     np.testing.assert_allclose(g, (t - t.T) / 2, atol=1e-14)
 
 
-def test_second_derivatives_at_equal_eigenvalues_are_nan_not_wrong() -> None:
-    second = [hessian, lambda f: jacfwd(jacfwd(f)), lambda f: jacrev(jacrev(f)), lambda f: jacrev(jacfwd(f))]
+def equal_values() -> list[Any]:
+    q, r = np.linalg.qr(arr(3, 3, seed=9))[0], np.linalg.qr(arr(3, 3, seed=10))[0]
+    out = [np.eye(3), np.diag([2.0, 1.0, 1.0]), q @ np.diag([3.0, 1.0, 1.0]) @ q.T, q @ np.diag([3.0, 1.0, 1.0]) @ r.T]
+    return [(m + m.T) / 2 if np.allclose(m, m.T) else m for m in out]
+
+
+def half(a: Any) -> Any:
+    return (a + np.swapaxes(a, -1, -2).conj()) / 2
+
+
+def squares(a: Any) -> Any:
+    return (a * a.conj()).real.sum()
+
+
+def trace_by_eigh(a: Any) -> Any:
+    w, v = np.linalg.eigh(a)
+    return np.trace((v * w**3) @ v.conj().T).real + squares(v * w @ v.conj().T)
+
+
+def trace_without(a: Any) -> Any:
+    return np.trace(half(a) @ half(a) @ half(a)).real + squares(half(a))
+
+
+def trace_by_svd(a: Any) -> Any:
+    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    return squares(u * s @ vh) + np.trace((u * s**4) @ u.conj().T).real
+
+
+def trace_by_products(a: Any) -> Any:
+    b = a.conj().T @ a
+    return np.trace(b).real + squares(b)
+
+
+@pytest.mark.filterwarnings("ignore:a second derivative at equal")
+def test_first_and_second_derivatives_of_invariant_functions_at_equal_values() -> None:
+    values = (
+        (lambda a: (np.linalg.eigvalsh(a) ** 3).sum(), lambda a: np.trace(half(a) @ half(a) @ half(a))),
+        (lambda a: np.exp(np.linalg.eigvalsh(a)).prod(), lambda a: np.exp(np.trace(a))),
+        (lambda a: (np.linalg.svdvals(a) ** 4).sum(), lambda a: ((a.T @ a) ** 2).sum()),
+    )
+    vectors = ((trace_by_eigh, trace_without), (trace_by_svd, trace_by_products))
+    compositions = [grad, jacfwd, hessian, lambda f: jacrev(jacfwd(f)), lambda f: jacfwd(jacfwd(f))]
+    for m in equal_values():
+        for pairs, modes in ((values, compositions), (vectors, compositions[:3])):
+            for f, direct in pairs:
+                if "eig" in f.__code__.co_names.__repr__() and not np.array_equal(m, m.T):
+                    continue
+                for d in modes:
+                    np.testing.assert_allclose(d(f)(m), d(direct)(m), atol=1e-11)
+
+
+def test_complex_invariant_functions_at_equal_values() -> None:
+    u = np.linalg.qr(Z)[0]
+    hermitian = half(u @ np.diag([2.0, 2.0, 5.0]) @ u.conj().T)
+    for f, direct, m in ((trace_by_eigh, trace_without, hermitian), (trace_by_svd, trace_by_products, hermitian @ u)):
+        t, s = (arr(3, 3, seed=k) + 1j * arr(3, 3, seed=k + 1) for k in (20, 22))
+        for d in (
+            lambda h: jvp(h, (m,), (t,))[1],
+            lambda h: dualad.vjp(h, m)[1](1.0)[0],
+            lambda h: jvp(lambda a: dualad.vjp(h, a)[1](1.0)[0], (m,), (s,))[1],
+        ):
+            np.testing.assert_allclose(d(f), d(direct), atol=1e-11)
+
+
+def test_forward_mode_at_equal_values_is_right_for_every_smooth_function() -> None:
+    def square(a: Any) -> Any:
+        w, v = np.linalg.eigh(a)
+        return v * w**2 @ v.T
+
+    def cube(a: Any) -> Any:
+        u, s, vh = np.linalg.svd(a)
+        return u * s**3 @ vh
+
+    for m in equal_values():
+        np.testing.assert_allclose(jacfwd(cube)(m), jacfwd(lambda a: a @ a.T @ a)(m), atol=1e-12)
+        if np.array_equal(m, m.T):
+            np.testing.assert_allclose(jacfwd(square)(m), jacfwd(lambda a: half(a) @ half(a))(m), atol=1e-12)
+    t = half(arr(3, 3))
+    one_sided = jvp(np.linalg.eigvalsh, (np.eye(3),), (t,))[1]
+    np.testing.assert_allclose(one_sided, np.linalg.eigvalsh(t), atol=1e-14)
+    np.testing.assert_allclose(jvp(np.linalg.svdvals, (np.zeros((3, 3)),), (t,))[1], np.linalg.svdvals(t), atol=1e-14)
+
+
+def test_cotangents_that_do_not_determine_a_derivative_are_refused() -> None:
+    c = arr(2, 2)
     for f in (
-        lambda a: (np.linalg.eigvalsh(a) ** 2).sum(),
-        lambda a: (np.linalg.svdvals(a) ** 2).sum(),
-        lambda a: (np.linalg.eigvals(a) ** 2).sum(),
+        lambda a: np.linalg.eigh(a)[1][0, 0],
+        lambda a: np.linalg.svd(a)[0][0, 1],
+        lambda a: np.linalg.eigvalsh(a)[0],
+        lambda a: np.linalg.svdvals(a)[0],
+        lambda a: (lambda w, v: ((v * w**2 @ v.T) * c).sum())(*np.linalg.eigh(a)),
+        lambda a: (lambda u, s, v: ((u * s**3 @ v) * c).sum())(*np.linalg.svd(a)),
     ):
-        for d in second:
-            with pytest.warns(RuntimeWarning, match="equal eigenvalues"):
-                assert np.isnan(d(f)(np.eye(2))).any()
-            both = np.stack([np.diag([1.0, 3.0]), np.eye(2)])  # only the one that has them
-            with pytest.warns(RuntimeWarning, match="equal eigenvalues"):
-                lost = np.isnan(dualad.vmap(d(f))(both))
-            assert lost[1].any() and not lost[0].any()
+        grad(f)(np.diag([2.0, 1.0]))
+        for stack in (np.eye(2), np.stack([np.diag([1.0, 2.0]), np.eye(2)])):
+            with pytest.raises(dualad.NotDifferentiable, match="equal eigenvalues or singular values"):
+                (grad(f) if stack.ndim == 2 else dualad.vmap(grad(f)))(stack)
+
+
+def test_zero_cotangents_at_equal_values_are_fine() -> None:
+    both = np.stack([np.diag([1.0, 3.0]), np.eye(2)])
+    f = lambda a: np.linalg.eigh(a)[1][0].sum()  # the vectors of the first matrix only
+    np.testing.assert_array_equal(grad(f)(both)[1], 0)
+    projector = lambda a: (lambda v: ((v[:, 1:] @ v[:, 1:].T) * arr(3, 3)).sum())(np.linalg.eigh(a)[1])
+    m = np.diag([1.0, 2.0, 2.0])
+    np.testing.assert_allclose(grad(projector)(m), jacfwd(projector)(m), atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:a second derivative at equal")
+def test_second_derivatives_at_equal_eigenvalues_are_never_wrong() -> None:
+    by_eig = lambda a: (np.linalg.eigvals(a) ** 2).sum()
+    for d in (hessian, lambda f: jacfwd(jacfwd(f)), lambda f: jacrev(jacrev(f)), lambda f: jacrev(jacfwd(f))):
+        with pytest.warns(RuntimeWarning, match="equal eigenvalues"):
+            assert np.isnan(d(by_eig)(np.eye(2))).any()
+    for f in (lambda a: (np.linalg.eigvalsh(a) ** 2).sum(), lambda a: (np.linalg.svdvals(a) ** 2).sum()):
+        with pytest.raises(dualad.NotDifferentiable, match="hessian"):
+            jacrev(jacrev(f))(2 * np.eye(2))
+
+
+def test_eigenvalues_of_stacks_with_some_equal() -> None:
+    both = np.stack([np.diag([1.0, 3.0]), np.eye(2)])
+    for f, direct in (
+        (lambda a: (np.linalg.eigvalsh(a) ** 3).sum(), lambda a: np.trace(half(a) @ half(a) @ half(a))),
+        (lambda a: (np.linalg.svdvals(a) ** 4).sum(), lambda a: ((a.T @ a) ** 2).sum()),
+    ):
+        for d in (grad, hessian):
+            np.testing.assert_allclose(dualad.vmap(d(f))(both), dualad.vmap(d(direct))(both), atol=1e-12)
 
 
 def test_full_svd_and_complete_qr_span_the_complement() -> None:
@@ -437,3 +550,18 @@ def test_taylor_of_factorizations() -> None:
         for _ in range(3):
             nested = lambda s, h=nested: jvp(h, (s,), (1.0,))[1]
         np.testing.assert_allclose(dualad.derivative(d, 3)(0.3), nested(0.3), rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:a second derivative at equal")  # of the singular values, which lstsq returns too
+def test_pinv_and_lstsq_of_rank_deficient_matrices_at_constant_rank() -> None:
+    """Along a curve of matrices of rank 1, first and second derivatives against pinv(x y.T) = y x.T / |x|^2 |y|^2."""
+    x, y, dx, dy, b = (arr(3, seed=k) for k in range(5))
+    curve = lambda s: np.outer(x + s * dx, y + s * dy)
+    size = lambda v: (v * v).sum()
+    exact = lambda s: np.outer(y + s * dy, x + s * dx) / (size(x + s * dx) * size(y + s * dy))
+    for n in (1, 2):
+        expected = dualad.derivative(exact, n)(0.0)
+        by_pinv = dualad.derivative(lambda s: np.linalg.pinv(curve(s), rcond=1e-10), n)(0.0)
+        by_lstsq = dualad.derivative(lambda s: np.linalg.lstsq(curve(s), b, rcond=1e-10)[0], n)(0.0)
+        np.testing.assert_allclose(by_pinv, expected, rtol=1e-9, atol=1e-11)
+        np.testing.assert_allclose(by_lstsq, expected @ b, rtol=1e-9, atol=1e-11)
