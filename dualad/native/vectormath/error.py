@@ -22,7 +22,7 @@ def near_zero(x: Number) -> Pair:
 
 def without_exponential(a: Number, low: Number | None = None) -> Pair:
     """e^(a^2) erfc(a + low) for a >= 1/2."""
-    a = least(a, 2.0**1000)
+    a = least(a, 2.0**60)
     t = (a - 4.0) / (a + 4.0)
     top = fast_sum(coefficients.ERFCX[0], t * polynomial(t, coefficients.ERFCX[1:]))
     one, rest = exact_sum(1.0, 2.0 * a)
@@ -61,9 +61,9 @@ def erfc(x: Number) -> Number:
 
 def ndtr(x: Number) -> Number:
     """erfc(-x / sqrt(2)) / 2."""
-    z = least(abs(x), 40.0)
+    z = most(least(x, 40.0), -40.0)
     square, rest = exact_product(z, z)
-    high, low = times_number((x.lanes.number(ROOT_HALF[0]), x.lanes.number(ROOT_HALF[1])), -x)
+    high, low = times_number((x.lanes.number(ROOT_HALF[0]), x.lanes.number(ROOT_HALF[1])), -z)
     a = abs(high)
     (p, q), k = tail(most(a, 0.5), (square * 0.5, rest * 0.5), where(high < 0.0, -low, low))
     # The square is exact, and so the scale may take the half.
@@ -84,9 +84,10 @@ def erfcx(x: Number) -> Number:
     grown = scaled(p + q, k)
     inner = near_zero(most(least(x, 1.0), -1.0))
     one, lost = fast_sum(1.0, -inner[0])
-    middle = grown * (one + (lost - inner[1]))
+    middle, rest = times((p, q), (one, lost - inner[1]))  # where k = 0
+    middle = middle + rest
     y = where(a < 0.5, middle, where(x < 0.0, 2.0 * grown - (high + low), high + low))
-    return where(x > 2.0**900, ROOT_PI_INVERSE / x, y)
+    return where(x > 2.0**60, ROOT_PI_INVERSE / x, y)
 
 
 FUNCTIONS = {"erf": erf, "erfc": erfc, "ndtr": ndtr, "erfcx": erfcx}

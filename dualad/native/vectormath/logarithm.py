@@ -119,7 +119,7 @@ def log_expit(x: Number) -> Number:
     (p, q), k = exponential((most(-abs(x), -746.0), x.lanes.number(0.0)))
     scale = scaled(x.lanes.number(1.0), k)
     y = log_of_one_plus((p * scale, q * scale))
-    return where(x < 0.0, x, 0.0) - y
+    return where(x < 0.0, x, -0.0) - y
 
 
 def _larger_and_difference(a: Number, b: Number, least_difference: float) -> tuple[Number, Pair]:
@@ -154,7 +154,8 @@ def logaddexp2(a: Number, b: Number) -> Number:
     p, q = fast_sum(*grown(fast_sum(high, low)))
     scale = scaled(a.lanes.number(1.0), k)
     v, low = fast_sum(1.0, p * scale)
-    return _sum(a, b, larger, times(logarithm((v, low + q * scale)), ONE_OVER_LN2))
+    part = times(logarithm((v, low + q * scale)), ONE_OVER_LN2)
+    return _sum(a, b, larger, either(a.equals(b), (1.0, 0.0), part))
 
 
 def logit(x: Number) -> Number:

@@ -82,7 +82,7 @@ def sine_and_cosine(x: Number) -> tuple[Number, Number]:
     k, r = reduced(x)
     s, c = (sum(v[1:], v[0]) for v in (sine_of(r), cosine_of(r)))
     odd = (k & 1).equals(1)
-    return signed(where(odd, c, s), k), signed(where(odd, s, c), k + 1)
+    return where(x.equals(0.0), x, signed(where(odd, c, s), k)), signed(where(odd, s, c), k + 1)
 
 
 def sin(x: Number) -> Number:
@@ -136,10 +136,10 @@ def arctan2(y: Number, x: Number) -> Number:
     u = least(a * scale, 2.0**60)
     v = least(b * scale, 2.0**60)
     high, low = angle(u, v)
-    tiny = u < 2.0**-60  # where y / x may be subnormal; v is then near 1
+    tiny = u < v * 2.0**-60  # where y / x may be subnormal
     negative = (x.bits() >> 63).equals(1)
     s, rest = fast_sum(PI[0], -high)
-    forward = where(tiny, (a * scale) / v, high + low)
+    forward = where(tiny, (a * scale) / (b * scale), high + low)
     result = where(negative, s + (rest + (PI[1] - low)), forward)
     result = where(a.equals(0.0), where(negative, PI[0], 0.0), result)
     return where(x.is_nan() | y.is_nan(), NAN, with_sign(result, y))
