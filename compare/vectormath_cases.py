@@ -41,11 +41,12 @@ def joined(*samplers: Sampler) -> Sampler:
     return lambda rng, n: tuple(x for s in samplers for x in s(rng, n))
 
 
-def multiples(step: float) -> Sampler:
+def multiples(step: Callable[[], Any]) -> Sampler:
     """The nearest float64 to integer multiples, and its neighbours."""
 
     def sample(rng: np.random.Generator, n: int) -> Points:
-        x = np.floor(np.exp2(rng.uniform(0, 40, n))) * step
+        with mp.workdps(DIGITS):
+            x = np.array([float(int(k) * step()) for k in np.exp2(rng.uniform(0, 30, n))])
         return (np.nextafter(x, x + rng.choice([-1.0, 0.0, 1.0], n)),)
 
     return sample
@@ -135,7 +136,15 @@ UNIT = [
     close_to(1 - 2.0**-4, (-52, -5)),
     lambda rng, n: (1 - np.exp2(rng.uniform(-53, -1, n)),),
 ]
-TURNS = [within((-10, 10)), sizes((-1074, 20.5)), sizes((20, 1024)), multiples(math.pi / 4)]
+# Near multiples of pi / 2: below 2^20, and the nearest of all (Muller, Elementary Functions, 11.3.3).
+HARD = np.array([413441.44719405076, -413441.44719405076, 6381956970095103 * 2.0**797, 2.0**20, 11.0, 710.0])
+TURNS = [
+    lambda rng, n: (HARD,),
+    within((-10, 10)),
+    sizes((-1074, 20.5)),
+    sizes((20, 1024)),
+    multiples(lambda: mp.pi / 4),
+]
 TWO = [
     within((-5, 5), (-5, 5)),
     sizes((-1022, 1022), (-1022, 1022)),
@@ -188,7 +197,7 @@ CASES: dict[str, Case] = {
     "arccos": Case(mp.acos, UNIT),
     "arctan": Case(mp.atan, [ANY, within((-5, 5)), sizes((-2, 2))]),
     "arctan2": Case(mp.atan2, TWO),
-    "sinc": Case(lambda x: mp.sincpi(x), [within((-5, 5)), sizes((-1074, 50)), multiples(1.0)]),
+    "sinc": Case(lambda x: mp.sincpi(x), [within((-5, 5)), sizes((-1074, 50)), multiples(lambda: 1)]),
     "deg2rad": Case(lambda x: x * mp.pi / 180, [ANY]),
     "rad2deg": Case(lambda x: x * 180 / mp.pi, [ANY]),
     "sinh": Case(mp.sinh, [within((-711, 711)), sizes((-1074, 5)), within((-2, 2))]),

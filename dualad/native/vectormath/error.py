@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from dualad.native.vectormath import coefficients
 from dualad.native.vectormath.exponential import exp, exponential, scaled
-from dualad.native.vectormath.lanes import Bits, Number, least, most, multiply_add, polynomial, where, with_sign
+from dualad.native.vectormath.lanes import (
+    Bits,
+    Function,
+    Number,
+    least,
+    most,
+    multiply_add,
+    polynomial,
+    where,
+    with_sign,
+)
 from dualad.native.vectormath.pairs import Pair, exact_product, exact_sum, fast_sum, over, times, times_number
 
 ROOT_PI_INVERSE = 0.5641895835477563
@@ -90,4 +100,4 @@ def erfcx(x: Number) -> Number:
     return where(x > 2.0**60, ROOT_PI_INVERSE / x, y)
 
 
-FUNCTIONS = {"erf": erf, "erfc": erfc, "ndtr": ndtr, "erfcx": erfcx}
+FUNCTIONS: dict[str, Function] = {"erf": erf, "erfc": erfc, "ndtr": ndtr, "erfcx": erfcx}

@@ -10,6 +10,7 @@ from dualad.native.vectormath import coefficients
 from dualad.native.vectormath.exponential import exponential, half_expm1, reduced, scaled
 from dualad.native.vectormath.lanes import (
     Bits,
+    Function,
     Number,
     least,
     multiply_add,
@@ -90,4 +91,11 @@ def arctanh(x: Number) -> Number:
     return with_sign(y, x)
 
 
-FUNCTIONS = {"tanh": tanh, "sinh": sinh, "cosh": cosh, "arcsinh": arcsinh, "arccosh": arccosh, "arctanh": arctanh}
+FUNCTIONS: dict[str, Function] = {
+    "tanh": tanh,
+    "sinh": sinh,
+    "cosh": cosh,
+    "arcsinh": arcsinh,
+    "arccosh": arccosh,
+    "arctanh": arctanh,
+}
