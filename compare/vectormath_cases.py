@@ -213,6 +213,7 @@ CASES: dict[str, Case] = {
     "erfc": Case(mp.erfc, [within((-6, 28)), MIDDLE, within((-1, 1))]),
     "erfcx": Case(scaled_complement, [within((-26, 30)), POSITIVE, within((-1, 1))]),
     "ndtr": Case(lambda x: mp.erfc(-x / mp.sqrt(2)) / 2, [within((-38.5, 9)), MIDDLE, within((-1, 1))]),
+    "erfinv": Case(mp.erfinv, UNIT),
     "gamma": Case(mp.gamma, [within((-180, 172)), sizes((-1020, 7)), within((-10, 10))]),
     "gammaln": Case(
         log_gamma,

@@ -13,8 +13,9 @@ pytest.importorskip("llvmlite")
 import dualad.ops.special  # noqa: F401  (declares the special functions)
 from compare.kernels import PORTABLE, Kernel
 from compare.vectormath_cases import CASES
+from compare.vectormath_coefficients import tables
 from dualad.core.primitive import REGISTRY
-from dualad.native.vectormath import SUPPORTED
+from dualad.native.vectormath import SUPPORTED, coefficients
 
 NAMES = sorted(CASES)
 POINTS = 2000
@@ -142,6 +143,12 @@ def test_special_values(name: str) -> None:
 def test_error_at_many_points(name: str) -> None:
     xs = points(name, MANY)
     check(name, xs, kernel(name, 8)(*xs))
+
+
+@pytest.mark.nightly
+def test_coefficients_are_what_the_fit_gives() -> None:
+    for name, values in tables().items():
+        np.testing.assert_allclose(getattr(coefficients, name), values, rtol=1e-12, err_msg=name)
 
 
 def test_functions_are_made_once() -> None:

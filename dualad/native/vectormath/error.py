@@ -16,12 +16,15 @@ from dualad.native.vectormath.lanes import (
     most,
     multiply_add,
     polynomial,
+    sqrt,
     where,
     with_sign,
 )
+from dualad.native.vectormath.logarithm import INFINITY, NAN, log
 from dualad.native.vectormath.pairs import Pair, exact_product, exact_sum, fast_sum, over, times, times_number
 
 ROOT_PI_INVERSE = 0.5641895835477563
+HALF_ROOT_PI = 0.886226925452758
 ROOT_HALF = (0.7071067811865476, -4.833646656726457e-17)
 
 
@@ -100,4 +103,32 @@ def erfcx(x: Number) -> Number:
     return where(x > 2.0**60, ROOT_PI_INVERSE / x, y)
 
 
-FUNCTIONS: dict[str, Function] = {"erf": erf, "erfc": erfc, "ndtr": ndtr, "erfcx": erfcx}
+def erfinv(x: Number) -> Number:
+    # x times a function of w = -log(1 - x^2), in three ranges (M. Giles, "Approximating the erfinv function", 2011).
+    a = abs(x)
+    w = -log((1.0 - a) * (1.0 + a))
+    s = sqrt(w)
+    ratio = where(w < 6.25, polynomial(w - 3.125, coefficients.ERFINV), polynomial(s - 3.25, coefficients.ERFINV_TO_4))
+    y = a * where(s < 4.0, ratio, polynomial(s - 5.0, coefficients.ERFINV_TO_6))
+    # Newton's method on erf, or on erfc where 1 - x says more.
+    (p, q), k = exponential(exact_product(y, y))
+    scale = scaled(x.lanes.number(1.0), k)
+    grown = p * scale, q * scale
+    outer = without_exponential(most(y, 0.5))
+    left = times_number(grown, 1.0 - a)
+    far = (outer[0] - left[0]) + (outer[1] - left[1])
+    inner = near_zero(least(y, 1.0))
+    near = grown[0] * ((a - inner[0]) - inner[1])
+    y = multiply_add(where(a < 0.53, near, far), HALF_ROOT_PI, y)  # erf(1/2) = 0.52
+    y = where(a < 2.0**-30, a * HALF_ROOT_PI, y)
+    y = where(a < 1.0, y, where(a.equals(1.0), INFINITY, NAN))
+    return with_sign(y, x)
+
+
+FUNCTIONS: dict[str, Function] = {
+    "erf": erf,
+    "erfc": erfc,
+    "ndtr": ndtr,
+    "erfcx": erfcx,
+    "erfinv": erfinv,
+}
