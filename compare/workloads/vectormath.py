@@ -33,10 +33,10 @@ multiply-add (which processors lack from before 2013) results differ in rounding
 - **float32** is computed through float64, and is therefore nearly always the exact result rounded (the tests allow 0.51 ulp).
 - **Special values** are NumPy's (SciPy's), which the tests compare at zeros of either sign, infinities, NaN, subnormal numbers
   and the ends of the domains. Four answers differ, where NumPy or SciPy loses what can be represented: `sinc` at whole numbers
-  is 0; `gammaln` of subnormal numbers is finite; `ndtr` is not 0 as long as it is representable; `erfinv(-0.0)` is -0.0.
+  is 0; `gammaln` of subnormal numbers is finite; `ndtr` and `log_ndtr` are not 0 as long as they are representable; `erfinv(-0.0)` is -0.0.
 - **Subnormal results** are rounded twice, so that their error reaches 1 ulp.
 - **Zeros that are differences.** `logaddexp`, `logaddexp2`, and `gammaln` and `digamma` of negative numbers vanish where two
-  larger terms cancel. There the error is counted in ulps of a larger number: of max(|a|, |b|) / 64 for the sums, of the larger
+  larger terms cancel. There the error is counted in ulps of a larger number: of max(|a|, |b|) / 32 for the sums, of the larger
   of 1/16 and |x| / 256 for `gammaln`, and of 1/16 for `digamma`.
 - **What is rare** is behind a branch that is taken when any element of a vector needs it: in `sin`, `cos` and `tan`, arguments
   beyond 2^20, reduced in integers, one element at a time; in `power`, bases that are not positive, and infinities; in the gamma

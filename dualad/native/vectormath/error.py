@@ -12,6 +12,7 @@ from dualad.native.vectormath.lanes import (
     Bits,
     Function,
     Number,
+    either,
     least,
     most,
     multiply_add,
@@ -20,7 +21,7 @@ from dualad.native.vectormath.lanes import (
     where,
     with_sign,
 )
-from dualad.native.vectormath.logarithm import INFINITY, NAN, log
+from dualad.native.vectormath.logarithm import INFINITY, NAN, assembled, log, split
 from dualad.native.vectormath.pairs import Pair, exact_product, exact_sum, fast_sum, over, times, times_number
 
 ROOT_PI_INVERSE = 0.5641895835477563
@@ -87,6 +88,31 @@ def ndtr(x: Number) -> Number:
     return where(a < 0.5, middle, where(x > 0.0, 1.0 - rest, rest))
 
 
+def log_ndtr(x: Number) -> Number:
+    """log(erfc(-x / sqrt(2)) / 2)."""
+    z = most(least(x, 40.0), -(2.0**60))
+    square, rest = exact_product(z, z)
+    u, low = times_number((x.lanes.number(ROOT_HALF[0]), x.lanes.number(ROOT_HALF[1])), -z)
+    a = abs(u)
+    left, middle = u > 0.5, a <= 0.5
+    # 1 - erfc, 1 - erf, or erfcx and its exponential apart.
+    (p, q), k = tail(most(a, 0.5), (square * 0.5, rest * 0.5), where(u < 0.0, -low, low))
+    scale = scaled(x.lanes.number(-0.5), k)
+    right = fast_sum(1.0, p * scale)
+    inner = near_zero(most(least(u, 1.0), -1.0))
+    half = fast_sum(0.5, -0.5 * inner[0])
+    outer = without_exponential(most(a, 0.5), low)
+    high, low = either(middle, half, right)
+    low = low + where(middle, -0.5 * inner[1], q * scale)
+    high, low = either(left, (outer[0] * 0.5, outer[1] * 0.5), (high, low))
+    n, m, inverse = split(high)
+    y = assembled(n, m - 1.0, low * inverse)
+    s, lost = exact_sum(-0.5 * square, y)
+    y = where(left, s + (lost - 0.5 * rest), y)
+    y = where(x > 39.0, -0.0, y)
+    return where(x < -(2.0**60), x * x * -0.5, y)
+
+
 def erfcx(x: Number) -> Number:
     """e^(x^2) erfc x."""
     a = abs(x)
@@ -130,5 +156,6 @@ FUNCTIONS: dict[str, Function] = {
     "erfc": erfc,
     "ndtr": ndtr,
     "erfcx": erfcx,
+    "log_ndtr": log_ndtr,
     "erfinv": erfinv,
 }
