@@ -155,11 +155,11 @@ UNIT = [
 # Near multiples of pi / 2: below 2^20, and the nearest of all (Muller, Elementary Functions, 11.3.3).
 HARD = np.array([413441.44719405076, -413441.44719405076, 6381956970095103 * 2.0**797, 2.0**20, 11.0, 710.0])
 TURNS = [
-    lambda rng, n: (HARD,),
     within((-10, 10)),
     sizes((-1074, 20.5)),
     sizes((20, 1024)),
     multiples(lambda: mp.pi / 4),
+    lambda rng, n: (HARD,),
 ]
 TWO = [
     within((-5, 5), (-5, 5)),

@@ -33,7 +33,8 @@ multiply-add (which processors lack from before 2013) results differ in rounding
 - **float32** is computed through float64, and is therefore nearly always the exact result rounded (the tests allow 0.51 ulp).
 - **Special values** are NumPy's (SciPy's), which the tests compare at zeros of either sign, infinities, NaN, subnormal numbers
   and the ends of the domains. Four answers differ, where NumPy or SciPy loses what can be represented: `sinc` at whole numbers
-  is 0; `gammaln` of subnormal numbers is finite; `ndtr` and `log_ndtr` are not 0 as long as they are representable; `erfinv(-0.0)` is -0.0.
+  is 0; `gammaln` of subnormal numbers is finite; `ndtr` and `log_ndtr` are not 0 as long as they are representable;
+  `erfinv(-0.0)` is -0.0.
 - **Subnormal results** are rounded twice, so that their error reaches 1 ulp.
 - **Zeros that are differences.** `logaddexp`, `logaddexp2`, and `gammaln` and `digamma` of negative numbers vanish where two
   larger terms cancel. There the error is counted in ulps of a larger number: of max(|a|, |b|) / 32 for the sums, of the larger
