@@ -1,6 +1,6 @@
 """The vector math library on 4,096 elements, eight and four lanes at a time, against NumPy and SciPy; and its errors.
 
-``python -m compare.workloads.vectormath`` measures the errors on 30,000 points per function and writes ``docs/vectormath.md``.
+``python -m compare.workloads.vectormath`` measures the errors on 100,000 points per function and writes ``docs/vectormath.md``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from compare.vectormath_cases import CASES
 from dualad.core.primitive import REGISTRY
 
 COUNT = 4096
-POINTS = 30_000
+POINTS = 100_000
 PAGE = pathlib.Path(__file__).parent.parent.parent / "docs" / "vectormath.md"
 HEAD = """# Vector math
 

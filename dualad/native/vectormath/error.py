@@ -22,7 +22,7 @@ from dualad.native.vectormath.lanes import (
     with_sign,
 )
 from dualad.native.vectormath.logarithm import INFINITY, NAN, assembled, log, split
-from dualad.native.vectormath.pairs import Pair, exact_product, exact_sum, fast_sum, over, times, times_number
+from dualad.native.vectormath.pairs import Pair, constant, exact_product, exact_sum, fast_sum, over, times, times_number
 
 ROOT_PI_INVERSE = 0.5641895835477563
 HALF_ROOT_PI = 0.886226925452758
@@ -59,25 +59,21 @@ def erf(x: Number) -> Number:
     return where(abs(x) < 1.0, inner, with_sign(where(x.is_nan(), x, 1.0 - rest), x))
 
 
-def complement(x: Number, a: Number, square: Pair, inner: Pair) -> Number:
-    """erfc x, given a = |x|, its square and erf x where it is small."""
-    (high, low), k = tail(most(a, 0.5), square)
-    rest = scaled(high + low, k)
-    one, lost = fast_sum(1.0, -inner[0])
-    return where(a < 0.5, one + (lost - inner[1]), where(x < 0.0, 2.0 - rest, rest))
-
-
 def erfc(x: Number) -> Number:
     a = abs(x)
     b = least(a, 28.0)
-    return complement(x, a, exact_product(b, b), near_zero(most(least(x, 1.0), -1.0)))
+    (high, low), k = tail(most(a, 0.5), exact_product(b, b))
+    rest = scaled(high + low, k)
+    inner = near_zero(most(least(x, 1.0), -1.0))
+    one, lost = fast_sum(1.0, -inner[0])
+    return where(a < 0.5, one + (lost - inner[1]), where(x < 0.0, 2.0 - rest, rest))
 
 
 def ndtr(x: Number) -> Number:
     """erfc(-x / sqrt(2)) / 2."""
     z = most(least(x, 40.0), -40.0)
     square, rest = exact_product(z, z)
-    high, low = times_number((x.lanes.number(ROOT_HALF[0]), x.lanes.number(ROOT_HALF[1])), -z)
+    high, low = times_number(constant(x, ROOT_HALF), -z)
     a = abs(high)
     (p, q), k = tail(most(a, 0.5), (square * 0.5, rest * 0.5), where(high < 0.0, -low, low))
     # The square is exact, and so the scale may take the half.
@@ -92,7 +88,7 @@ def log_ndtr(x: Number) -> Number:
     """log(erfc(-x / sqrt(2)) / 2)."""
     z = most(least(x, 40.0), -(2.0**60))
     square, rest = exact_product(z, z)
-    u, low = times_number((x.lanes.number(ROOT_HALF[0]), x.lanes.number(ROOT_HALF[1])), -z)
+    u, low = times_number(constant(x, ROOT_HALF), -z)
     a = abs(u)
     left, middle = u > 0.5, a <= 0.5
     # 1 - erfc, 1 - erf, or erfcx and its exponential apart.

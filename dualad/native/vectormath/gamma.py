@@ -21,8 +21,8 @@ from dualad.native.vectormath.lanes import (
 )
 from dualad.native.vectormath.logarithm import INFINITY, NAN, logarithm, normal
 from dualad.native.vectormath.pairs import (
-    Constants,
     Pair,
+    constant,
     exact_product,
     exact_sum,
     fast_sum,
@@ -70,10 +70,6 @@ def near_two(d: Number) -> Pair:
     cubic = d * square[0] * polynomial(d, coefficients.GAMMALN[1:])
     s, lost = exact_sum(linear, quadratic)
     return fast_sum(s, lost + (rest + more + cubic))
-
-
-def constant(x: Number, c: Constants) -> Pair:
-    return x.lanes.number(c[0]), x.lanes.number(c[1])
 
 
 def chosen(a: Number) -> Number:

@@ -10,7 +10,17 @@ import math
 
 from dualad.native.vectormath import coefficients
 from dualad.native.vectormath.exponential import LN2, LN2_HIGH, LN2_LOW, LN2_REST, exponential, grown, scaled
-from dualad.native.vectormath.lanes import Function, Number, either, most, multiply_add, polynomial, rounded, where
+from dualad.native.vectormath.lanes import (
+    Function,
+    Number,
+    either,
+    least,
+    most,
+    multiply_add,
+    polynomial,
+    rounded,
+    where,
+)
 from dualad.native.vectormath.pairs import (
     Pair,
     exact_product,
@@ -47,6 +57,12 @@ def normal(x: Number) -> tuple[Number, Number]:
     """x as a normal number, and the exponent to add."""
     tiny = x < SMALLEST_NORMAL
     return where(tiny, x * 2.0**54, x), where(tiny, -54.0, 0.0)
+
+
+def power_near(x: Number) -> tuple[Number, Number]:
+    """A power of two near x, from 2^-1000 to 2^1000, and its inverse."""
+    power = most(least((x.bits() & 0x7FF0000000000000).number(), 2.0**1000), 2.0**-1000)
+    return power, (x.lanes.bits(0x7FE0000000000000) - power.bits()).number()
 
 
 def assembled(n: Number, f: Number, small: Number | None = None) -> Number:

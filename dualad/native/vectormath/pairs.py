@@ -13,6 +13,10 @@ Pair = tuple[Number, Number]
 Constants = tuple[float, float]
 
 
+def constant(like: Number, c: Constants) -> Pair:
+    return like.lanes.number(c[0]), like.lanes.number(c[1])
+
+
 def fast_sum(a: Number | float, b: Number) -> Pair:
     """a + b exactly, where |a| >= |b| or a = 0."""
     a = b.lanes.number(a)

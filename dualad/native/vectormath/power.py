@@ -24,7 +24,7 @@ from dualad.native.vectormath.lanes import (
     where,
     with_sign,
 )
-from dualad.native.vectormath.logarithm import INFINITY, NAN, logarithm, normal
+from dualad.native.vectormath.logarithm import INFINITY, NAN, logarithm, normal, power_near
 from dualad.native.vectormath.pairs import exact_product, fast_sum, root
 
 
@@ -82,9 +82,7 @@ def cbrt(x: Number) -> Number:
 def hypot(x: Number, y: Number) -> Number:
     a, b = abs(x), abs(y)
     larger, smaller = where(a > b, a, b), where(a > b, b, a)
-    # A power of two near the larger, as long as both its scale and the inverse are normal.
-    exponent = most(least((larger.bits() & 0x7FF0000000000000).number(), 2.0**1000), 2.0**-1000)
-    scale = (x.lanes.bits(0x7FE0000000000000) - exponent.bits()).number()
+    exponent, scale = power_near(larger)
     u, v = larger * scale, smaller * scale
     square, rest = exact_product(u, u)
     other, lost = exact_product(v, v)

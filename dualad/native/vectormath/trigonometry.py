@@ -17,15 +17,14 @@ from dualad.native.vectormath.lanes import (
     either,
     floor,
     least,
-    most,
     multiply_add,
     polynomial,
     rounded,
     where,
     with_sign,
 )
-from dualad.native.vectormath.logarithm import INFINITY, NAN
-from dualad.native.vectormath.pairs import Pair, exact_product, exact_sum, fast_sum, over, root, times_number
+from dualad.native.vectormath.logarithm import INFINITY, NAN, power_near
+from dualad.native.vectormath.pairs import Pair, constant, exact_product, exact_sum, fast_sum, over, root, times_number
 
 LARGE = 2.0**20
 TWO_OVER_PI = 0.6366197723675814
@@ -132,8 +131,7 @@ def arctan2(y: Number, x: Number) -> Number:
     both = a.equals(INFINITY) & b.equals(INFINITY)
     a, b = where(both, 1.0, a), where(both, 1.0, b)
     larger = where(a > b, a, b)
-    exponent = most(least((larger.bits() & 0x7FF0000000000000).number(), 2.0**1000), 2.0**-1000)
-    scale = (x.lanes.bits(0x7FE0000000000000) - exponent.bits()).number()
+    _, scale = power_near(larger)
     u = least(a * scale, 2.0**60)
     v = least(b * scale, 2.0**60)
     high, low = angle(u, v)
@@ -190,7 +188,7 @@ def sinc(x: Number) -> Number:
     """sin(pi x) / (pi x)."""
     a = abs(x)
     tiny = a < 2.0**-30
-    bottom = times_number((x.lanes.number(PI[0]), x.lanes.number(PI[1])), where(tiny, 1.0, least(a, 2.0**60)))
+    bottom = times_number(constant(x, PI), where(tiny, 1.0, least(a, 2.0**60)))
     q, correction = over(sine_of_pi(a), bottom)
     return where(tiny, 1.0, where(a < INFINITY, q + correction, x - x))
 
@@ -200,7 +198,7 @@ def of_half_turns(x: Number) -> tuple[Bits, Pair]:
     # Whole turns go first, so that what is left can be rounded.
     turns = x - 2.0 * floor(x * 0.5)
     n, k = rounded(turns * 2.0)
-    return k, times_number((x.lanes.number(PI[0]), x.lanes.number(PI[1])), multiply_add(n, -0.5, turns))
+    return k, times_number(constant(x, PI), multiply_add(n, -0.5, turns))
 
 
 def sine_of_pi(a: Number) -> Pair:
