@@ -12,6 +12,7 @@ from dualad.native.vectormath import coefficients
 from dualad.native.vectormath.exponential import LN2, LN2_HIGH, LN2_LOW, LN2_REST, exponential, grown, scaled
 from dualad.native.vectormath.lanes import (
     Function,
+    Mask,
     Number,
     either,
     least,
@@ -96,6 +97,14 @@ def log_of_one_plus(u: Pair) -> Number:
     v, low = exact_sum(1.0, u[0])
     n, m, scale = split(v)
     return assembled(n, m - 1.0, (low + u[1]) * scale)
+
+
+def log_of_one_plus_or_double(u: Pair, far: Mask, x: Number) -> Number:
+    """log(1 + u), and log(2 x) where x is ``far``."""
+    v, low = exact_sum(1.0, u[0])
+    v, low = either(far, (x, 0.0), (v, low + u[1]))
+    n, m, scale = split(v)
+    return assembled(n + where(far, 1.0, 0.0), m - 1.0, low * scale)
 
 
 def log1p(x: Number) -> Number:

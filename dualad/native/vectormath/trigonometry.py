@@ -120,8 +120,8 @@ def angle(y: Number, x: Number) -> Pair:
 
 
 def arctan(x: Number) -> Number:
-    size = least(abs(x), 2.0**60)
-    high, low = angle(size, x.lanes.number(1.0))
+    size = abs(x)
+    high, low = angle(most(least(size, 2.0**60), 2.0**-30), x.lanes.number(1.0))  # squares that underflow are slow
     return with_sign(where(size < 2.0**-28, size, high + low), x)
 
 
