@@ -17,6 +17,7 @@ from dualad.native.vectormath.lanes import (
     either,
     floor,
     least,
+    most,
     multiply_add,
     polynomial,
     rounded,
