@@ -19,6 +19,7 @@ from dualad.api.custom import checkpoint, custom_jvp, custom_vjp
 from dualad.api.derivatives import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
 from dualad.api.dual import Dual
 from dualad.api.jacobians import divergence, hessian, hvp, jacfwd, jacobian, jacrev, laplacian
+from dualad.api.jit import jit
 from dualad.api.taylor import derivative, jet
 from dualad.core.errors import (
     ArgumentError,
@@ -68,6 +69,7 @@ __all__ = [
     "jacobian",
     "jacrev",
     "jet",
+    "jit",
     "jvp",
     "laplacian",
     "linear_transpose",

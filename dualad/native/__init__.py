@@ -1,0 +1,1 @@
+"""Native execution: a tape as fused machine code, generated with llvmlite."""
