@@ -25,6 +25,8 @@ PATHS = 16  # compiled paths for one signature
 RECORDINGS = 256  # recordings of one function, all signatures together
 ATTEMPTS = 3  # at functions that change what they capture
 WIDE = {np.dtype(t) for t in (np.float64, np.complex128, np.int64, np.bool_)}
+PLAIN = "positional arrays and floats"  # the structure of such arguments
+Fast = tuple[Callable[..., Any], tuple[Callable[[], bool], ...]]
 logger = logging.getLogger("dualad.jit")
 
 
@@ -65,6 +67,19 @@ class Path:
         self.guards = [repr(g.seen) for g in graph.guards]
         self.narrow = any(v.dtype is not None and v.dtype not in WIDE for v in graph.values)
 
+    def direct(self, call: Call) -> Callable[..., Any] | None:
+        """The native function itself, where the caller's arguments are its arguments and its result is the result."""
+        f = self.program.direct
+        if f is None or call.structure is not PLAIN or call.static or len(call.kinds) != len(self.program.inputs):
+            return None
+        if self.narrow and any(not v.shape for v in self.program.graph.inputs):
+            return None  # a float and a np.float64 are not the same there
+        n = len(self.program.outputs)
+        if self.structure is LEAF:
+            return f if n == 1 else None
+        flat = n > 1 and unflatten(self.structure, list(range(n))) == tuple(range(n))
+        return f if flat and type(unflatten(self.structure, [0] * n)) is tuple else None
+
 
 class Entry:
     """What is known for one signature: shapes, dtypes, structure, static arguments.
@@ -88,28 +103,27 @@ class Call:
     """The arguments of a call, taken apart: arrays, Python numbers, and all the rest (which is static)."""
 
     def __init__(self, f: Jit, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.arrays: list[Any] = []
+        self.leaves: list[Any] = []
         self.numbers: list[Any] = []
         self.static: list[Any] = []
-        self.tracked = False
-        self.exotic = False
-        fixed: list[tuple[Any, Any]] = []
+        self.tracked = False  # by a transform outside
+        self.exotic = False  # arrays that are not compiled
+        self.fixed: list[tuple[Any, Any]] = []
         if f.static:
-            args, kwargs, fixed = f.take_static(args, kwargs)
-        self.fixed = fixed
-        leaves, self.structure = flatten((args, kwargs))
+            args, kwargs, self.fixed = f.take_static(args, kwargs)
+        if not kwargs and all(type(a) in (np.ndarray, float) for a in args):
+            leaves, self.structure = list(args), PLAIN
+        else:
+            leaves, self.structure = flatten((args, kwargs))
         self.kinds: list[Any] = [self._leaf(x) for x in leaves]
-        self.static += [v for _, v in fixed]
-        if f.static or self.static:
-            try:
-                hash((tuple(fixed), tuple(self.static)))
-            except TypeError:
-                bad = next(v for v in self.static if not _hashable(v))
-                raise ArgumentError(
-                    f"jit: an argument of type {type(bad).__name__} is neither array nor number and cannot be hashed. "
-                    "Make it a pytree of arrays, or hashable."
-                ) from None
-        self.signature = (self.structure, tuple(self.kinds), tuple(fixed))
+        self.static += [v for _, v in self.fixed]
+        if any(not _hashable(v) for v in self.static):
+            bad = next(v for v in self.static if not _hashable(v))
+            raise ArgumentError(
+                f"jit: an argument of type {type(bad).__name__} is neither array nor number and cannot be hashed. "
+                "Make it a pytree of arrays, or hashable."
+            )
+        self.signature = (self.structure, tuple(self.kinds), tuple(self.fixed))
 
     def _leaf(self, x: Any) -> Any:
         if type(x) is Tensor:
@@ -118,45 +132,47 @@ class Call:
                 return None
             x = x.value
         t = type(x)
+        self.leaves.append(x)
         if t is np.ndarray:
             if x.dtype.kind not in "fciub":
                 self.exotic = True
-            self.arrays.append(x)
             return (x.dtype, x.shape)
         if t in (float, complex, int, bool):
             self.numbers.append(x)
             return t
         if isinstance(x, np.generic) and x.dtype.kind in "fciub":
-            self.arrays.append(x)
             return (x.dtype, ())
         if hasattr(x, "__dualad_tensor__"):
             self.tracked = True
             return None
         if isinstance(x, np.ndarray):
             self.exotic = True
+            return None
         self.static.append(x)
         return (t, x)
 
-    def inputs(self, moving: set[int]) -> list[Any]:
-        """The arrays, and the numbers that are inputs, as NumPy knows them."""
-        return [*self.arrays, *[np.asarray(self.numbers[k])[()] for k in sorted(moving)]]
-
-    def rebuilt(self, given: Sequence[Any], moving: set[int]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Arguments with ``given`` in the place of ``inputs``."""
-        arrays = iter(given[: len(self.arrays)])
-        number = dict(zip(sorted(moving), given[len(self.arrays) :], strict=True))
+    def _moving(self, moving: set[int]) -> list[bool]:
+        """Which leaves are inputs: arrays, and the numbers ``moving``."""
+        out = []
         n = 0
-        static = iter(self.static)
-        leaves: list[Any] = []
         for kind in self.kinds:
             if isinstance(kind, type):
-                leaves.append(number.get(n, self.numbers[n]))
+                out.append(n in moving)
                 n += 1
-            elif isinstance(kind[0], np.dtype):
-                leaves.append(next(arrays))
             else:
-                leaves.append(next(static))
-        args, kwargs = unflatten(self.structure, leaves)
+                out.append(isinstance(kind[0], np.dtype))
+        return out
+
+    def inputs(self, moving: set[int]) -> list[Any]:
+        """The inputs as NumPy knows them: arrays, and scalars where there is no axis."""
+        chosen = zip(self.leaves, self._moving(moving), strict=True)
+        return [x if type(x) is np.ndarray and x.ndim else np.asarray(x)[()] for x, yes in chosen if yes]
+
+    def rebuilt(self, given: Sequence[Any], moving: set[int]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with ``given`` in the place of ``inputs``."""
+        it = iter(given)
+        leaves = [next(it) if yes else x for x, yes in zip(self.leaves, self._moving(moving), strict=True)]
+        args, kwargs = (leaves, {}) if self.structure is PLAIN else unflatten(self.structure, leaves)
         args = list(args)
         for where, v in self.fixed:
             if isinstance(where, int):
@@ -178,10 +194,24 @@ class Jit(Transform):
         self.recordings = 0
         self.attempts = 0
         self.eager = ""  # why the function is run as it is
+        self.fast: Fast | None = None  # the native function that ran last, and what must not have changed
         if self.static:
             self._resolve(numbers, names)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        fast = self.fast
+        if fast is not None and not kwargs:
+            f, checks = fast
+            for same in checks:
+                if not same():
+                    break
+            else:
+                y = f(*args)
+                if y is not None and type(y) is not int:
+                    return y
+        return self._call(args, kwargs)
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self.eager:
             return _normal(self.f, args, kwargs)
         call = Call(self, args, kwargs)
@@ -192,7 +222,7 @@ class Jit(Transform):
         if self.captured is not None and (name := self.captured.changed()) is not None:
             logger.info("%r: what it captures as %s has changed; recording anew", self, name)
             self.entries = {}
-            self.captured = None
+            self.captured = self.fast = None
         entry = self.entries.get(call.signature)
         if entry is None:
             entry = self.entries[call.signature] = Entry(call.numbers)
@@ -211,14 +241,21 @@ class Jit(Transform):
                     continue
                 except Exception as e:
                     # A step fails where Python would have gone another way, or where Python fails too: Python knows.
-                    logger.debug("%r: a compiled step raised %r", self, e)
-                    return _normal(self.f, args, kwargs)
+                    out = _normal(self.f, args, kwargs)
+                    logger.info("%r: a compiled step raised %r, the function itself did not", self, e)
+                    return out
+                self._remember(path, call)
                 if path is not paths[0]:
                     entry.paths[key] = [path, *[p for p in paths if p is not path]]
                 return unflatten(path.structure, ys)
         if entry.eager:
             return _normal(self.f, args, kwargs)
         return self._record(entry, call, args, kwargs, missed)
+
+    def _remember(self, path: Path, call: Call) -> None:
+        f = path.direct(call)
+        if f is not None and self.captured is not None:
+            self.fast = (f, tuple([same for _, same in self.captured.checks]))
 
     # Recording --------------------------------------------------------------------------------
 
@@ -273,6 +310,7 @@ class Jit(Transform):
             return self._record(entry, call, args, kwargs, [])
         logger.info("%r: compiled %d operations (%s)", self, len(path.program.steps), why)
         self.captured = captured
+        self._remember(path, call)
         key = entry.key(call.numbers)
         entry.paths[key] = [path, *entry.paths.get(key, [])]
         return unflatten(structure, values)
@@ -318,6 +356,36 @@ class Jit(Transform):
         logger.warning(message)
         warnings.warn(message, RuntimeWarning, stacklevel=5)
 
+    # Inspection -------------------------------------------------------------------------------
+
+    def _paths(self) -> list[tuple[Any, Path]]:
+        return [(key, p) for key, e in self.entries.items() for paths in e.paths.values() for p in paths]
+
+    def explain(self) -> str:
+        """What was compiled: for each signature and path the guards, the steps, the loops, the memory."""
+        lines = [f"{self!r}: {self.recordings} recording{'s' * (self.recordings != 1)}"]
+        if self.eager:
+            lines.append(f"run as it is: it {self.eager}")
+        if self.captured is not None and self.captured.checks:
+            names = dict.fromkeys(name for name, _ in self.captured.checks)
+            lines.append(f"watched for changes: {', '.join(names)}")
+        for _, path in self._paths():
+            graph = path.program.graph
+            lines.append(f"path ({', '.join(f'{v.dtype}{list(v.shape)}' for v in graph.inputs)}):")
+            lines += [f"  guard: {g!r}" for g in graph.guards]
+            lines += [f"  {line}" for line in path.program.listing()]
+        return "\n".join(lines)
+
+    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
+        """The program for these arguments (which runs it once, if need be); ``as_text()`` prints its LLVM code."""
+        self(*args, **kwargs)
+        call = Call(self, args, kwargs)
+        entry = self.entries.get(call.signature)
+        paths = entry.paths.get(entry.key(call.numbers)) if entry is not None else None
+        if not paths:
+            raise ArgumentError(f"jit: nothing was compiled for these arguments. {self.explain()}")
+        return Lowered(paths[0].program)
+
     # Static arguments -------------------------------------------------------------------------
 
     def _resolve(self, numbers: tuple[int, ...], names: tuple[str, ...]) -> None:
@@ -344,6 +412,17 @@ class Jit(Transform):
         if isinstance(by_name, str):
             return by_name
         return (Jit, (self.f, self.options["static_argnums"], self.options["static_argnames"]))
+
+
+class Lowered:
+    """A compiled program, to look at."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+
+    def as_text(self) -> str:
+        """The steps, and the LLVM code of the native ones."""
+        return "\n".join([*self.program.listing(), *[s.text for s in self.program.segments]])
 
 
 def _normal(f: Callable[..., Any], args: Any, kwargs: Any, **_: Any) -> Any:

@@ -21,4 +21,5 @@ def compiled(
     segment.build(module, "run")
     entry.emit(module, segment.inputs, segment.outputs, segment.workspace)
     machine = Machine(module)
+    segment.text = machine.text
     return segment, entry.Code(machine, segment.inputs, segment.outputs, segment.workspace, segment.keep)

@@ -39,14 +39,19 @@ class Program:
         self.outputs = [v.index for v in graph.outputs]
         self.steps: list[Step] = []
         self.segments: list[Any] = []
+        self.names = {id(v.prim.impl): v.prim.name for v in graph.values if v.prim is not None}
         self.direct: Callable[..., Any] | None = None
         kinds = _kinds(graph) if native else {}
         depth = _depths(graph, kinds)
         _drop_idle(graph, kinds, depth)
-        guards: dict[int, list[Guard]] = {}
+        guards: dict[int, list[Guard]] = {}  # that Python checks
+        self.native_guards: dict[int, list[Guard]] = {}  # by depth
         for g in graph.guards:
-            if not (g.value.size == 1 and g.value.index in kinds):
+            at = _native_depth(g, kinds, depth)
+            if at is None:
                 guards.setdefault(g.value.index, []).append(g)
+            else:
+                self.native_guards.setdefault(at, []).append(g)
         for v in graph.inputs:
             for g in guards.get(v.index, ()):
                 self._check(g)
@@ -54,7 +59,7 @@ class Program:
             own = [v for v in graph.values if v.index in depth and depth[v.index] == d]
             inside = [v for v in own if v.index in kinds]
             if inside:
-                self._native(inside, kinds)
+                self._native(inside, kinds, self.native_guards.get(d, []))
             for v in own:
                 if v.op == "pick":
                     self._step(lambda ys, k: ys[k], v.args, {"k": v.data}, v.index)
@@ -63,6 +68,8 @@ class Program:
                     self._step(v.prim.impl, v.args, v.params, v.index)
                 for g in guards.get(v.index, ()):
                     self._check(g)
+        if len(self.steps) != 1:
+            self.direct = None
         self._free_early()
 
     def _step(self, f: Callable[..., Any], args: Sequence[Value], params: dict[str, Any], out: Any) -> None:
@@ -71,22 +78,20 @@ class Program:
     def _check(self, g: Guard) -> None:
         self._step(_check, (g.value,), {"guard": g}, None)
 
-    def _native(self, inside: list[Value], kinds: dict[int, str]) -> None:
+    def _native(self, inside: list[Value], kinds: dict[int, str], guards: list[Guard]) -> None:
         from dualad.native.compiler import compiled
 
         here = {v.index for v in inside}
         users = self.graph.users()
-        wanted = {*self.outputs, *[g.value.index for g in self.graph.guards if g.value.size != 1]}
+        wanted = {*self.outputs, *[g.value.index for g in self.graph.guards if g not in guards]}
         needed = [v for v in inside if v.index in wanted or any(u.index not in here for u in users[v.index])]
-        guards = [g for g in self.graph.guards if g.value.size == 1 and g.value.index in here]
         segment, code = compiled(inside, kinds, needed, guards)
         self.segments.append(segment)
         outs = tuple([v.index for v in segment.outputs])
         arguments = [v.index for v in segment.inputs]
         self._step(Native(code), segment.inputs, {}, outs if len(outs) != 1 else outs[0])
-        if here == {v.index for v in self.graph.values if v.op in ("call", "pick")} and outs == tuple(self.outputs):
-            if arguments == self.inputs:
-                self.direct = code.call
+        if outs == tuple(self.outputs) and arguments == self.inputs:
+            self.direct = code.call  # unless there are other steps
 
     def _free_early(self) -> None:
         """Let go of each intermediate result after its last use."""
@@ -96,6 +101,22 @@ class Program:
             last = tuple([a for a in dict.fromkeys(args) if a not in keep])
             keep.update(last)
             self.steps[k] = (f, args, params, out, last)
+
+    def listing(self) -> list[str]:
+        """The steps in words."""
+        lines = []
+        native = iter(self.segments)
+        for f, _, params, _, _ in self.steps:
+            if isinstance(f, Native):
+                s = next(native)
+                moved = sum(v.size * np.dtype(v.dtype).itemsize for v in [*s.inputs, *s.outputs])
+                lines.append(f"native, {moved} bytes in and out, {s.workspace} bytes of workspace")
+                lines += [f"  {note}" for note in s.notes]
+            elif f is _check:
+                lines.append(f"check: {params['guard']!r}")
+            else:
+                lines.append(f"NumPy: {self.names.get(id(f), 'pick')}")
+        return lines
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
         env = self.template.copy()
@@ -175,6 +196,18 @@ def _depths(graph: Graph, kinds: dict[int, str]) -> dict[int, int]:
             (out[a.index] + (native and a.index not in kinds) for a in v.args if a.index in out), default=0
         )
     return out
+
+
+def _native_depth(g: Guard, kinds: dict[int, str], depth: dict[int, int]) -> int | None:
+    """In which native segment a guard is checked; None: by Python."""
+    if g.value.size != 1 or not kinds:
+        return None
+    if g.value.index in kinds:
+        return depth[g.value.index]
+    from dualad.native.elementwise import TYPES
+
+    native = g.value.op == "input" and g.value.dtype in TYPES and any(depth[k] == 0 for k in kinds)
+    return 0 if native else None
 
 
 def _drop_idle(graph: Graph, kinds: dict[int, str], depth: dict[int, int]) -> None:

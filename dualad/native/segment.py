@@ -33,15 +33,17 @@ class Segment:
         self.values = values
         self.outputs = list(dict.fromkeys(outputs))
         inside = {v.index for v in values}
-        used = dict.fromkeys([a for v in values for a in v.args if a.index not in inside])
-        self.inputs = [a for a in used if a.op != "constant"]
-        self.guards = [g for g in guards if g.value.index in inside]
-        needed = list(dict.fromkeys([*self.outputs, *[g.value for g in self.guards]]))
+        used = [a for v in values for a in v.args if a.index not in inside]
+        used = [a for a in dict.fromkeys([*used, *[g.value for g in guards]]) if a.index not in inside]
+        self.inputs = sorted([a for a in used if a.op != "constant"], key=lambda v: v.index)
+        self.guards = guards
+        needed = list(dict.fromkeys([*self.outputs, *[g.value for g in self.guards if g.value.index in inside]]))
         self.schedule = Schedule(values, kinds, needed)
         self.keep: list[Any] = []  # arrays whose addresses are in the code
         self.places: dict[int, int] = {}  # of buffers in the workspace, by value
         self.workspace = 0
         self.notes: list[str] = []
+        self.text = ""  # its LLVM code
 
     def build(self, module: ir.Module, name: str) -> None:
         """Emit ``run`` into ``module``."""
@@ -218,11 +220,6 @@ class Segment:
             holds = same("==", x, seen)
         with b.if_then(b.not_(holds), likely=False):
             b.ret(constant(I64, g.place))
-
-
-def checkable(g: Guard, kinds: dict[int, str]) -> bool:
-    """Whether native code can hold the guard."""
-    return g.value.size == 1 and g.value.index in kinds
 
 
 def _scattered(x: Expressions, v: Value, values: Value, arrays: Sequence[Value]) -> Scatter:
