@@ -1,0 +1,121 @@
+"""Where the numbers of ``dualad/native/vectormath/coefficients.py`` come from: each polynomial is the interpolant of its
+function at Chebyshev nodes (within a factor of a few of the best one), computed with mpmath and then rounded.
+
+``python -m compare.vectormath_coefficients`` writes the file.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import mpmath as mp
+from mpmath import mpf
+
+TARGET = pathlib.Path(__file__).parent.parent / "dualad" / "native" / "vectormath" / "coefficients.py"
+DIGITS = 60
+
+
+def interpolant(f: Callable[[Any], Any], a: Any, b: Any, degree: int) -> list[Any]:
+    """Coefficients, lowest first, of the polynomial that equals f at the Chebyshev nodes of [a, b]."""
+    n = degree + 1
+    nodes = [(a + b) / 2 + (b - a) / 2 * mp.cos(mp.pi * (2 * k + 1) / (2 * n)) for k in range(n)]
+    matrix = mp.matrix(n, n)
+    for i, x in enumerate(nodes):
+        for j in range(n):
+            matrix[i, j] = x**j
+    return list(mp.lu_solve(matrix, mp.matrix([f(x) for x in nodes])))
+
+
+def tail(f: Callable[[Any], Any], terms: int) -> Callable[[Any], Any]:
+    """(f(x) - its first Taylor terms at 0) / x^terms, without cancellation near 0."""
+
+    def g(x: Any) -> Any:
+        with mp.workdps(DIGITS + 40):
+            if abs(x) < mpf(10) ** -12:
+                return +sum(c * x**k for k, c in enumerate(mp.taylor(f, 0, terms + 3)[terms:]))
+            known = mp.taylor(f, 0, terms - 1) if terms else []
+            return (f(x) - sum(c * x**k for k, c in enumerate(known))) / x**terms
+
+    return g
+
+
+def of_square(f: Callable[[Any], Any], terms: int, odd: bool) -> Callable[[Any], Any]:
+    """For an odd (even) f: g with f(x) = its first terms + x^(2 terms + odd) g(x^2)."""
+
+    def g(z: Any) -> Any:
+        with mp.workdps(DIGITS + 40):
+            power = 2 * terms + odd
+            known = mp.taylor(f, 0, power + 8)
+            if z < mpf(10) ** -14:
+                return +sum(known[power + 2 * k] * z**k for k in range(4))
+            x = mp.sqrt(z)
+            return (f(x) - sum(known[k] * x**k for k in range(power))) / x**power
+
+    return g
+
+
+def exponential() -> dict[str, list[Any]]:
+    limit = mp.log(2) / 2 * (1 + mpf(10) ** -9)
+    return {"EXP": interpolant(tail(mp.exp, 3), -limit, limit, 9)}
+
+
+def logarithm() -> dict[str, list[Any]]:
+    # log((1 + s) / (1 - s)) = 2 s + 2/3 s^3 + ...; |s| <= (sqrt(2) - 1) / (sqrt(2) + 1).
+    limit = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1) * (1 + mpf(10) ** -9)) ** 2
+
+    def f(s: Any) -> Any:
+        return mp.log((1 + s) / (1 - s))
+
+    return {
+        "LOG": interpolant(of_square(f, 1, True), mpf(0), limit, 6),
+        "LOG_LONG": interpolant(of_square(f, 2, True), mpf(0), limit, 7),
+    }
+
+
+def trigonometry() -> dict[str, list[Any]]:
+    limit = (mp.pi / 4 * (1 + mpf(10) ** -6)) ** 2
+    return {
+        "SIN": interpolant(of_square(mp.sin, 1, True), mpf(0), limit, 6),
+        "COS": interpolant(of_square(mp.cos, 2, False), mpf(0), limit, 6),
+    }
+
+
+def hyperbolic() -> dict[str, list[Any]]:
+    return {"SINH": interpolant(of_square(mp.sinh, 1, True), mpf(0), mpf(1), 7)}
+
+
+def inverse_trigonometry() -> dict[str, list[Any]]:
+    tangent = mp.sqrt(2) - 1
+    return {
+        "ARCTAN": interpolant(of_square(mp.atan, 1, True), mpf(0), tangent**2 * (1 + mpf(10) ** -9), 11),
+        "ARCSIN": interpolant(of_square(mp.asin, 1, True), mpf(0), mpf(1) / 4, 13),
+    }
+
+
+def roots() -> dict[str, list[Any]]:
+    return {"CBRT": interpolant(mp.cbrt, mpf(1), mpf(8), 5)}
+
+
+FAMILIES = (exponential, logarithm, trigonometry, inverse_trigonometry, hyperbolic, roots)
+
+HEAD = '''"""Coefficients of polynomials, lowest first. Written by ``python -m compare.vectormath_coefficients``."""
+
+'''
+
+
+def tables() -> dict[str, list[float]]:
+    with mp.workdps(DIGITS):
+        return {name: [float(c) for c in values] for family in FAMILIES for name, values in family().items()}
+
+
+def main() -> None:
+    blocks = []
+    for name, values in tables().items():
+        blocks.append(f"{name} = (\n" + "".join(f"    {v!r},\n" for v in values) + ")\n")
+    TARGET.write_text(HEAD + "".join(blocks))
+
+
+if __name__ == "__main__":
+    main()

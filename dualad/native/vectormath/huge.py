@@ -1,0 +1,165 @@
+"""Reduction of huge arguments of sine, cosine and tangent, out of line and lane by lane: the product with 2 / pi in integers.
+
+Of the bits of 2 / pi, those whose product with x is a multiple of 4 do not matter; the next 192 are taken.
+Source: M. Payne, R. Hanek, "Radian reduction for trigonometric functions", SIGNUM Newsletter 18 (1983).
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+
+from dualad.native.vectormath.lanes import DOUBLE, INT64, Bits, Lanes, Mask, Number, multiply_add, where
+from dualad.native.vectormath.pairs import Pair, exact_product, fast_sum
+
+INT128 = ir.IntType(128)
+# 2 / pi in 64 bits each, after one word of zeros.
+TWO_OVER_PI = (
+    0,
+    0xA2F9836E4E441529,
+    0xFC2757D1F534DDC0,
+    0xDB6295993C439041,
+    0xFE5163ABDEBBC561,
+    0xB7246E3A424DD2E0,
+    0x06492EEA09D1921C,
+    0xFE1DEB1CB129A73E,
+    0xE88235F52EBB4484,
+    0xE99C7026B45F7E41,
+    0x3991D639835339F4,
+    0x9C845F8BBDF9283B,
+    0x1FF897FFDE05980F,
+    0xEF2F118B5A0A6D1F,
+    0x6D367ECF27CB09B7,
+    0x4F463F669E5FEA2D,
+    0x7527BAC7EBE5F17B,
+    0x3D0739F78A5292EA,
+    0x6BFB5FB11F8D5D08,
+    0x56033046FC7B6BAB,
+    0xF0CFBC209AF4361D,
+)
+HALF_PI = (1.5707963267948966, 6.123233995736766e-17)
+
+
+def reduced_if_huge(x: Number, limit: float, k: Bits, r: Pair) -> tuple[Bits, Pair]:
+    """(k, r) where |x| <= limit, and else by the way that holds for every x."""
+    m = x.lanes
+    huge = ~(abs(x) <= limit)
+    flag = huge.ir if m.width == 1 else _any(m, huge.ir)
+    # Before the branch, which ends the block.
+    old = [k.number(), *r]
+    values = list(old)
+    before = m.builder.block
+    type = m.of(DOUBLE)
+    with m.builder.if_then(flag, likely=False):
+        argument = where(huge, x, limit)
+        reduce = _reduce(m)
+        for lane in range(m.width):
+            result = m.builder.call(reduce, [_lane(argument, lane)])
+            here = _lane(huge, lane)
+            for j in range(3):
+                new = m.builder.select(here, m.builder.extract_value(result, j), _lane(values[j], lane))
+                values[j] = _with_lane(values[j], lane, new)
+        slow = m.builder.block
+    phis = [m.builder.phi(type) for _ in values]
+    for phi, usual, changed in zip(phis, old, values):
+        phi.add_incoming(usual.ir, before)
+        phi.add_incoming(changed.ir, slow)
+    out = [Number(m, phi) for phi in phis]
+    return out[0].bits(), (out[1], out[2])
+
+
+def _lane(v: Number | Mask, lane: int) -> ir.Value:
+    m = v.lanes
+    return v.ir if m.width == 1 else m.builder.extract_element(v.ir, ir.Constant(ir.IntType(32), lane))
+
+
+def _with_lane(v: Number, lane: int, new: ir.Value) -> Number:
+    m = v.lanes
+    return Number(m, new if m.width == 1 else m.builder.insert_element(v.ir, new, ir.Constant(ir.IntType(32), lane)))
+
+
+def _any(m: Lanes, mask: ir.Value) -> ir.Value:
+    packed = ir.IntType(m.width)
+    return m.builder.icmp_unsigned("!=", m.builder.bitcast(mask, packed), ir.Constant(packed, 0))
+
+
+def _reduce(m: Lanes) -> ir.Function:
+    """The function that reduces one number."""
+    name = "dualad.huge" + ("" if m.fma else ".nofma")
+    known = m.builder.module.globals
+    if name in known:
+        return known[name]
+    f = ir.Function(m.builder.module, ir.FunctionType(ir.LiteralStructType([DOUBLE] * 3), [DOUBLE]), name)
+    f.linkage = "internal"
+    for attribute in ("nounwind", "readnone", "noinline", "cold"):
+        f.attributes.add(attribute)
+    b = ir.IRBuilder(f.append_basic_block())
+    scalar = Lanes(b, 1, m.fma)
+    x = Number(scalar, f.args[0])
+    k, r = _payne_hanek(x, _table(m.builder.module))
+    out = ir.Constant(f.function_type.return_type, ir.Undefined)
+    for j, v in enumerate((k.number(), *r)):
+        out = b.insert_value(out, v.ir, j)
+    b.ret(out)
+    return f
+
+
+def _table(module: ir.Module) -> ir.GlobalVariable:
+    name = "dualad.two_over_pi"
+    if name in module.globals:
+        return module.globals[name]
+    type = ir.ArrayType(INT64, len(TWO_OVER_PI))
+    table = ir.GlobalVariable(module, type, name)
+    table.linkage, table.global_constant = "internal", True
+    table.initializer = ir.Constant(type, [ir.Constant(INT64, w) for w in TWO_OVER_PI])
+    return table
+
+
+def _payne_hanek(x: Number, table: ir.GlobalVariable) -> tuple[Bits, Pair]:
+    m = x.lanes
+    b = m.builder
+    int32 = ir.IntType(32)
+
+    def number(k: int) -> ir.Constant:
+        return ir.Constant(INT64, k)
+
+    size = abs(x).bits()
+    exponent = size >> 52
+    significand = (size & ((1 << 52) - 1)) | (1 << 52)
+    # x = significand 2^(exponent - 1075); bits of 2 / pi up to the one of weight 2^(2 - that exponent) do not matter.
+    start = exponent - (1075 + 2 - 64)
+    word, shift = (start >> 6).ir, (start & 63).ir
+    zero = ir.Constant(int32, 0)
+    parts = [b.load(b.gep(table, [zero, b.trunc(b.add(word, number(j)), int32)]), typ=INT64) for j in range(4)]
+    funnel = m.declared("llvm.fshl.i64", ir.FunctionType(INT64, [INT64] * 3))
+    high, middle, low = (b.call(funnel, [p, q, shift]) for p, q in zip(parts, parts[1:]))
+
+    def wide(v: ir.Value) -> ir.Value:
+        return b.zext(v, INT128)
+
+    shift64 = ir.Constant(INT128, 64)
+    s = wide(significand.ir)
+    # The product modulo 2^192: of it the upper 128 bits.
+    top = b.add(
+        b.shl(b.mul(s, wide(high)), shift64), b.add(b.mul(s, wide(middle)), b.lshr(b.mul(s, wide(low)), shift64))
+    )
+    fraction = b.shl(top, ir.Constant(INT128, 2))  # signed: of one turn by pi / 2, from -1/2 to 1/2
+    quarter = b.trunc(b.lshr(top, ir.Constant(INT128, 126)), INT64)
+    negative = b.icmp_signed("<", fraction, ir.Constant(INT128, 0))
+    quarter = b.add(quarter, b.zext(negative, INT64))
+    absolute = b.select(negative, b.neg(fraction), fraction)
+    zeros = b.call(
+        m.declared("llvm.ctlz.i128", ir.FunctionType(INT128, [INT128, ir.IntType(1)])),
+        [absolute, ir.Constant(ir.IntType(1), 0)],
+    )
+    leading = b.shl(absolute, zeros)
+    head = b.uitofp(b.trunc(b.lshr(leading, ir.Constant(INT128, 75)), INT64), DOUBLE)
+    tail = b.uitofp(b.and_(b.trunc(b.lshr(leading, ir.Constant(INT128, 22)), INT64), number((1 << 53) - 1)), DOUBLE)
+    scale = Bits(m, b.shl(b.sub(number(1023), b.trunc(zeros, INT64)), number(52))).number()
+    h, t = Number(m, head) * 2.0**-53 * scale, Number(m, tail) * 2.0**-106 * scale
+    p, e = exact_product(h, HALF_PI[0])
+    r, rest = fast_sum(p, e + multiply_add(h, HALF_PI[1], t * HALF_PI[0]))
+    # A sign of the fraction is one of r; a sign of x is one of both r and the quarter.
+    flip = Number(m, b.select(b.xor(negative, (x < 0.0).ir), ir.Constant(DOUBLE, -1.0), ir.Constant(DOUBLE, 1.0)))
+    quarter = b.select((x < 0.0).ir, b.neg(quarter), quarter)
+    bad = x - x  # NaN of an infinity and of NaN
+    return Bits(m, quarter), (where(bad.is_nan(), bad, r * flip), rest * flip)

@@ -1,0 +1,92 @@
+"""Hyperbolic functions and their inverses, by exponentials and logarithms that keep what rounding loses.
+
+Source: W. J. Cody, W. Waite (1980), ch. 9 and 12; W. Kahan, "Branch cuts for complex elementary functions" (1987) for the inverses.
+"""
+
+from __future__ import annotations
+
+from dualad.native.vectormath import coefficients
+from dualad.native.vectormath.exponential import exponential, half_expm1, reduced, scaled
+from dualad.native.vectormath.lanes import (
+    Bits,
+    Number,
+    least,
+    multiply_add,
+    polynomial,
+    power_of_two,
+    where,
+    with_sign,
+)
+from dualad.native.vectormath.logarithm import INFINITY, NAN, assembled, log_of_one_plus, split
+from dualad.native.vectormath.pairs import exact_product, exact_sum, fast_sum, over, plus, plus_number, root
+
+
+def tanh(x: Number) -> Number:
+    # (e^2a - 1) / (e^2a + 1); from 22 on it is 1.
+    high, low = half_expm1(2.0 * least(abs(x), 22.0))
+    below, rest = exact_sum(1.0, high)
+    q, correction = over((high, low), (below, rest + low))
+    return with_sign(q + correction, x)
+
+
+def _halves(x: Number) -> tuple[Number, Number, Number, Bits]:
+    """e^|x| as a pair and e^-|x|, both divided by 2^k."""
+    size = least(abs(x), 720.0)
+    (p, q), k = exponential((size, x.lanes.number(0.0)))
+    n = least(reduced(size)[0], 60.0)  # beyond, the smaller one no longer counts
+    return p, q, power_of_two(n * -2.0) / p, k
+
+
+def sinh(x: Number) -> Number:
+    size = abs(x)
+    z = size * size
+    near = multiply_add(size * z, polynomial(z, coefficients.SINH), size)
+    p, q, small, k = _halves(x)
+    high, low = fast_sum(p, -small)
+    return with_sign(where(size < 1.0, near, scaled(high + (low + q), k - 1)), x)
+
+
+def cosh(x: Number) -> Number:
+    p, q, small, k = _halves(x)
+    high, low = fast_sum(p, small)
+    return scaled(high + (low + q), k - 1)
+
+
+def arcsinh(x: Number) -> Number:
+    # log(1 + (a + a^2 / (1 + sqrt(1 + a^2)))); beyond 2^28, log(2 a).
+    size = abs(x)
+    a = least(size, 2.0**28)
+    square = exact_product(a, a)
+    s = root(plus_number(square, 1.0))
+    u = plus_number(over(square, plus_number(fast_sum(*s), 1.0)), a)
+    near = log_of_one_plus(u)
+    n, m, _ = split(size)
+    far = assembled(n + 1.0, m - 1.0)
+    y = where(size < 2.0**28, near, where(size < INFINITY, far, size))
+    return with_sign(where(size < 2.0**-28, size, y), x)
+
+
+def arccosh(x: Number) -> Number:
+    # log(1 + t + sqrt(t (t + 2))) with t = x - 1; beyond 2^28, log(2 x).
+    v = least(x, 2.0**28)
+    t = v - 1.0
+    square, rest = exact_product(t, t)
+    s = root(plus((square, rest), (2.0 * t, t * 0.0)))
+    near = log_of_one_plus(plus_number(fast_sum(*s), t))
+    n, m, _ = split(x)
+    far = assembled(n + 1.0, m - 1.0)
+    y = where(x < 2.0**28, near, where(x < INFINITY, far, x))
+    return where(x < 1.0, NAN, where(x.equals(1.0), 0.0, y))
+
+
+def arctanh(x: Number) -> Number:
+    # log(1 + 2 a / (1 - a)) / 2
+    size = abs(x)
+    below = exact_sum(1.0, -size)
+    y = 0.5 * log_of_one_plus(fast_sum(*over((2.0 * size, size * 0.0), below)))
+    y = where(size < 1.0, y, where(size > 1.0, NAN, INFINITY))
+    y = where(size.is_nan() | (size < 2.0**-28), size, y)
+    return with_sign(y, x)
+
+
+FUNCTIONS = {"tanh": tanh, "sinh": sinh, "cosh": cosh, "arcsinh": arcsinh, "arccosh": arccosh, "arctanh": arctanh}

@@ -1,0 +1,117 @@
+"""Logarithms: x = 2^n m with m between sqrt(1/2) and sqrt(2), and log m by the series of log((1 + s) / (1 - s)).
+
+Source: P. T. P. Tang, "Table-driven implementation of the logarithm function", ACM TOMS 16 (1990), without the table;
+W. J. Cody, W. Waite (1980), ch. 5.
+"""
+
+from __future__ import annotations
+
+import math
+
+from dualad.native.vectormath import coefficients
+from dualad.native.vectormath.exponential import LN2_HIGH, LN2_LOW
+from dualad.native.vectormath.lanes import Number, multiply_add, polynomial, where
+from dualad.native.vectormath.pairs import Pair, exact_sum, fast_sum, over, plus, plus_number, times
+
+INFINITY, NAN = math.inf, math.nan
+ROOT_HALF_BITS = 0x3FE6A09E667F3BCD
+ONE_BITS = 0x3FF0000000000000
+SMALLEST_NORMAL = 2.0**-1022
+ONE_OVER_LN2 = (1.4426950408889634, 2.0355273740931033e-17)
+ONE_OVER_LN10 = (0.4342944819032518, 1.098319650216765e-17)
+# log10(2) in two parts, of which the first has 42 bits.
+LOG10_2_HIGH, LOG10_2_LOW = 0.30102999566395283, 2.8363394551044964e-14
+TWO_THIRDS = (0.6666666666666666, 3.700743415417188e-17)
+
+
+def split(x: Number) -> tuple[Number, Number, Number]:
+    """n, m and 2^-n (0 where n > 1000) of a positive normal number."""
+    t = x.bits() + (ONE_BITS - ROOT_HALF_BITS)
+    n = ((t >> 52) | 0x4330000000000000).number() - (2.0**52 + 1023)
+    power = t & 0xFFF0000000000000
+    scale = (power.lanes.bits(0x7FE0000000000000) - power).number()
+    return n, (x.bits() - power + ONE_BITS).number(), where(n > 1000.0, 0.0, scale)
+
+
+def normal(x: Number) -> tuple[Number, Number]:
+    """x as a normal number, and the exponent to add."""
+    tiny = x < SMALLEST_NORMAL
+    return where(tiny, x * 2.0**54, x), where(tiny, -54.0, 0.0)
+
+
+def assembled(n: Number, f: Number, small: Number | None = None) -> Number:
+    """n log 2 + log(1 + f + small)."""
+    s = f / (f + 2.0)
+    z = s * s
+    half = 0.5 * f * f
+    low = n * LN2_LOW
+    if small is not None:  # over 1 + f, which is (1 + s) / (1 - s)
+        low = low + small * multiply_add(s * -2.0, multiply_add(s, s - 1.0, 1.0), 1.0)
+    rest = multiply_add(s, multiply_add(z, polynomial(z, coefficients.LOG), half), low)
+    high, low = fast_sum(n * LN2_HIGH, f)
+    return high - ((half - rest) - low)
+
+
+def at_edges(x: Number, y: Number, zero: float = 0.0) -> Number:
+    """The logarithm y of x - zero, where x is infinite, NaN, zero or below."""
+    y = where(x < INFINITY, y, x)
+    y = where(x.equals(zero), -INFINITY, y)
+    return where(x < zero, NAN, y)
+
+
+def log(x: Number) -> Number:
+    v, shift = normal(x)
+    n, m, _ = split(v)
+    return at_edges(x, assembled(n + shift, m - 1.0))
+
+
+def log_of_one_plus(u: Pair) -> Number:
+    """log(1 + u) with a small relative error, also near u = 0; 1 + u must be normal."""
+    v, low = exact_sum(1.0, u[0])
+    n, m, scale = split(v)
+    return assembled(n, m - 1.0, (low + u[1]) * scale)
+
+
+def log1p(x: Number) -> Number:
+    y = log_of_one_plus((x, x.lanes.number(0.0)))
+    return where(abs(x) < 2.0**-53, x, at_edges(x, y, -1.0))
+
+
+def of_significand(m: Pair) -> Pair:
+    """log m to some 65 bits, for m between sqrt(1/2) and sqrt(2)."""
+    f = (m[0] - 1.0, m[1])
+    below, rest = fast_sum(2.0, f[0])
+    s = fast_sum(*over(f, (below, rest + f[1])))
+    z = times(s, s)
+    b, lost = fast_sum(TWO_THIRDS[0], z[0] * polynomial(z[0], coefficients.LOG_LONG))
+    w = times(times(z, (b, lost + TWO_THIRDS[1])), s)
+    high, low = fast_sum(s[0] + s[0], w[0])
+    return fast_sum(high, low + (w[1] + (s[1] + s[1])))
+
+
+def logarithm(x: Pair, shift: Number | float = 0.0) -> Pair:
+    """log x + shift log 2 to some 65 bits, for positive normal x."""
+    n, m, scale = split(x[0])
+    n = n + shift
+    high, low = of_significand((m, x[1] * scale))
+    s, e = fast_sum(n * LN2_HIGH, high)
+    return fast_sum(s, e + multiply_add(n, LN2_LOW, low))
+
+
+def log2(x: Number) -> Number:
+    v, shift = normal(x)
+    n, m, _ = split(v)
+    high, low = plus_number(times(of_significand((m, x.lanes.number(0.0))), ONE_OVER_LN2), n + shift)
+    return at_edges(x, high + low)
+
+
+def log10(x: Number) -> Number:
+    v, shift = normal(x)
+    n, m, _ = split(v)
+    n = n + shift
+    part = times(of_significand((m, x.lanes.number(0.0))), ONE_OVER_LN10)
+    high, low = plus((n * LOG10_2_HIGH, n * LOG10_2_LOW), part)
+    return at_edges(x, high + low)
+
+
+FUNCTIONS = {"log": log, "log2": log2, "log10": log10, "log1p": log1p}
