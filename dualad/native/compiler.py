@@ -5,11 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llvmlite import ir
+from llvmlite.ir.instructions import CallInstr
 
 from dualad.native import entry
 from dualad.native.graph import Guard, Value
 from dualad.native.machine import Machine
 from dualad.native.segment import Segment
+
+
+INLINED = 40  # calls of vector math that become part of their loops; in longer programs it stays out of line
+
+
+def _inline(module: ir.Module) -> None:
+    math = [f for f in module.functions if f.name.startswith("dualad.")]
+    own = {f.name for f in math}
+    calls = 0
+    for f in module.functions:
+        if f.name not in own:
+            calls += sum(isinstance(i, CallInstr) and i.callee.name in own for b in f.blocks for i in b.instructions)
+    for f in math:
+        if calls <= INLINED and "noinline" not in f.attributes:
+            f.attributes.add("alwaysinline")
 
 
 def compiled(
@@ -20,6 +36,7 @@ def compiled(
     module = ir.Module("dualad")
     segment.build(module, "run")
     entry.emit(module, segment.inputs, segment.outputs, segment.workspace)
+    _inline(module)
     machine = Machine(module)
     segment.text = machine.text
     return segment, entry.Code(machine, segment.inputs, segment.outputs, segment.workspace, segment.keep)
