@@ -428,10 +428,10 @@ class Lowered:
 def _normal(f: Callable[..., Any], args: Any, kwargs: Any, **_: Any) -> Any:
     """The function itself, with its results as arrays."""
     out = f(*args, **kwargs)
-    leaves, structure = flatten(out)
-    if structure is LEAF and type(out) is np.ndarray:
+    if type(out) is np.ndarray:
         return out
-    return unflatten(structure, outputs(out, "jit")[0])
+    leaves, structure = outputs(out, "jit")
+    return unflatten(structure, leaves)
 
 
 def _hashable(x: Any) -> bool:

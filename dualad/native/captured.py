@@ -201,7 +201,7 @@ class _Global:
 
 def _state(g: Any) -> Any:
     if g is _Global:
-        return random.getstate(), np.random.get_state(legacy=False)
+        return random.getstate(), np.random.get_state(legacy=False)  # noqa: NPY002
     if isinstance(g, np.random.Generator):
         return g.bit_generator.state
     return g.getstate() if isinstance(g, random.Random) else g.get_state(legacy=False)

@@ -12,7 +12,6 @@ from dualad.native.graph import Guard, Value
 from dualad.native.machine import Machine
 from dualad.native.segment import Segment
 
-
 INLINED = 40  # calls of vector math that become part of their loops; in longer programs it stays out of line
 
 

@@ -12,7 +12,19 @@ from dualad.native.elementwise import BYTES, cast, emit, type_of
 from dualad.native.expressions import Affine, Expr, Expressions
 from dualad.native.graph import Value
 from dualad.native.machine import (
-    F32, F64, I1, I8, I32, I64, PTR, constant, intrinsic, lanes, splat, vector, width_of,
+    F32,
+    F64,
+    I1,
+    I8,
+    I32,
+    I64,
+    PTR,
+    constant,
+    intrinsic,
+    lanes,
+    splat,
+    vector,
+    width_of,
 )  # fmt: skip
 
 BLOCK = 64  # iterations after which partial sums are put away: a sum of n numbers then errs like a blocked sum

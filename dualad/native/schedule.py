@@ -192,9 +192,7 @@ class Schedule:
 
     def _store_operands(self, v: Value) -> None:
         kind = self.kinds[v.index]
-        if kind == "alias":
-            self._store(v.args[0])
-        elif v.name == "index" and len(v.args) > 1:
+        if kind == "alias" or (v.name == "index" and len(v.args) > 1):
             self._store(v.args[0])
         elif kind == "matmul":
             for a in v.args:

@@ -13,11 +13,12 @@ import numpy as np
 from llvmlite import ir
 
 from dualad.native import blas
-from dualad.native.elementwise import cast, type_of
+from dualad.native.elementwise import type_of
 from dualad.native.expressions import Expressions, squeezed
 from dualad.native.graph import Guard, Value
 from dualad.native.loops import Loop, Nest, Reduction, Scatter, memory
-from dualad.native.machine import F32, F64, I1, I8, I64, PTR, constant
+from dualad.native.machine import I1, I8, I64, PTR, constant
+from dualad.native.scalars import Scalars, check, load, suits
 from dualad.native.schedule import Kernel, Schedule, Single, contiguous, matrix
 
 ALIGN = 64
@@ -37,8 +38,10 @@ class Segment:
         used = [a for a in dict.fromkeys([*used, *[g.value for g in guards]]) if a.index not in inside]
         self.inputs = sorted([a for a in used if a.op != "constant"], key=lambda v: v.index)
         self.guards = guards
+        self.scalars = suits(values, kinds, self.inputs)
         needed = list(dict.fromkeys([*self.outputs, *[g.value for g in self.guards if g.value.index in inside]]))
-        self.schedule = Schedule(values, kinds, needed)
+        self.kinds = kinds
+        self.needed = needed
         self.keep: list[Any] = []  # arrays whose addresses are in the code
         self.places: dict[int, int] = {}  # of buffers in the workspace, by value
         self.workspace = 0
@@ -47,6 +50,12 @@ class Segment:
 
     def build(self, module: ir.Module, name: str) -> None:
         """Emit ``run`` into ``module``."""
+        if self.scalars:
+            code = Scalars(self.values, self.kinds, self.inputs, self.outputs, self.guards)
+            self.workspace = code.build(module, name)
+            self.notes.append(f"straight-line code of {len(code.all)} operations")
+            return
+        self.schedule = Schedule(self.values, self.kinds, self.needed)
         n = len(self.inputs) + len(self.outputs)
         f = ir.Function(module, ir.FunctionType(I64, [PTR] * (n + 1)), name)
         f.linkage = "internal"
@@ -193,6 +202,9 @@ class Segment:
             b.store(constant(m, x), b.gep(self.pointer(v), [loop.i], source_etype=m))
             loop.close()
 
+    def _check(self, g: Guard) -> None:
+        check(self.b, g, load(self.b, self.pointer(g.value), 0, type_of(g.value.dtype)))
+
     def _copy(self, v: Value) -> None:
         b = self.b
         m = memory(type_of(v.dtype))
@@ -201,25 +213,6 @@ class Segment:
             x = b.load(b.gep(self.pointer(v.args[0]), [loop.i], source_etype=m), typ=m)
             b.store(x, b.gep(self.pointer(v), [loop.i], source_etype=m))
             loop.close()
-
-    def _check(self, g: Guard) -> None:
-        """Leave where Python would have seen something else."""
-        b = self.b
-        t = type_of(g.value.dtype)
-        m = memory(t)
-        x = b.load(self.pointer(g.value), typ=m)
-        if t is I1:
-            x = b.icmp_unsigned("!=", x, constant(I8, 0))
-        if g.why == "bool()":
-            x = cast(b, x, I1)
-            holds = x if g.seen else b.not_(x)
-        else:
-            x = cast(b, x, I64) if g.why == "int()" else x
-            seen = constant(x.type, np.asarray(g.seen).reshape(())[()])
-            same = b.fcmp_ordered if x.type in (F64, F32) else b.icmp_signed
-            holds = same("==", x, seen)
-        with b.if_then(b.not_(holds), likely=False):
-            b.ret(constant(I64, g.place))
 
 
 def _scattered(x: Expressions, v: Value, values: Value, arrays: Sequence[Value]) -> Scatter:
