@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -37,11 +38,10 @@ class _MethodDef(ctypes.Structure):
 
 @functools.cache
 def _table() -> Any:
-    from numpy._core import _multiarray_umath
-
+    umath = importlib.import_module("numpy._core._multiarray_umath")
     get = ctypes.pythonapi.PyCapsule_GetPointer
     get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    return (ctypes.c_void_p * 400).from_address(get(_multiarray_umath._ARRAY_API, None))
+    return (ctypes.c_void_p * 400).from_address(get(umath._ARRAY_API, None))
 
 
 @functools.cache

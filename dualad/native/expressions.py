@@ -7,6 +7,7 @@ loads are masked by a condition. Equal expressions are one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
@@ -39,6 +40,7 @@ class Expressions:
 
     def __init__(self, domain: tuple[int, ...], stored: Callable[[Value], bool]) -> None:
         self.domain = domain
+        self.zero: Affine = (0,) * (len(domain) + 1)  # an index that does not move
         self.stored = stored
         self.all: list[Expr] = []
         self._same: dict[Any, int] = {}
@@ -206,9 +208,8 @@ def squeezed(shape: Sequence[int]) -> tuple[int, ...]:
 
 def _reshape(x: Expressions, v: Value, index: Index, conditions: Any) -> Generator[Request, int, int]:
     (a,) = v.args
-    zero = (0,) * (len(x.domain) + 1)
     moving = iter([i for i, n in zip(index, v.shape, strict=True) if n != 1])
-    return (yield (a, tuple([zero if n == 1 else next(moving) for n in a.shape]), conditions))
+    return (yield (a, tuple([x.zero if n == 1 else next(moving) for n in a.shape]), conditions))
 
 
 def _transpose(x: Expressions, v: Value, index: Index, conditions: Any) -> Generator[Request, int, int]:
@@ -226,42 +227,43 @@ def _broadcast_to(x: Expressions, v: Value, index: Index, conditions: Any) -> Ge
 
 def _index(x: Expressions, v: Value, index: Index, conditions: Any) -> Generator[Request, int, int]:
     a, *arrays = v.args
-    r = len(x.domain)
-    template = v.params["template"]
-    ranks = max((len(i.shape) for i in arrays), default=0)
-    at = place(template)
-    if at is None:
-        at = 0
-    own = list(index)
-    block = own[at : at + ranks] if arrays else []
-    rest = iter(own[:at] + own[at + ranks :] if arrays else own)
+    inner, block, axes = opened(v.params["template"], a.shape, index, [i.shape for i in arrays], x.zero)
+    if not arrays:
+        return (yield (a, inner, conditions))
+    scaled = []
+    for i, axis in zip(arrays, axes, strict=True):
+        e = yield (i, _broadcast(block, i.shape), conditions)
+        n = a.shape[axis]
+        # A constant index has been in range while recording, and the shape is the same.
+        scaled.append((x.cast(e, I64), math.prod(a.shape[axis + 1 :]), -n if i.op == "constant" else n))
+    return x.gather(a, inner, scaled, conditions)
+
+
+def opened(
+    template: tuple[Any, ...], shape: tuple[int, ...], index: Index, arrays: Sequence[tuple[int, ...]], zero: Affine
+) -> tuple[Index, Index, list[int]]:
+    """An index into the result of ``template`` as one into the array of ``shape`` (zero where index arrays decide), the
+    index into these arrays' common shape, and the axes that they index."""
+    rank = max((len(s) for s in arrays), default=0)
+    at = (place(template) or 0) if arrays else 0
+    block = index[at : at + rank]
+    rest = iter(index[:at] + index[at + rank :])
     inner: list[Affine] = []
-    scaled: list[tuple[int, int, int]] = []
-    given = iter(arrays)
-    axis = 0
+    axes = []
     for k in template:
         if k is None:
             next(rest)
             continue
-        n = a.shape[axis]
-        if k == ARRAY:
-            i = next(given)
-            stride = 1
-            for m in a.shape[axis + 1 :]:
-                stride *= m
-            e = yield (i, _broadcast(tuple(block), i.shape), conditions)
-            # A constant index has been in range while recording, and the shape is the same.
-            scaled.append((x.cast(e, I64), stride, -n if i.op == "constant" else n))
-            inner.append((0,) * (r + 1))
-        elif isinstance(k, slice):
+        n = shape[len(inner)]
+        if isinstance(k, slice):
             start, _, step = k.indices(n)
             inner.append(_shifted(next(rest), start, step))
+        elif k == ARRAY:
+            axes.append(len(inner))
+            inner.append(zero)
         else:
-            inner.append((int(k) % n, *[0] * r))
-        axis += 1
-    if arrays:
-        return x.gather(a, tuple(inner), scaled, conditions)
-    return (yield (a, tuple(inner), conditions))
+            inner.append((int(k) % n, *zero[1:]))
+    return tuple(inner), block, axes
 
 
 def place(template: tuple[Any, ...]) -> int | None:
@@ -278,9 +280,6 @@ def _region(index: Index, template: tuple[Any, ...], shape: tuple[int, ...]) -> 
     conditions: list[Condition] = []
     axis = 0
     for k in template:
-        if k is None:
-            inner.append((0,) * (len(index[0]) if index else 1))
-            continue
         a = index[axis]
         if isinstance(k, slice):
             start, stop, step = k.indices(shape[axis])

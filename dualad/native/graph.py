@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from dualad.core.primitive import Primitive
+from dualad.core.primitive import REGISTRY, Primitive
+from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
 from dualad.modes.record import GUARD, LIFT, RecordLevel
 from dualad.modes.reverse import PICK
+from dualad.ops.reduce import size_of
 
 FOLD_LIMIT = 1 << 20  # bytes: results of constant operations up to this size are computed once
 SCALARS = (bool, int, float, complex)
@@ -138,6 +140,16 @@ class Graph:
             with np.errstate(all="ignore"):
                 folded = prim.impl(*[a.data for a in args], **params)
             return self.constant(np.array(folded)[()])
+        if prim.name in _SIMPLER:
+            parts = _SIMPLER[prim.name](args, y, params)
+            if parts is not None:
+                out: Any = None
+                for name, operands, spec, own in parts:
+                    operands = tuple(
+                        [out if a is None else self.constant(a) if type(a) is int else a for a in operands]
+                    )
+                    out = self._instruction(REGISTRY[name], operands, spec, own)
+                return out
         return self._known_or_new(_key(prim, args, params), "call", y, None, prim, args, params)
 
     def _known_or_new(self, key: Any, op: str, y: Any, data: Any, prim: Any, args: Any, params: Any) -> Value:
@@ -172,6 +184,27 @@ class Graph:
             for a in dict.fromkeys(v.args):
                 out[a.index].append(v)
         return out
+
+
+def _mean(args: tuple[Value, ...], y: Any, params: dict[str, Any]) -> Any:
+    """Sum and quotient, as the primitive computes it."""
+    (x,) = args
+    n = size_of(x.shape, params["axis"])
+    if n == 0 or x.dtype.kind not in "fc" or x.dtype.itemsize == 2:
+        return None
+    return [("sum", (x,), y, params), ("divide", (None, n), y, {})]
+
+
+def _dot(args: tuple[Value, ...], y: Any, params: dict[str, Any]) -> Any:
+    """The product of two vectors is a sum."""
+    a, b = args
+    if len(a.shape) != 1 or len(b.shape) != 1 or a.dtype != b.dtype or a.dtype.kind != "f":
+        return None
+    return [("multiply", (a, b), Spec(a.shape, a.dtype), {}), ("sum", (None,), y, {"axis": (0,)})]
+
+
+_SIMPLER = {"mean": _mean, "matmul": _dot}
+"""Operations as others: name, operands (None: the one before), result and parameters of each."""
 
 
 def _of(y: Any, level: RecordLevel) -> bool:

@@ -109,7 +109,7 @@ class Nest:
 
     def _depths(self) -> list[int]:
         """For each expression the number of loops it is inside of."""
-        out = []
+        out: list[int] = []
         for e in self.x.all:
             d = max((out[k] for k in e.kids), default=0)
             if e.at is not None:

@@ -268,7 +268,8 @@ class Scalars:
 
     def _emitted(self, b: Any, e: Operation, kids: list[Any]) -> Any:
         if e.kind == "op":
-            return emit(b, *e.data, kids)
+            v, how = e.data
+            return emit(b, v, how, kids)
         if e.kind == "cast":
             return cast(b, kids[0], e.type)
         if e.kind == "combine":

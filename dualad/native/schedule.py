@@ -60,9 +60,8 @@ def _movement(v: Value) -> str | None:
     if not arrays:
         steps = [k.step in (None, 1, -1) for k in template if isinstance(k, slice)]
         return "movement" if all(steps) and not any(k is None for k in template) else None
-    n = len(arrays)
-    if name == "scatter" and all(k == ARRAY for k in template[:n]) and all(k == slice(None) for k in template[n:]):
-        return "scatter" if v.dtype.kind == "f" and all(i.op == "constant" for i in arrays) else None
+    if name == "scatter" and v.dtype.kind == "f" and not any(k is None for k in template):
+        return "scatter" if all(i.op == "constant" for i in arrays) and v.args[0].size else None
     return None
 
 

@@ -14,7 +14,7 @@ from llvmlite import ir
 
 from dualad.native import blas
 from dualad.native.elementwise import type_of
-from dualad.native.expressions import Expressions, squeezed
+from dualad.native.expressions import Expressions, opened, squeezed
 from dualad.native.graph import Guard, Value
 from dualad.native.loops import Loop, Nest, Reduction, Scatter, memory
 from dualad.native.machine import I1, I8, I64, PTR, constant
@@ -216,17 +216,15 @@ class Segment:
 
 
 def _scattered(x: Expressions, v: Value, values: Value, arrays: Sequence[Value]) -> Scatter:
-    """``values`` added to zeros at ``arrays``, which index the first axes."""
+    """``values`` added to zeros at ``arrays``."""
     index = x.identity(values.shape)
-    rank = len(values.shape) - (len(v.shape) - len(arrays))
-    block, rest = index[:rank], index[rank:]
-    zero = (0,) * (len(x.domain) + 1)
+    inner, block, axes = opened(v.params["template"], v.shape, index, [i.shape for i in arrays], x.zero)
     scaled = []
-    for axis, i in enumerate(arrays):
-        own = tuple([zero if n == 1 else a for a, n in zip(block[rank - len(i.shape) :], i.shape, strict=True)])
+    for axis, i in zip(axes, arrays, strict=True):
+        own = block[len(block) - len(i.shape) :]
+        own = tuple([x.zero if n == 1 else a for a, n in zip(own, i.shape, strict=True)])
         scaled.append((x.resolve(i, own), math.prod(v.shape[axis + 1 :]), v.shape[axis]))
-    at = x.address(v.shape, (*[zero] * len(arrays), *rest))
-    return Scatter(v, x.resolve(values, index), scaled, at)
+    return Scatter(v, x.resolve(values, index), scaled, x.address(v.shape, inner))
 
 
 def _rowmajor(domain: tuple[int, ...]) -> tuple[int, ...]:

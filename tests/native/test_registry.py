@@ -11,6 +11,7 @@ import pytest
 from dualad import jit, jvp, vjp
 from dualad.api.jit import Call
 from dualad.core.primitive import REGISTRY, Primitive
+from dualad.native.program import Program
 from tests.test_every_primitive import CASES, direction, like, moving
 
 PRIMITIVES = sorted({c.values[0].name for c in CASES})
@@ -110,8 +111,8 @@ def test_value(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in PRIMITIVES if not REGISTRY[n].constant])
-def test_derivatives(name: str) -> None:
-    """Forward and reverse of all samples in one program."""
+def test_derivatives(name: str, monkeypatch: Any) -> None:
+    """Forward and reverse of all samples in one program, as loops and as straight-line code."""
     prim = REGISTRY[name]
     cases = [s for s in samples(prim) if moving(prim, s)]
 
@@ -136,7 +137,13 @@ def test_derivatives(name: str) -> None:
         c(given)
         if not c.entries or not any(e.paths for e in c.entries.values()):
             pytest.fail("nothing was compiled")
-        ours = iter(run(c, given))
-        for theirs, s in zip(f(given), cases, strict=True):
-            expected = flat(theirs)
-            same([next(ours) for _ in expected], expected, name, *s.args)
+        expected = f(given)
+        (program,) = programs(c)
+        results = [run(c, given)]
+        if any(s.scalars for s in program.segments):
+            monkeypatch.setattr("dualad.native.segment.suits", lambda *_: False)
+            results.append(Program(program.graph)(Call(c, (given,), {}).inputs(set())))
+        for result in results:
+            ours = iter(result)
+            for theirs, s in zip(expected, cases, strict=True):
+                same([next(ours) for _ in flat(theirs)], flat(theirs), name, *s.args)
