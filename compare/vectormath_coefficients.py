@@ -98,7 +98,66 @@ def roots() -> dict[str, list[Any]]:
     return {"CBRT": interpolant(mp.cbrt, mpf(1), mpf(8), 5)}
 
 
-FAMILIES = (exponential, logarithm, trigonometry, inverse_trigonometry, hyperbolic, roots)
+def scaled_complement(a: Any) -> Any:
+    """e^(a^2) erfc a."""
+    if a < 50:
+        return mp.exp(a * a) * mp.erfc(a)
+    term, total = mpf(1), mpf(0)
+    for k in range(20):
+        total += term
+        term *= -(2 * k + 1) / (2 * a * a)
+    return total / (a * mp.sqrt(mp.pi))
+
+
+def error() -> dict[str, list[Any]]:
+    def tail(t: Any) -> Any:
+        a = 4 * (1 + t) / (1 - t)
+        return (1 + 2 * a) * scaled_complement(a)
+
+    def to_six(t: Any) -> Any:
+        return scaled_complement(mpf("2.4") * (1 + t) / (1 - t))
+
+    near = of_square(mp.erf, 0, True)
+    return {
+        "ERF": interpolant(lambda z: near(z) - 1, mpf(0), mpf(1), 13),
+        "ERFCX_TO_6": interpolant(to_six, mpf("-1.4") / mpf("3.4"), mpf("3.6") / mpf("8.4"), 15),
+        "ERFCX": interpolant(tail, mpf(-7) / 9, mpf(1), 24),
+    }
+
+
+def gamma() -> dict[str, list[Any]]:
+    def stirling(w: Any) -> Any:
+        if w < mpf(10) ** -8:
+            return sum(mp.bernoulli(2 * k) / (2 * k * (2 * k - 1)) * w ** (k - 1) for k in range(1, 8))
+        z = 1 / mp.sqrt(w)
+        return (mp.loggamma(z) - ((z - mpf(1) / 2) * mp.log(z) - z + mp.log(2 * mp.pi) / 2)) * z
+
+    def its_derivative(w: Any) -> Any:
+        if w < mpf(10) ** -8:
+            return -sum(mp.bernoulli(2 * k) / (2 * k) * w ** (k - 1) for k in range(1, 8))
+        z = 1 / mp.sqrt(w)
+        return (mp.digamma(z) - mp.log(z) + 1 / (2 * z)) * z * z
+
+    def near_two(v: Any) -> Any:
+        """(log gamma(2 + v) - (1 - euler) v) / v^2."""
+        return mp.quad(lambda t: (1 - t) * mp.polygamma(1, 2 + t * v), [0, 1])
+
+    root = mp.findroot(mp.digamma, mpf("1.4616321449683623"))
+
+    def by_root(v: Any) -> Any:
+        x = v + mpf(3) / 2
+        return mp.digamma(x) / (x - root) if abs(x - root) > mpf(10) ** -20 else mp.polygamma(1, root)
+
+    half, eighth = mpf(1) / 2, mpf(1) / 64
+    return {
+        "STIRLING": interpolant(stirling, mpf(0), eighth, 7),
+        "DIGAMMA_STIRLING": interpolant(its_derivative, mpf(0), eighth, 8),
+        "GAMMALN": interpolant(near_two, -half, half, 18),
+        "DIGAMMA": interpolant(by_root, -half, half, 23),
+    }
+
+
+FAMILIES = (exponential, logarithm, trigonometry, inverse_trigonometry, hyperbolic, roots, error, gamma)
 
 HEAD = '''"""Coefficients of polynomials, lowest first. Written by ``python -m compare.vectormath_coefficients``."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from llvmlite import binding, ir
 
-from dualad.native.vectormath import exponential, hyperbolic, logarithm, power, trigonometry
+from dualad.native.vectormath import error, exponential, gamma, hyperbolic, logarithm, power, trigonometry
 from dualad.native.vectormath.lanes import DOUBLE, Lanes, Number
 
 FUNCTIONS: dict[str, Callable[..., Number]] = {
@@ -21,6 +21,8 @@ FUNCTIONS: dict[str, Callable[..., Number]] = {
     **logarithm.FUNCTIONS,
     **power.FUNCTIONS,
     **hyperbolic.FUNCTIONS,
+    **error.FUNCTIONS,
+    **gamma.FUNCTIONS,
     **trigonometry.FUNCTIONS,
 }
 SUPPORTED = frozenset(FUNCTIONS)

@@ -9,6 +9,7 @@ from dualad.native.vectormath import coefficients
 from dualad.native.vectormath.lanes import (
     Bits,
     Number,
+    either,
     least,
     most,
     multiply_add,
@@ -108,7 +109,7 @@ def expit(x: Number) -> Number:
 
 def logistic_share(a: Number, b: Number) -> Number:
     d, rest = exact_sum(a, -b)
-    d = where(a.equals(b), 0.0, d)
+    d, rest = either(a.equals(b), (0.0, 0.0), (d, rest))
     return logistic((most(least(d, 746.0), -746.0), where(abs(d) < 746.0, rest, 0.0)))
 
 

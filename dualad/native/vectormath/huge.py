@@ -6,6 +6,8 @@ Source: M. Payne, R. Hanek, "Radian reduction for trigonometric functions", SIGN
 
 from __future__ import annotations
 
+import itertools
+
 from llvmlite import ir
 
 from dualad.native.vectormath.lanes import DOUBLE, INT64, Bits, Lanes, Mask, Number, multiply_add, where
@@ -131,7 +133,7 @@ def _payne_hanek(x: Number, table: ir.GlobalVariable) -> tuple[Bits, Pair]:
     zero = ir.Constant(int32, 0)
     parts = [b.load(b.gep(table, [zero, b.trunc(b.add(word, number(j)), int32)]), typ=INT64) for j in range(4)]
     funnel = m.declared("llvm.fshl.i64", ir.FunctionType(INT64, [INT64] * 3))
-    high, middle, low = (b.call(funnel, [p, q, shift]) for p, q in zip(parts, parts[1:]))
+    high, middle, low = (b.call(funnel, [p, q, shift]) for p, q in itertools.pairwise(parts))
 
     def wide(v: ir.Value) -> ir.Value:
         return b.zext(v, INT128)

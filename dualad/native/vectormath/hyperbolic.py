@@ -1,6 +1,7 @@
 """Hyperbolic functions and their inverses, by exponentials and logarithms that keep what rounding loses.
 
-Source: W. J. Cody, W. Waite (1980), ch. 9 and 12; W. Kahan, "Branch cuts for complex elementary functions" (1987) for the inverses.
+Source: W. J. Cody, W. Waite (1980), ch. 9 and 12; for the inverses W. Kahan, "Branch cuts for complex elementary functions",
+1987.
 """
 
 from __future__ import annotations

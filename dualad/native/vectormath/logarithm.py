@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 
 from dualad.native.vectormath import coefficients
-from dualad.native.vectormath.exponential import LN2_HIGH, LN2_LOW
-from dualad.native.vectormath.lanes import Number, multiply_add, polynomial, where
-from dualad.native.vectormath.pairs import Pair, exact_sum, fast_sum, over, plus, plus_number, times
+from dualad.native.vectormath.exponential import LN2, LN2_HIGH, LN2_LOW, LN2_REST, exponential, grown, scaled
+from dualad.native.vectormath.lanes import Number, either, most, multiply_add, polynomial, rounded, where
+from dualad.native.vectormath.pairs import Pair, exact_product, exact_sum, fast_sum, over, plus, plus_number, times
 
 INFINITY, NAN = math.inf, math.nan
 ROOT_HALF_BITS = 0x3FE6A09E667F3BCD
@@ -114,4 +114,86 @@ def log10(x: Number) -> Number:
     return at_edges(x, high + low)
 
 
-FUNCTIONS = {"log": log, "log2": log2, "log10": log10, "log1p": log1p}
+def log_expit(x: Number) -> Number:
+    # min(x, 0) - log(1 + e^-|x|)
+    (p, q), k = exponential((most(-abs(x), -746.0), x.lanes.number(0.0)))
+    scale = scaled(x.lanes.number(1.0), k)
+    y = log_of_one_plus((p * scale, q * scale))
+    return where(x < 0.0, x, -0.0) - y
+
+
+def _larger_and_difference(a: Number, b: Number, least_difference: float) -> tuple[Number, Pair]:
+    """The larger of the two, and the smaller less it, bounded from below."""
+    larger, smaller = where(a > b, a, b), where(a > b, b, a)
+    d, rest = exact_sum(smaller, -larger)
+    d = where(a.equals(b), 0.0, d)
+    beyond = d < least_difference
+    return larger, either(beyond | d.equals(0.0), (most(d, least_difference), 0.0), (d, rest))
+
+
+def _sum(a: Number, b: Number, larger: Number, part: Pair) -> Number:
+    s, lost = exact_sum(larger, part[0])
+    y = where(abs(larger) < INFINITY, s + (lost + part[1]), larger)
+    return where(a.is_nan() | b.is_nan(), NAN, y)
+
+
+def logaddexp(a: Number, b: Number) -> Number:
+    # max + log(1 + e^-|a - b|) to some 58 bits: the terms may cancel.
+    larger, difference = _larger_and_difference(a, b, -746.0)
+    (p, q), k = exponential(difference)
+    scale = scaled(a.lanes.number(1.0), k)
+    v, low = fast_sum(1.0, p * scale)
+    return _sum(a, b, larger, logarithm((v, low + q * scale)))
+
+
+def logaddexp2(a: Number, b: Number) -> Number:
+    larger, difference = _larger_and_difference(a, b, -1080.0)
+    n, k = rounded(difference[0])
+    high, low = exact_product(difference[0] - n, LN2)
+    low = low + multiply_add(difference[0] - n, LN2_REST, difference[1] * LN2)
+    p, q = fast_sum(*grown(fast_sum(high, low)))
+    scale = scaled(a.lanes.number(1.0), k)
+    v, low = fast_sum(1.0, p * scale)
+    part = times(logarithm((v, low + q * scale)), ONE_OVER_LN2)
+    return _sum(a, b, larger, either(a.equals(b), (1.0, 0.0), part))
+
+
+def logit(x: Number) -> Number:
+    """log(x / (1 - x))."""
+    v, shift = normal(x)
+    tiny = x < SMALLEST_NORMAL
+    inside = (x > 0.0) & (x < 1.0)
+    v = where(inside, v, 0.5)
+    # Where the scaled x is no longer x, 1 - x is 1.
+    high, low = over((v, v * 0.0), either(tiny, (1.0, 0.0), exact_sum(1.0, -v)))
+    high, low = fast_sum(high, low)
+    n, m, scale = split(high)
+    y = assembled(n + shift, m - 1.0, low * scale)
+    return where(inside, y, where(x.equals(0.0), -INFINITY, where(x.equals(1.0), INFINITY, NAN)))
+
+
+def xlogy(x: Number, y: Number) -> Number:
+    return where(x.equals(0.0) & ~y.is_nan(), 0.0, x * log(y))
+
+
+def xlog1py(x: Number, y: Number) -> Number:
+    return where(x.equals(0.0) & ~y.is_nan(), 0.0, x * log1p(y))
+
+
+def entr(x: Number) -> Number:
+    return where(x.equals(0.0), 0.0, where(x < 0.0, -INFINITY, -x * log(x)))
+
+
+FUNCTIONS = {
+    "log": log,
+    "log2": log2,
+    "log10": log10,
+    "log1p": log1p,
+    "log_expit": log_expit,
+    "logaddexp": logaddexp,
+    "logaddexp2": logaddexp2,
+    "logit": logit,
+    "xlogy": xlogy,
+    "xlog1py": xlog1py,
+    "entr": entr,
+}

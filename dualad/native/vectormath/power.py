@@ -93,5 +93,7 @@ FUNCTIONS = {
     "cbrt": cbrt,
     "sqrt": sqrt,
     "square": lambda x: x * x,
+    "absolute": abs,
+    "fabs": abs,
     "reciprocal": lambda x: 1.0 / x,
 }

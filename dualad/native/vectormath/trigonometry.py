@@ -1,22 +1,30 @@
 """Sine, cosine, tangent and their inverses.
 
-The argument is reduced to r + n pi / 2: by parts of pi / 2 whose products are exact (W. J. Cody, W. Waite 1980, ch. 8), and beyond
+The argument is reduced to r + n pi / 2: by parts of pi / 2 whose products are exact (W. J. Cody, W. Waite 1980, ch. 8), beyond
 ``LARGE`` by M. Payne, R. Hanek, "Radian reduction for trigonometric functions", SIGNUM Newsletter 18 (1983).
 """
 
 from __future__ import annotations
+
+import math
 
 from dualad.native.vectormath import coefficients
 from dualad.native.vectormath.huge import reduced_if_huge
 from dualad.native.vectormath.lanes import (
     Bits,
     Number,
+    either,
+    floor,
+    least,
+    most,
     multiply_add,
     polynomial,
     rounded,
     where,
+    with_sign,
 )
-from dualad.native.vectormath.pairs import Pair, exact_product, exact_sum, fast_sum, over
+from dualad.native.vectormath.logarithm import INFINITY, NAN
+from dualad.native.vectormath.pairs import Pair, exact_product, exact_sum, fast_sum, over, root, times_number
 
 LARGE = 2.0**20
 TWO_OVER_PI = 0.6366197723675814
@@ -74,7 +82,7 @@ def sine_and_cosine(x: Number) -> tuple[Number, Number]:
     k, r = reduced(x)
     s, c = (sum(v[1:], v[0]) for v in (sine_of(r), cosine_of(r)))
     odd = (k & 1).equals(1)
-    return signed(where(odd, c, s), k), signed(where(odd, s, c), k + 1)
+    return where(x.equals(0.0), x, signed(where(odd, c, s), k)), signed(where(odd, s, c), k + 1)
 
 
 def sin(x: Number) -> Number:
@@ -95,4 +103,121 @@ def tan(x: Number) -> Number:
     return where(x.equals(0.0), x, q + correction)
 
 
-FUNCTIONS = {"sin": sin, "cos": cos, "tan": tan}
+def angle(y: Number, x: Number) -> Pair:
+    """arctan(y / x) for y >= 0, x > 0 (or y > 0, x >= 0), not too large nor too small."""
+    near, middle = y <= 0.41421356237309503 * x, y <= 2.414213562373095 * x
+    # y / x, or pi/4 + arctan of (y - x) / (y + x), or pi/2 + arctan of -x / y.
+    difference, total = exact_sum(y, -x), exact_sum(y, x)
+    top = tuple(where(near, a, where(middle, b, c)) for a, b, c in zip((y, 0.0), difference, (-x, 0.0)))
+    bottom = tuple(where(near, a, where(middle, b, c)) for a, b, c in zip((x, 0.0), total, (y, 0.0)))
+    base = tuple(where(near, 0.0, where(middle, b / 2, b)) for b in HALF_PI)
+    q, correction = over((top[0], top[1]), (bottom[0], bottom[1]))
+    z = q * q
+    s, rest = fast_sum(base[0], q)
+    # The correction, as seen through arctan'; 1 - z suffices.
+    rest = rest + (base[1] + multiply_add(correction, -z, correction))
+    return fast_sum(s, multiply_add(q * z, polynomial(z, coefficients.ARCTAN), rest))
+
+
+def arctan(x: Number) -> Number:
+    size = least(abs(x), 2.0**60)
+    high, low = angle(size, x.lanes.number(1.0))
+    return with_sign(where(size < 2.0**-28, size, high + low), x)
+
+
+def arctan2(y: Number, x: Number) -> Number:
+    a, b = abs(y), abs(x)
+    # Both infinite: as if both were one.
+    both = a.equals(INFINITY) & b.equals(INFINITY)
+    a, b = where(both, 1.0, a), where(both, 1.0, b)
+    larger = where(a > b, a, b)
+    exponent = most(least((larger.bits() & 0x7FF0000000000000).number(), 2.0**1000), 2.0**-1000)
+    scale = (x.lanes.bits(0x7FE0000000000000) - exponent.bits()).number()
+    u = least(a * scale, 2.0**60)
+    v = least(b * scale, 2.0**60)
+    high, low = angle(u, v)
+    tiny = u < v * 2.0**-60  # where y / x may be subnormal
+    negative = (x.bits() >> 63).equals(1)
+    s, rest = fast_sum(PI[0], -high)
+    forward = where(tiny, (a * scale) / (b * scale), high + low)
+    result = where(negative, s + (rest + (PI[1] - low)), forward)
+    result = where(a.equals(0.0), where(negative, PI[0], 0.0), result)
+    return where(x.is_nan() | y.is_nan(), NAN, with_sign(result, y))
+
+
+def _arcsine(x: Number) -> Number:
+    """(arcsin x - x) for |x| <= 1/2."""
+    z = x * x
+    return x * z * polynomial(z, coefficients.ARCSIN)
+
+
+def _halved(size: Number) -> Pair:
+    """sqrt((1 - size) / 2), whose arcsine is half of the arccosine."""
+    z = (1.0 - size) * 0.5
+    s = root((z, z * 0.0))
+    return s[0], where(z > 0.0, s[1], 0.0)
+
+
+def arcsin(x: Number) -> Number:
+    size = abs(x)
+    s, correction = _halved(size)
+    small = size <= 0.5
+    r = where(small, size, s)
+    rest = _arcsine(r)
+    # pi/2 - 2 arcsin s
+    high, low = fast_sum(HALF_PI[0], s * -2.0)
+    large = high + (low + (HALF_PI[1] - 2.0 * (rest + correction)))
+    return with_sign(where(size <= 1.0, where(small, r + rest, large), NAN), x)
+
+
+def arccos(x: Number) -> Number:
+    size = abs(x)
+    s, correction = _halved(size)
+    small = size <= 0.5
+    r = where(small, x, s)
+    rest = _arcsine(r)
+    high, low = fast_sum(HALF_PI[0], -r)
+    middle = high + (low + (HALF_PI[1] - rest))
+    # 2 arcsin s, or pi minus it.
+    part, other = fast_sum(PI[0], s * -2.0)
+    double = 2.0 * (rest + correction)
+    far = where(x < 0.0, part + (other + (PI[1] - double)), multiply_add(s, 2.0, double))
+    return where(size <= 1.0, where(small, middle, far), NAN)
+
+
+def sinc(x: Number) -> Number:
+    """sin(pi x) / (pi x)."""
+    a = abs(x)
+    tiny = a < 2.0**-30
+    bottom = times_number((x.lanes.number(PI[0]), x.lanes.number(PI[1])), where(tiny, 1.0, least(a, 2.0**60)))
+    q, correction = over(sine_of_pi(a), bottom)
+    return where(tiny, 1.0, where(a < INFINITY, q + correction, x - x))
+
+
+def of_half_turns(x: Number) -> tuple[Bits, Pair]:
+    """k and r with pi x = k pi / 2 + r modulo whole turns, for x >= 0."""
+    # Whole turns go first, so that what is left can be rounded.
+    turns = x - 2.0 * floor(x * 0.5)
+    n, k = rounded(turns * 2.0)
+    return k, times_number((x.lanes.number(PI[0]), x.lanes.number(PI[1])), multiply_add(n, -0.5, turns))
+
+
+def sine_of_pi(a: Number) -> Pair:
+    """sin(pi a) for a >= 0."""
+    k, r = of_half_turns(a)
+    s = either((k & 1).equals(1), fast_sum(*cosine_of(r)), precise_sine_of(r))
+    return signed(s[0], k), signed(s[1], k)
+
+
+FUNCTIONS = {
+    "sin": sin,
+    "cos": cos,
+    "tan": tan,
+    "arctan": arctan,
+    "arctan2": arctan2,
+    "arcsin": arcsin,
+    "arccos": arccos,
+    "sinc": sinc,
+    "deg2rad": lambda x: x * (math.pi / 180),
+    "rad2deg": lambda x: x * (180 / math.pi),
+}

@@ -1,0 +1,93 @@
+"""The error function and its relatives: a polynomial near 0, and e^(-x^2) times a polynomial in (x - 4) / (x + 4) beyond.
+
+Source: M. M. Shepherd, J. G. Laframboise, "Chebyshev approximation of (1 + 2x) exp(x^2) erfc x in 0 <= x < inf",
+Math. Comp. 36 (1981).
+"""
+
+from __future__ import annotations
+
+from dualad.native.vectormath import coefficients
+from dualad.native.vectormath.exponential import exp, exponential, scaled
+from dualad.native.vectormath.lanes import Bits, Number, least, most, multiply_add, polynomial, where, with_sign
+from dualad.native.vectormath.pairs import Pair, exact_product, exact_sum, fast_sum, over, times, times_number
+
+ROOT_PI_INVERSE = 0.5641895835477563
+ROOT_HALF = (0.7071067811865476, -4.833646656726457e-17)
+
+
+def near_zero(x: Number) -> Pair:
+    """erf x for |x| <= 1."""
+    return fast_sum(x, x * polynomial(x * x, coefficients.ERF))
+
+
+def without_exponential(a: Number, low: Number | None = None) -> Pair:
+    """e^(a^2) erfc(a + low) for a >= 1/2."""
+    a = least(a, 2.0**60)
+    t = (a - 4.0) / (a + 4.0)
+    top = fast_sum(coefficients.ERFCX[0], t * polynomial(t, coefficients.ERFCX[1:]))
+    one, rest = exact_sum(1.0, 2.0 * a)
+    return over(top, fast_sum(one, rest if low is None else multiply_add(low, 2.0, rest)))
+
+
+def tail(a: Number, square: Pair, low: Number | None = None) -> tuple[Pair, Bits]:
+    """erfc(a + low) as a pair to be scaled by 2^k, for a >= 1/2, given the square of a + low."""
+    beyond = square[0] > 760.0
+    power, k = exponential((-least(square[0], 760.0), where(beyond, 0.0, -square[1])))
+    return times(power, without_exponential(a, low)), k
+
+
+def erf(x: Number) -> Number:
+    # Beyond 1 it is 1 - erfc, of which few digits matter.
+    a = least(most(abs(x), 1.0), 6.0)
+    t = (a - 2.4) / (a + 2.4)
+    rest = exp(-(a * a)) * polynomial(t, coefficients.ERFCX_TO_6)
+    inner = multiply_add(x, polynomial(x * x, coefficients.ERF), x)
+    return where(abs(x) < 1.0, inner, with_sign(where(x.is_nan(), x, 1.0 - rest), x))
+
+
+def complement(x: Number, a: Number, square: Pair, inner: Pair) -> Number:
+    """erfc x, given a = |x|, its square and erf x where it is small."""
+    (high, low), k = tail(most(a, 0.5), square)
+    rest = scaled(high + low, k)
+    one, lost = fast_sum(1.0, -inner[0])
+    return where(a < 0.5, one + (lost - inner[1]), where(x < 0.0, 2.0 - rest, rest))
+
+
+def erfc(x: Number) -> Number:
+    a = abs(x)
+    b = least(a, 28.0)
+    return complement(x, a, exact_product(b, b), near_zero(most(least(x, 1.0), -1.0)))
+
+
+def ndtr(x: Number) -> Number:
+    """erfc(-x / sqrt(2)) / 2."""
+    z = most(least(x, 40.0), -40.0)
+    square, rest = exact_product(z, z)
+    high, low = times_number((x.lanes.number(ROOT_HALF[0]), x.lanes.number(ROOT_HALF[1])), -z)
+    a = abs(high)
+    (p, q), k = tail(most(a, 0.5), (square * 0.5, rest * 0.5), where(high < 0.0, -low, low))
+    # The square is exact, and so the scale may take the half.
+    rest = scaled(p + q, k - 1)
+    inner = near_zero(most(least(high, 1.0), -1.0))
+    half, lost = fast_sum(0.5, -0.5 * inner[0])
+    middle = half + (lost - 0.5 * inner[1])
+    return where(a < 0.5, middle, where(x > 0.0, 1.0 - rest, rest))
+
+
+def erfcx(x: Number) -> Number:
+    """e^(x^2) erfc x."""
+    a = abs(x)
+    high, low = without_exponential(most(a, 0.5))
+    b = least(a, 28.0)
+    square, rest = exact_product(b, b)
+    (p, q), k = exponential((square, rest))
+    grown = scaled(p + q, k)
+    inner = near_zero(most(least(x, 1.0), -1.0))
+    one, lost = fast_sum(1.0, -inner[0])
+    middle, rest = times((p, q), (one, lost - inner[1]))  # where k = 0
+    middle = middle + rest
+    y = where(a < 0.5, middle, where(x < 0.0, 2.0 * grown - (high + low), high + low))
+    return where(x > 2.0**60, ROOT_PI_INVERSE / x, y)
+
+
+FUNCTIONS = {"erf": erf, "erfc": erfc, "ndtr": ndtr, "erfcx": erfcx}
