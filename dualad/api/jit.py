@@ -62,7 +62,11 @@ class Path:
     """One way of Python through the function: the program, and the structure of its result."""
 
     def __init__(self, graph: Graph, structure: Any) -> None:
-        self.program = Program(graph)
+        try:
+            self.program = Program(graph)
+        except Exception:  # a fault of the compiler is no reason to fail: NumPy runs the same recording
+            logger.warning("a program could not be compiled; it runs on NumPy", exc_info=True)
+            self.program = Program(graph, native=False)
         self.structure = structure
         self.guards = [repr(g.seen) for g in graph.guards]
         self.narrow = any(v.dtype is not None and v.dtype not in WIDE for v in graph.values)

@@ -70,6 +70,7 @@ _FLOAT: dict[str, Callable[..., Any]] = {
     "rad2deg": lambda b, x: b.fmul(x, constant(x.type, 180 / math.pi)),
 }
 _NEEDS_EXP = {"logistic_share"}
+_OF_INTEGERS = {"divide", "quotient", "sqrt"}  # of integers they are those of their values as floats
 
 
 def _zero(b: Any, x: Any) -> Any:
@@ -183,7 +184,8 @@ def plan(v: Value) -> tuple[str, tuple[Any, ...]] | None:
         if name == "strong_scale" and v.args[1].dtype is None and math.isfinite(v.args[1].data):
             return ("multiply", (out, out))
         if name in _FLOAT and (name not in _NEEDS_EXP or "exp" in vector_math()[1]):
-            return ("float", (out,) * n) if _common(v) is out else None
+            exact = _common(v) is out or (name in _OF_INTEGERS and _integers(v))
+            return ("float", (out,) * n) if exact else None
         if name in vector_math()[1] and not v.params and v.prim.elementwise:
             return ("math", (out,) * n) if _common(v) is out or _integers(v) else None
         return None
@@ -195,7 +197,8 @@ def plan(v: Value) -> tuple[str, tuple[Any, ...]] | None:
 
 
 def _integers(v: Value) -> bool:
-    return all(a.dtype is not None and a.dtype.kind in "ib" for a in v.args) and v.dtype == np.float64
+    kinds = [np.result_type(a.data if a.dtype is None else a.dtype).kind for a in v.args]
+    return all(k in "ib" for k in kinds) and v.dtype == np.float64
 
 
 def _plan_power(v: Value, out: Any) -> Any:

@@ -202,6 +202,8 @@ def _native_depth(g: Guard, kinds: dict[int, str], depth: dict[int, int]) -> int
     """In which native segment a guard is checked; None: by Python."""
     if g.value.size != 1 or not kinds:
         return None
+    if g.why == "int()" and abs(g.seen) >= 2**24:  # beyond what every float type tells apart
+        return None
     if g.value.index in kinds:
         return depth[g.value.index]
     from dualad.native.elementwise import TYPES

@@ -15,7 +15,7 @@ from llvmlite import ir
 from dualad.native.elementwise import cast, emit, plan, type_of
 from dualad.native.graph import Guard, Value
 from dualad.native.loops import Reduction, memory
-from dualad.native.machine import F32, F64, I1, I8, I64, PTR, constant
+from dualad.native.machine import F32, F64, I1, I8, I64, PTR, constant, intrinsic
 
 SMALL, TINY = 16, 4  # elements
 OPERATIONS = 60_000
@@ -290,13 +290,14 @@ def store(b: Any, x: Any, p: Any, at: int, t: Any, unit: Any = None) -> None:
 
 def check(b: Any, g: Guard, x: Any) -> None:
     """Leave the function where Python would have seen something else in ``x``."""
+    real = x.type in (F64, F32)
     if g.why == "bool()":
         x = cast(b, x, I1)
         holds = x if g.seen else b.not_(x)
     else:
-        x = cast(b, x, I64) if g.why == "int()" else x
+        if g.why == "int()":
+            x = intrinsic(b, "trunc", x) if real else cast(b, x, I64)
         seen = constant(x.type, np.asarray(g.seen).reshape(())[()])
-        same = b.fcmp_ordered if x.type in (F64, F32) else b.icmp_signed
-        holds = same("==", x, seen)
+        holds = (b.fcmp_ordered if real else b.icmp_signed)("==", x, seen)
     with b.if_then(b.not_(holds), likely=False):
         b.ret(constant(I64, g.place))

@@ -45,6 +45,8 @@ def _movement(v: Value) -> str | None:
     a = v.args[0]
     if any(x.dtype not in TYPES for x in v.args if x.dtype is not None):
         return None
+    if v.size and any(x.size == 0 for x in v.args):
+        return None
     if name == "reshape":
         return "movement" if squeezed(v.shape) == squeezed(a.shape) else "alias"
     if name in ("concatenate", "stack"):

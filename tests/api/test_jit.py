@@ -483,3 +483,24 @@ def test_custom_rules_and_checkpoints() -> None:
     g = jit(grad(f))
     for x in (X, X + 1):
         np.testing.assert_allclose(g(x), grad(f)(x))
+
+
+def test_a_fault_of_the_compiler_is_survived(monkeypatch: Any, caplog: Any) -> None:
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("no code today")
+
+    monkeypatch.setattr("dualad.native.compiler.Machine", broken)
+    f = jit(smooth)
+    with caplog.at_level(logging.WARNING, "dualad.jit"):
+        f(X)
+        np.testing.assert_allclose(f(X + 1), smooth(X + 1))
+    assert "no code today" in caplog.text
+
+
+def test_large_integers_and_odd_guards() -> None:
+    f = jit(lambda x: x * int(x))
+    for v in (1e18, 2.0**40, -3.7, 1e18, 0.2):
+        assert f(v) == v * int(v)
+    g = jit(lambda x: x * (2 if bool(np.isnan(x)) else 3))
+    assert g(1.0) == 3
+    assert np.isnan(g(np.nan))
