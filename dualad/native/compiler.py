@@ -12,6 +12,7 @@ from dualad.native.graph import Guard, Value
 from dualad.native.machine import Machine
 from dualad.native.segment import Segment
 
+LONG = 50_000.0  # nanoseconds of work from which on other threads may run Python meanwhile
 INLINED = 40  # calls of vector math that become part of their loops; in longer programs it stays out of line
 
 
@@ -34,7 +35,7 @@ def compiled(
     segment = Segment(values, kinds, outputs, guards)
     module = ir.Module("dualad")
     segment.build(module, "run")
-    entry.emit(module, segment.inputs, segment.outputs, segment.workspace)
+    entry.emit(module, segment.inputs, segment.outputs, segment.workspace, segment.work > LONG)
     _inline(module)
     machine = Machine(module)
     segment.text = machine.text

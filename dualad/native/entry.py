@@ -142,14 +142,17 @@ class Slow:
         return results[0] if len(results) == 1 else tuple(results)
 
 
-def emit(module: ir.Module, inputs: Sequence[Value], outputs: Sequence[Value], workspace: int) -> None:
-    """Emit ``call`` (for Python) and ``plain`` (for ctypes) around the module's function ``run``."""
+def emit(module: ir.Module, inputs: Sequence[Value], outputs: Sequence[Value], workspace: int, alone: bool) -> None:
+    """Emit ``call`` (for Python) and ``plain`` (for ctypes) around the module's function ``run``.
+
+    ``alone``: it takes long, and lets other threads have the interpreter meanwhile.
+    """
     run = module.globals["run"]
     plain = ir.Function(module, run.function_type, "plain")
     b = ir.IRBuilder(plain.append_basic_block())
     b.ret(b.call(run, plain.args))
     if layout_holds():
-        _Entry(module, run, inputs, outputs, workspace).emit()
+        _Entry(module, run, inputs, outputs, workspace).emit(alone)
 
 
 class _Entry:
@@ -164,7 +167,7 @@ class _Entry:
         self.foreign = f.append_basic_block("foreign")
         self.failed = f.append_basic_block("failed")
 
-    def emit(self) -> None:
+    def emit(self, alone: bool) -> None:
         b = self.b
         self._expect(b.icmp_signed("==", self.count, constant(I64, len(self.inputs))))
         pointers = [self._argument(k, v) for k, v in enumerate(self.inputs)]
@@ -178,7 +181,10 @@ class _Entry:
                 made.append(None)
                 slots.append(b.alloca(I64))
         space, heap = self._space()
+        state = self._python("PyEval_SaveThread", PTR) if alone else None
         code = b.call(self.run, [*pointers, *slots, space])
+        if state is not None:
+            self._python("PyEval_RestoreThread", ir.VoidType(), state)
         if heap is not None:
             self._python("PyMem_RawFree", ir.VoidType(), heap)
         done = b.append_basic_block("done")

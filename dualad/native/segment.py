@@ -46,6 +46,7 @@ class Segment:
         self.places: dict[int, int] = {}  # of buffers in the workspace, by value
         self.workspace = 0
         self.notes: list[str] = []
+        self.work = 0.0  # roughly, in nanoseconds
         self.text = ""  # its LLVM code
 
     def build(self, module: ir.Module, name: str) -> None:
@@ -84,6 +85,7 @@ class Segment:
             elif item.kind == "matmul":
                 blas.multiply(b, item.value, self.schedule.in_buffer, self.pointer)
                 self.notes.append(f"BLAS: {item.value!r}")
+                self.work += item.value.args[0].size * item.value.args[1].shape[-1] * 0.05
             else:
                 self._copy(item.value)
                 self.notes.append(f"copy: {item.value!r}")
@@ -192,6 +194,7 @@ class Segment:
                 self._fill(r.v, r.start(r.type).constant)
         Nest(self.b, x, stores, reductions, scatters, self.pointer, self.flag).run()
         names = ", ".join(v.name for v in (item.roots if isinstance(item, Kernel) else [item.value]))
+        self.work += math.prod(x.domain) * sum(e.kind != "const" for e in x.all) * 0.2
         self.notes.append(f"loop {list(x.domain)}: {names} ({len(x.all)} expressions)")
 
     def _fill(self, v: Value, x: Any) -> None:
