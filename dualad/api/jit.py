@@ -296,7 +296,7 @@ class Jit(Transform):
         recorded = self._trace(entry, call)
         if recorded is None:
             return _normal(self.f, args, kwargs)
-        values, graph, structure = recorded
+        values, level, ys, structure = recorded
         if captured.drew() or captured.changed() is not None:
             self.attempts += 1
             name = "random numbers" if captured.drew() else f"`{captured.changed()}`, which it captures"
@@ -306,7 +306,12 @@ class Jit(Transform):
                 self._warn(f"{what} when it is called; it is run as it is, not compiled.")
                 self.eager = what
             return unflatten(structure, values)
-        path = Path(graph, structure)
+        try:
+            path = Path(Graph(level, ys), structure)
+        except Exception:
+            logger.warning("%r: a recording could not be compiled; such calls are run as they are", self, exc_info=True)
+            entry.eager = "a fault of the compiler"
+            return unflatten(structure, values)
         if path.narrow and entry.moving:
             entry.fixed |= entry.moving
             entry.moving = set()
@@ -329,7 +334,7 @@ class Jit(Transform):
             entry.paths = {}
 
     def _trace(self, entry: Entry, call: Call) -> Any:
-        """Values, graph and structure of one evaluation; None where it cannot be recorded."""
+        """Values, recording, results and their structure, of one evaluation; None where it cannot be recorded."""
         moving = entry.moving
         try:
             with RecordLevel() as level:
@@ -338,8 +343,6 @@ class Jit(Transform):
                 values = [y.value if type(y) is Tensor and y.level is level else y for y in ys]
                 if any(type(v) is Tensor for v in values):
                     raise DtypeError("jit: the function returned a tensor of a transform outside")
-                graph = Graph(level, ys)
-                return [np.array(v)[()] for v in values], graph, structure
         except Exception as e:
             integers = {k for k in moving if type(call.numbers[k]) is int}
             if integers:  # as constants they may do
@@ -349,6 +352,7 @@ class Jit(Transform):
             # Either Python fails here too, or f does what cannot be recorded (float(x), math.sin(x)): run it and see.
             logger.info("%r: cannot be recorded, and is run as it is: %s: %s", self, type(e).__name__, e)
             return None
+        return [np.array(v)[()] for v in values], level, ys, structure
 
     def _give_up(self, why: str, args: Any, kwargs: Any) -> Any:
         self.eager = why

@@ -5,26 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llvmlite import ir
-from llvmlite.ir.instructions import CallInstr
 
-from dualad.native import entry
+from dualad.native import entry, library
 from dualad.native.graph import Guard, Value
 from dualad.native.machine import Machine
 from dualad.native.segment import Segment
 
 LONG = 50_000.0  # nanoseconds of work from which on other threads may run Python meanwhile
-INLINED = 40  # calls of vector math that become part of their loops; in longer programs it stays out of line
+INLINED = (
+    20_000.0  # nanoseconds of work from which on vector math becomes part of its loops: faster, but slow to compile
+)
 
 
 def _inline(module: ir.Module) -> None:
-    math = [f for f in module.functions if f.name.startswith("dualad.")]
-    own = {f.name for f in math}
-    calls = 0
-    for f in module.functions:
-        if f.name not in own:
-            calls += sum(isinstance(i, CallInstr) and i.callee.name in own for b in f.blocks for i in b.instructions)
-    for f in math:
-        if calls <= INLINED and "noinline" not in f.attributes:
+    """Make vector math part of its callers; what branches stays out of line, so that equal calls become one."""
+    for f in library.functions(module):
+        if len(f.blocks) == 1 and "noinline" not in f.attributes:
             f.attributes.add("alwaysinline")
 
 
@@ -35,8 +31,11 @@ def compiled(
     segment = Segment(values, kinds, outputs, guards)
     module = ir.Module("dualad")
     segment.build(module, "run")
-    entry.emit(module, segment.inputs, segment.outputs, segment.workspace, segment.work > LONG)
-    _inline(module)
+    entry.emit(module, segment.inputs, segment.outputs, segment.workspace, segment.work + segment.products > LONG)
+    if segment.work > INLINED:
+        _inline(module)
+    else:
+        library.link(module)
     machine = Machine(module)
     segment.text = machine.text
     return segment, entry.Code(machine, segment.inputs, segment.outputs, segment.workspace, segment.keep)

@@ -278,19 +278,16 @@ def _region(index: Index, template: tuple[Any, ...], shape: tuple[int, ...]) -> 
     """Where in the values that ``template`` places into ``shape`` an index lies, and under which conditions it does."""
     inner: list[Affine] = []
     conditions: list[Condition] = []
-    axis = 0
-    for k in template:
-        a = index[axis]
+    for k, a, size in zip(template, index, shape, strict=True):
         if isinstance(k, slice):
-            start, stop, step = k.indices(shape[axis])
+            start, stop, step = k.indices(size)
             j = _shifted(a, -start * step, step)  # step is 1 or -1
             n = len(range(start, stop, step))
-            if n != shape[axis]:
+            if n != size:
                 conditions.append((j, n))
             inner.append(j)
         else:
-            conditions.append((_shifted(a, -(int(k) % shape[axis]), 1), 1))
-        axis += 1
+            conditions.append((_shifted(a, -(int(k) % size), 1), 1))
     return tuple(inner), tuple(conditions)
 
 

@@ -15,7 +15,7 @@ from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
 from dualad.modes.record import GUARD, LIFT, RecordLevel
 from dualad.modes.reverse import PICK
-from dualad.ops.reduce import size_of
+from dualad.native.rewriting import RULES
 
 FOLD_LIMIT = 1 << 20  # bytes: results of constant operations up to this size are computed once
 SCALARS = (bool, int, float, complex)
@@ -134,23 +134,21 @@ class Graph:
             return self._known_or_new(("pick", args[0].index, params["k"]), "pick", y, params["k"], None, args, {})
         if prim.multiple:
             return self._known_or_new(_key(prim, args, params), "call", None, None, prim, args, params)
-        if _same(prim, args, y.shape, np.dtype(y.dtype)):
+        if _same(prim, args, params, y.shape, np.dtype(y.dtype)):
             return args[0]
         if prim.kind != "custom" and all(a.op == "constant" for a in args) and _nbytes(y) <= FOLD_LIMIT:
             with np.errstate(all="ignore"):
                 folded = prim.impl(*[a.data for a in args], **params)
             return self.constant(np.array(folded)[()])
-        if prim.name in _SIMPLER:
-            parts = _SIMPLER[prim.name](args, y, params)
-            if parts is not None:
-                out: Any = None
-                for name, operands, spec, own in parts:
-                    operands = tuple(
-                        [out if a is None else self.constant(a) if type(a) is int else a for a in operands]
-                    )
-                    out = self._instruction(REGISTRY[name], operands, spec, own)
-                return out
+        rule = None if prim.kind == "custom" else RULES.get(prim.name)
+        if rule is not None and (other := rule(self._do, args, y, params)) is not None:
+            return other
         return self._known_or_new(_key(prim, args, params), "call", y, None, prim, args, params)
+
+    def _do(self, name: str, operands: Sequence[Any], shape: tuple[int, ...], dtype: Any, /, **params: Any) -> Value:
+        """A call of a primitive by name: what rules of rewriting are made of."""
+        args = tuple([a if isinstance(a, Value) else self.constant(a) for a in operands])
+        return self._instruction(REGISTRY[name], args, Spec(shape, dtype), params)
 
     def _known_or_new(self, key: Any, op: str, y: Any, data: Any, prim: Any, args: Any, params: Any) -> Value:
         if key is not None and (v := self._known.get(key)) is not None:
@@ -186,27 +184,6 @@ class Graph:
         return out
 
 
-def _mean(args: tuple[Value, ...], y: Any, params: dict[str, Any]) -> Any:
-    """Sum and quotient, as the primitive computes it."""
-    (x,) = args
-    n = size_of(x.shape, params["axis"])
-    if n == 0 or x.dtype.kind not in "fc" or x.dtype.itemsize == 2:
-        return None
-    return [("sum", (x,), y, params), ("divide", (None, n), y, {})]
-
-
-def _dot(args: tuple[Value, ...], y: Any, params: dict[str, Any]) -> Any:
-    """The product of two vectors is a sum."""
-    a, b = args
-    if len(a.shape) != 1 or len(b.shape) != 1 or a.dtype != b.dtype or a.dtype.kind != "f":
-        return None
-    return [("multiply", (a, b), Spec(a.shape, a.dtype), {}), ("sum", (None,), y, {"axis": (0,)})]
-
-
-_SIMPLER = {"mean": _mean, "matmul": _dot}
-"""Operations as others: name, operands (None: the one before), result and parameters of each."""
-
-
 def _of(y: Any, level: RecordLevel) -> bool:
     return type(y) is Tensor and y.level is level
 
@@ -239,11 +216,13 @@ def _frozen(v: Any) -> Any:
     return (type(v), v)  # 1, 1.0 and True are equal, and not the same
 
 
-def _same(prim: Any, args: tuple[Value, ...], shape: tuple[int, ...], dtype: Any) -> bool:
+def _same(prim: Any, args: tuple[Value, ...], params: dict[str, Any], shape: tuple[int, ...], dtype: Any) -> bool:
     """Whether the instruction returns its argument."""
     x = args[0]
     if len(args) != 1 or x.shape != shape or x.dtype != dtype:
         return False
+    if prim.name == "transpose":
+        return params["axes"] == tuple(range(len(shape)))
     return prim.name in ("stop_gradient", "positive", "astype", "cast_constant", "reshape", "broadcast_to")
 
 

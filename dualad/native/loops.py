@@ -388,7 +388,7 @@ class Nest:
     def _gather(self, e: Expr, i: Any, w: int, mask: Any, get: Callable[[int], Any]) -> Any:
         b = self.b
         assert e.at is not None
-        scaled, conditions = e.data
+        scaled, _ = e.data
         kids = [get(k) for k in e.kids]
         for c in kids[len(scaled) :]:
             mask = c if mask is None else b.and_(mask, c)
@@ -398,12 +398,8 @@ class Nest:
         else:
             at = splat(b, at, w)
         for k, (stride, bound) in zip(kids, scaled, strict=False):
-            n = constant(k.type, abs(bound))
-            k = b.select(b.icmp_signed("<", k, constant(k.type, 0)), b.add(k, n), k)
-            if bound > 0:
-                fits = b.icmp_unsigned("<", k, n)
-                bad = b.not_(fits) if mask is None else b.and_(b.not_(fits), mask)
-                self._note(bad, w)
+            k, fits = self._within(k, bound, mask, w)
+            if fits is not None:
                 mask = fits if mask is None else b.and_(mask, fits)
             at = b.add(at, b.mul(k, constant(k.type, stride)))
         p = self.pointer(e.value)
@@ -413,6 +409,17 @@ class Nest:
             return self._load(p, at, e.type)
         return self._scattered(p, at, e.type, mask)
 
+    def _within(self, k: Any, bound: int, mask: Any, w: int) -> tuple[Any, Any]:
+        """An index counted from the front, and whether it is in range (None: it is, by a negative ``bound``)."""
+        b = self.b
+        n = constant(k.type, abs(bound))
+        k = b.select(b.icmp_signed("<", k, constant(k.type, 0)), b.add(k, n), k)
+        if bound < 0:
+            return k, None
+        fits = b.icmp_unsigned("<", k, n)
+        self._note(b.not_(fits) if mask is None else b.and_(b.not_(fits), mask), w)
+        return k, fits
+
     def _add(self, c: Scatter, i: Any, w: int, mask: Any, get: Callable[[int], Any]) -> None:
         """One by one, since places may be equal; lanes outside the loop add nothing to the first place."""
         b = self.b
@@ -420,8 +427,9 @@ class Nest:
         if i is not None and c.at[-1]:
             at = b.add(at, self._lanes(b.mul(i, constant(I64, c.at[-1])), c.at[-1], w))
         for k, stride, bound in c.scaled:
-            j = get(k)
-            j = b.select(b.icmp_signed("<", j, constant(j.type, 0)), b.add(j, constant(j.type, bound)), j)
+            j, fits = self._within(get(k), bound, mask, w)
+            if fits is not None:
+                mask = fits if mask is None else b.and_(mask, fits)
             at = b.add(at, b.mul(j, constant(j.type, stride)))
         x = get(c.k)
         if mask is not None:

@@ -43,34 +43,54 @@ def lanes(bytes_each: int, n: int) -> int:
     return w
 
 
+def target_machine() -> Any:
+    return _target().create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=features() + (",-prefer-256-bit" if vector_bytes() == 64 else ""),
+        opt=1,
+        reloc="pic",
+        codemodel="default",
+        jit=True,
+    )
+
+
+def described() -> str:
+    """All of this machine and compiler that compiled code depends on."""
+    return f"{llvm.get_host_cpu_name()} {features()} {vector_bytes()} {llvm.llvm_version_info} {PASSES}"
+
+
+PASSES = ("always_inliner", "sroa", "instruction_combine", "new_gvn", "instruction_combine")
+
+
+def optimized(text: str, target: Any) -> Any:
+    """Parsed, and through the passes. The code is in vectors already, so that few are needed."""
+    parsed = llvm.parse_assembly(text)
+    parsed.triple = target.triple
+    parsed.data_layout = str(target.target_data)
+    builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(1))
+    passes = llvm.create_new_module_pass_manager()
+    for name in PASSES:
+        getattr(passes, f"add_{name}_pass")()
+    passes.run(parsed, builder)
+    return parsed
+
+
+def object_code(text: str) -> bytes:
+    """A module as an object file."""
+    with _lock:
+        target = target_machine()
+        return bytes(target.emit_object(optimized(text, target)))
+
+
 class Machine:
     """A compiled module; its code lives as long as this object."""
 
     def __init__(self, module: ir.Module) -> None:
-        text = str(module)
+        self.text = str(module)
         with _lock:
-            target = _target().create_target_machine(
-                cpu=llvm.get_host_cpu_name(),
-                features=features() + (",-prefer-256-bit" if vector_bytes() == 64 else ""),
-                opt=1,
-                reloc="pic",
-                codemodel="default",
-                jit=True,
-            )
-            parsed = llvm.parse_assembly(text)
-            parsed.triple = target.triple
-            parsed.data_layout = str(target.target_data)
-            builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(1))
-            passes = llvm.create_new_module_pass_manager()
-            passes.add_always_inliner_pass()
-            passes.add_sroa_pass()
-            passes.add_instruction_combine_pass()
-            passes.add_new_gvn_pass()
-            passes.add_instruction_combine_pass()
-            passes.run(parsed, builder)
-            self.engine = llvm.create_mcjit_compiler(parsed, target)
+            target = target_machine()
+            self.engine = llvm.create_mcjit_compiler(optimized(self.text, target), target)
             self.engine.finalize_object()
-        self.text = text
 
     def address(self, name: str) -> int:
         return int(self.engine.get_function_address(name))

@@ -84,7 +84,9 @@ class Program:
         here = {v.index for v in inside}
         users = self.graph.users()
         wanted = {*self.outputs, *[g.value.index for g in self.graph.guards if g not in guards]}
-        needed = [v for v in inside if v.index in wanted or any(u.index not in here for u in users[v.index])]
+        # Results first, in their order: then the native function can be the program.
+        needed = [v for v in dict.fromkeys(self.graph.outputs) if v.index in here]
+        needed += [v for v in inside if v.index in wanted or any(u.index not in here for u in users[v.index])]
         segment, code = compiled(inside, kinds, needed, guards)
         self.segments.append(segment)
         outs = tuple([v.index for v in segment.outputs])

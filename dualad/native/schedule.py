@@ -14,7 +14,6 @@ import numpy as np
 from dualad.native.elementwise import COSTLY, TYPES, cost, plan
 from dualad.native.expressions import squeezed
 from dualad.native.graph import Value
-from dualad.ops.index import ARRAY
 
 MOVEMENTS = {"reshape", "transpose", "broadcast_to", "index", "scatter", "index_set", "concatenate", "stack"}
 REDUCTIONS = {"sum", "max", "min", "prod", "count", "any", "all"}
@@ -63,7 +62,7 @@ def _movement(v: Value) -> str | None:
         steps = [k.step in (None, 1, -1) for k in template if isinstance(k, slice)]
         return "movement" if all(steps) and not any(k is None for k in template) else None
     if name == "scatter" and v.dtype.kind == "f" and not any(k is None for k in template):
-        return "scatter" if all(i.op == "constant" for i in arrays) and v.args[0].size else None
+        return "scatter" if v.args[0].size else None
     return None
 
 

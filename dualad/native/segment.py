@@ -46,7 +46,7 @@ class Segment:
         self.places: dict[int, int] = {}  # of buffers in the workspace, by value
         self.workspace = 0
         self.notes: list[str] = []
-        self.work = 0.0  # roughly, in nanoseconds
+        self.work = self.products = 0.0  # roughly, in nanoseconds: of loops and of matrix products
         self.text = ""  # its LLVM code
 
     def build(self, module: ir.Module, name: str) -> None:
@@ -85,7 +85,7 @@ class Segment:
             elif item.kind == "matmul":
                 blas.multiply(b, item.value, self.schedule.in_buffer, self.pointer)
                 self.notes.append(f"BLAS: {item.value!r}")
-                self.work += item.value.args[0].size * item.value.args[1].shape[-1] * 0.05
+                self.products += item.value.args[0].size * math.prod(item.value.args[1].shape[1:]) * 0.05
             else:
                 self._copy(item.value)
                 self.notes.append(f"copy: {item.value!r}")
@@ -226,7 +226,8 @@ def _scattered(x: Expressions, v: Value, values: Value, arrays: Sequence[Value])
     for axis, i in zip(axes, arrays, strict=True):
         own = block[len(block) - len(i.shape) :]
         own = tuple([x.zero if n == 1 else a for a, n in zip(own, i.shape, strict=True)])
-        scaled.append((x.resolve(i, own), math.prod(v.shape[axis + 1 :]), v.shape[axis]))
+        n = v.shape[axis]
+        scaled.append((x.resolve(i, own), math.prod(v.shape[axis + 1 :]), -n if i.op == "constant" else n))
     return Scatter(v, x.resolve(values, index), scaled, x.address(v.shape, inner))
 
 

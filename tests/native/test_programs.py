@@ -151,6 +151,17 @@ def test_indices_as_arguments() -> None:
             f(x, bad)
 
 
+def test_scattering_by_arguments() -> None:
+    f = jit(grad(lambda x, i, w: (x[i] ** 2 * w).sum()))
+    x, w = normal(6, 2), normal(40, 2)
+    for _ in range(3):
+        i = RNG.integers(-6, 6, 40)
+        np.testing.assert_allclose(f(x, i, w), grad(lambda x: (x[i] ** 2 * w).sum())(x), rtol=1e-12, atol=1e-14)
+    assert programs(f)[0].direct is not None
+    with pytest.raises(IndexError):
+        f(x, np.full(40, 6), w)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_matrix_products(dtype: Any) -> None:
     def f(a: Any, b: Any, v: Any, w: Any) -> Any:
@@ -165,6 +176,29 @@ def test_matrix_products(dtype: Any) -> None:
     x, y = normal(7, 4, dtype=dtype), normal(7, 3, dtype=dtype)
     g(x, y)
     assert programs(g)[0].direct is not None
+
+
+def test_contractions_and_small_matrices() -> None:
+    x, v = normal(6, 5), normal(6)
+    both(
+        lambda x, v: (dnp.einsum("bi,bj,b->ij", x, x * 2, v), dnp.einsum("ij->ji", x), dnp.einsum("ij,ij", x, x)), x, v
+    )
+    both(lambda a, b: (dnp.einsum("ij,jk->ki", a, b), dnp.einsum("ij,kj->ik", a, b.T)), normal(40, 30), normal(30, 20))
+    both(lambda a, b: (a @ b, b[0].T @ a[1].T), normal(7, 3, 4), normal(2, 1, 4, 2)[:, 0][[0] * 7], only_native=False)
+    both(lambda a, b: a @ b, normal(7, 3, 4), normal(2, 1, 4, 2))
+
+
+def test_norms_neither_overflow_nor_vanish() -> None:
+    f = lambda x: (dnp.linalg.norm(x, axis=1), dnp.linalg.norm(x))
+    rows = np.array([[3e200, 4e200], [3e-200, 4e-200], [0.0, 0.0], [3.0, -4.0]])
+    g = jit(f)
+    g(rows)
+    np.testing.assert_allclose(run(g, rows)[0], [5e200, 5e-200, 0, 5])
+    assert programs(g)[0].direct is not None
+    odd = np.array([[np.inf, 1.0], [np.nan, 1.0], [-np.inf, np.nan], [1.0, 1.0]])
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(g(odd)[0], f(odd)[0])
+    both(f, np.array([[0, 0], [3, 4]], np.float32).repeat(2, 0), rtol=1e-6)
 
 
 def test_a_network() -> None:
