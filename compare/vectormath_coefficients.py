@@ -157,7 +157,36 @@ def gamma() -> dict[str, list[Any]]:
     }
 
 
-FAMILIES = (exponential, logarithm, trigonometry, inverse_trigonometry, hyperbolic, roots, error, gamma)
+def inverse_error() -> dict[str, list[Any]]:
+    # To some 35 bits: a step of Newton's method follows.
+    def ratio(w: Any) -> Any:
+        """erfinv(x) / x as a function of w = -log(1 - x^2)."""
+        if w < mpf(10) ** -20:
+            return mp.sqrt(mp.pi) / 2
+        x = mp.sqrt(-mp.expm1(-w))
+        if w < 1:
+            return mp.erfinv(x) / x
+        log_rest = mp.log(mp.exp(-w) / (1 + x))  # of 1 - x
+        y = mp.sqrt(w)
+        for _ in range(60):
+            c = mp.erfc(y)
+            step = (mp.log(c) - log_rest) * c * mp.exp(y * y) * mp.sqrt(mp.pi) / 2
+            y += step
+            if abs(step) < mpf(10) ** -50:
+                break
+        return y / x
+
+    def by_root(middle: Any) -> Callable[[Any], Any]:
+        return lambda v: ratio((v + middle) ** 2)
+
+    return {
+        "ERFINV": interpolant(lambda v: ratio(v + mpf(25) / 8), -mpf(25) / 8, mpf(25) / 8, 15),
+        "ERFINV_TO_4": interpolant(by_root(mpf(13) / 4), -mpf(3) / 4, mpf(3) / 4, 10),
+        "ERFINV_TO_6": interpolant(by_root(mpf(5)), -mpf(33) / 32, mpf(33) / 32, 10),
+    }
+
+
+FAMILIES = (exponential, logarithm, trigonometry, inverse_trigonometry, hyperbolic, roots, error, inverse_error, gamma)
 
 HEAD = '''"""Coefficients of polynomials, lowest first. Written by ``python -m compare.vectormath_coefficients``."""
 

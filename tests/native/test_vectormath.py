@@ -13,8 +13,9 @@ pytest.importorskip("llvmlite")
 import dualad.ops.special  # noqa: F401  (declares the special functions)
 from compare.kernels import PORTABLE, Kernel
 from compare.vectormath_cases import CASES
+from compare.vectormath_coefficients import tables
 from dualad.core.primitive import REGISTRY
-from dualad.native.vectormath import SUPPORTED
+from dualad.native.vectormath import SUPPORTED, coefficients
 
 NAMES = sorted(CASES)
 POINTS = 2000
@@ -93,9 +94,9 @@ def test_single_precision(name: str) -> None:
 
 def inside(name: str, x: Any, argument: int) -> Any:
     """Where rounding to float32 has not moved an argument onto a pole or out of the domain."""
-    if name in ("arctanh", "logit"):
+    if name in ("arctanh", "logit", "erfinv"):
         return np.abs(x) < 1
-    if name in ("arccosh",):
+    if name == "arccosh":
         return x >= 1
     if name == "log1p" or (name == "xlog1py" and argument == 1):
         return x > -1
@@ -104,11 +105,13 @@ def inside(name: str, x: Any, argument: int) -> Any:
     return np.ones(len(x), bool)
 
 
-# Where NumPy's or SciPy's own answer is the wrong one (0 for what is representable, sin(pi) for 0).
+# Where NumPy's or SciPy's own answer is the wrong one (0 for what is representable, sin(pi) for 0, the sign of 0).
 INEXACT = {
     "sinc": lambda x: (x == np.floor(x)) & (x != 0),
     "gammaln": lambda x: (x != 0) & (np.abs(x) < 2.0**-1022),
     "ndtr": lambda x: x == -38,
+    "log_ndtr": lambda x: x == 38,
+    "erfinv": lambda x: x == 0,
 }
 
 
@@ -142,6 +145,12 @@ def test_special_values(name: str) -> None:
 def test_error_at_many_points(name: str) -> None:
     xs = points(name, MANY)
     check(name, xs, kernel(name, 8)(*xs))
+
+
+@pytest.mark.nightly
+def test_coefficients_are_what_the_fit_gives() -> None:
+    for name, values in tables().items():
+        np.testing.assert_allclose(getattr(coefficients, name), values, rtol=1e-12, err_msg=name)
 
 
 def test_functions_are_made_once() -> None:

@@ -8,15 +8,15 @@ same bits at every width. float64 is computed in float64 (with double-double ste
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import binding, ir
 
 from dualad.native.vectormath import error, exponential, gamma, hyperbolic, logarithm, power, trigonometry
-from dualad.native.vectormath.lanes import DOUBLE, Lanes, Number
+from dualad.native.vectormath.lanes import DOUBLE, Function, Lanes, Number
 
-FUNCTIONS: dict[str, Callable[..., Number]] = {
+FUNCTIONS: dict[str, Function] = {
     **exponential.FUNCTIONS,
     **logarithm.FUNCTIONS,
     **power.FUNCTIONS,

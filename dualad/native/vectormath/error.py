@@ -8,10 +8,24 @@ from __future__ import annotations
 
 from dualad.native.vectormath import coefficients
 from dualad.native.vectormath.exponential import exp, exponential, scaled
-from dualad.native.vectormath.lanes import Bits, Number, least, most, multiply_add, polynomial, where, with_sign
-from dualad.native.vectormath.pairs import Pair, exact_product, exact_sum, fast_sum, over, times, times_number
+from dualad.native.vectormath.lanes import (
+    Bits,
+    Function,
+    Number,
+    either,
+    least,
+    most,
+    multiply_add,
+    polynomial,
+    sqrt,
+    where,
+    with_sign,
+)
+from dualad.native.vectormath.logarithm import INFINITY, NAN, assembled, log, split
+from dualad.native.vectormath.pairs import Pair, constant, exact_product, exact_sum, fast_sum, over, times, times_number
 
 ROOT_PI_INVERSE = 0.5641895835477563
+HALF_ROOT_PI = 0.886226925452758
 ROOT_HALF = (0.7071067811865476, -4.833646656726457e-17)
 
 
@@ -45,25 +59,21 @@ def erf(x: Number) -> Number:
     return where(abs(x) < 1.0, inner, with_sign(where(x.is_nan(), x, 1.0 - rest), x))
 
 
-def complement(x: Number, a: Number, square: Pair, inner: Pair) -> Number:
-    """erfc x, given a = |x|, its square and erf x where it is small."""
-    (high, low), k = tail(most(a, 0.5), square)
-    rest = scaled(high + low, k)
-    one, lost = fast_sum(1.0, -inner[0])
-    return where(a < 0.5, one + (lost - inner[1]), where(x < 0.0, 2.0 - rest, rest))
-
-
 def erfc(x: Number) -> Number:
     a = abs(x)
     b = least(a, 28.0)
-    return complement(x, a, exact_product(b, b), near_zero(most(least(x, 1.0), -1.0)))
+    (high, low), k = tail(most(a, 0.5), exact_product(b, b))
+    rest = scaled(high + low, k)
+    inner = near_zero(most(least(x, 1.0), -1.0))
+    one, lost = fast_sum(1.0, -inner[0])
+    return where(a < 0.5, one + (lost - inner[1]), where(x < 0.0, 2.0 - rest, rest))
 
 
 def ndtr(x: Number) -> Number:
     """erfc(-x / sqrt(2)) / 2."""
     z = most(least(x, 40.0), -40.0)
     square, rest = exact_product(z, z)
-    high, low = times_number((x.lanes.number(ROOT_HALF[0]), x.lanes.number(ROOT_HALF[1])), -z)
+    high, low = times_number(constant(x, ROOT_HALF), -z)
     a = abs(high)
     (p, q), k = tail(most(a, 0.5), (square * 0.5, rest * 0.5), where(high < 0.0, -low, low))
     # The square is exact, and so the scale may take the half.
@@ -72,6 +82,31 @@ def ndtr(x: Number) -> Number:
     half, lost = fast_sum(0.5, -0.5 * inner[0])
     middle = half + (lost - 0.5 * inner[1])
     return where(a < 0.5, middle, where(x > 0.0, 1.0 - rest, rest))
+
+
+def log_ndtr(x: Number) -> Number:
+    """log(erfc(-x / sqrt(2)) / 2)."""
+    z = most(least(x, 40.0), -(2.0**60))
+    square, rest = exact_product(z, z)
+    u, low = times_number(constant(x, ROOT_HALF), -z)
+    a = abs(u)
+    left, middle = u > 0.5, a <= 0.5
+    # 1 - erfc, 1 - erf, or erfcx and its exponential apart.
+    (p, q), k = tail(most(a, 0.5), (square * 0.5, rest * 0.5), where(u < 0.0, -low, low))
+    scale = scaled(x.lanes.number(-0.5), k)
+    right = fast_sum(1.0, p * scale)
+    inner = near_zero(most(least(u, 1.0), -1.0))
+    half = fast_sum(0.5, -0.5 * inner[0])
+    outer = without_exponential(most(a, 0.5), low)
+    high, low = either(middle, half, right)
+    low = low + where(middle, -0.5 * inner[1], q * scale)
+    high, low = either(left, (outer[0] * 0.5, outer[1] * 0.5), (high, low))
+    n, m, inverse = split(high)
+    y = assembled(n, m - 1.0, low * inverse)
+    s, lost = exact_sum(-0.5 * square, y)
+    y = where(left, s + (lost - 0.5 * rest), y)
+    y = where(x > 39.0, -0.0, y)
+    return where(x < -(2.0**60), x * x * -0.5, y)
 
 
 def erfcx(x: Number) -> Number:
@@ -90,4 +125,33 @@ def erfcx(x: Number) -> Number:
     return where(x > 2.0**60, ROOT_PI_INVERSE / x, y)
 
 
-FUNCTIONS = {"erf": erf, "erfc": erfc, "ndtr": ndtr, "erfcx": erfcx}
+def erfinv(x: Number) -> Number:
+    # x times a function of w = -log(1 - x^2), in three ranges (M. Giles, "Approximating the erfinv function", 2011).
+    a = abs(x)
+    w = -log((1.0 - a) * (1.0 + a))
+    s = sqrt(w)
+    ratio = where(w < 6.25, polynomial(w - 3.125, coefficients.ERFINV), polynomial(s - 3.25, coefficients.ERFINV_TO_4))
+    y = a * where(s < 4.0, ratio, polynomial(s - 5.0, coefficients.ERFINV_TO_6))
+    # Newton's method on erf, or on erfc where 1 - x says more.
+    (p, q), k = exponential(exact_product(y, y))
+    scale = scaled(x.lanes.number(1.0), k)
+    grown = p * scale, q * scale
+    outer = without_exponential(most(y, 0.5))
+    left = times_number(grown, 1.0 - a)
+    far = (outer[0] - left[0]) + (outer[1] - left[1])
+    inner = near_zero(least(y, 1.0))
+    near = grown[0] * ((a - inner[0]) - inner[1])
+    y = multiply_add(where(a < 0.53, near, far), HALF_ROOT_PI, y)  # erf(1/2) = 0.52
+    y = where(a < 2.0**-30, a * HALF_ROOT_PI, y)
+    y = where(a < 1.0, y, where(a.equals(1.0), INFINITY, NAN))
+    return with_sign(y, x)
+
+
+FUNCTIONS: dict[str, Function] = {
+    "erf": erf,
+    "erfc": erfc,
+    "ndtr": ndtr,
+    "erfcx": erfcx,
+    "log_ndtr": log_ndtr,
+    "erfinv": erfinv,
+}

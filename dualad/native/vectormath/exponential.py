@@ -8,6 +8,7 @@ from __future__ import annotations
 from dualad.native.vectormath import coefficients
 from dualad.native.vectormath.lanes import (
     Bits,
+    Function,
     Number,
     either,
     least,
@@ -113,4 +114,10 @@ def logistic_share(a: Number, b: Number) -> Number:
     return logistic((most(least(d, 746.0), -746.0), where(abs(d) < 746.0, rest, 0.0)))
 
 
-FUNCTIONS = {"exp": exp, "exp2": exp2, "expm1": expm1, "expit": expit, "logistic_share": logistic_share}
+FUNCTIONS: dict[str, Function] = {
+    "exp": exp,
+    "exp2": exp2,
+    "expm1": expm1,
+    "expit": expit,
+    "logistic_share": logistic_share,
+}

@@ -9,18 +9,20 @@ from __future__ import annotations
 from dualad.native.vectormath import coefficients
 from dualad.native.vectormath.exponential import exponential, scaled
 from dualad.native.vectormath.lanes import (
+    Function,
     Number,
     either,
     floor,
     least,
     multiply_add,
     polynomial,
+    rarely,
     where,
 )
 from dualad.native.vectormath.logarithm import INFINITY, NAN, logarithm, normal
 from dualad.native.vectormath.pairs import (
-    Constants,
     Pair,
+    constant,
     exact_product,
     exact_sum,
     fast_sum,
@@ -52,7 +54,7 @@ def moved(a: Number) -> Pair:
 
 
 def log_gamma_beyond_8(z: Pair) -> Pair:
-    p, rest = times(plus_number(z, -0.5), logarithm(z))
+    p, rest = times(plus_number(z, -0.5), logarithm(*z))
     inverse = 1.0 / z[0]
     series = inverse * polynomial(inverse * inverse, coefficients.STIRLING)
     s, lost = exact_sum(-z[0], p)
@@ -70,10 +72,6 @@ def near_two(d: Number) -> Pair:
     return fast_sum(s, lost + (rest + more + cubic))
 
 
-def constant(x: Number, c: Constants) -> Pair:
-    return x.lanes.number(c[0]), x.lanes.number(c[1])
-
-
 def chosen(a: Number) -> Number:
     """A stand-in where an argument is out of reach, so that nothing overflows on the way."""
     return where((a < 2.0**200) & (a > TINY), a, 1.0)
@@ -82,100 +80,98 @@ def chosen(a: Number) -> Number:
 def gamma(x: Number) -> Number:
     a = abs(x)
     v = where(a > TINY, least(a, 200.0), 1.0)
-    negative = x < 0.0
-    (p, q), k = exponential(log_gamma_beyond_8(moved(v)))
+    p, k = exponential(log_gamma_beyond_8(moved(v)))
     _, first, second = factors(v)
     product = either(v < 8.0, times(first, second), (1.0, 0.0))
-    # pi / (a sin(pi a) gamma(a)) on the left.
-    sine = sine_of_pi(a)
-    bottom = times(times_number(sine, v), (p, q))
-    q1, q0 = over(either(negative, times(product, PI), (p, q)), either(negative, (-bottom[0], -bottom[1]), product))
-    k = where(negative, (k.lanes.bits(0) - k).number(), k.number()).bits()
+    q1, q0 = over(p, product)
     y = scaled(q1 + q0, k)
-    y = where(negative & sine[0].equals(0.0), NAN, y)
-    y = where(a < TINY, 1.0 / x, y)
     y = where(x < INFINITY, y, x)
-    return where(x.equals(-INFINITY), NAN, y)
+
+    def special() -> list[Number]:
+        # -pi / (a sin(pi a) gamma(a)) on the left.
+        sine = sine_of_pi(a)
+        left, rest = over(times(product, PI), times(times_number(sine, -v), p))
+        z = scaled(left + rest, k.lanes.bits(0) - k)
+        z = where(sine[0].equals(0.0) | a.equals(INFINITY), NAN, z)
+        return [where(a < TINY, 1.0 / x, where(x < 0.0, z, y))]
+
+    return rarely(x < TINY, [y], special)[0]
 
 
 def gammaln(x: Number) -> Number:
     a = abs(x)
     v = chosen(a)
-    tiny = a <= TINY
-    negative = (x < 0.0) & ~tiny
     large = log_gamma_beyond_8(moved(v))
     _, first, second = factors(v)
     # Up to 5/2: by log gamma(2 + d), moved there.
     low, middle, near = v < 0.5, v < 1.5, v < 2.5
     d = where(low, v, where(middle, v - 1.0, v - 2.0))
-    small, rest = near_two(d)
-    base = either(near, (small, rest), large)
-    divisor = either(v < 8.0, times(first, second), (1.0, 0.0))
-    divisor = either(near, (1.0, 0.0), divisor)
-    divisor = either(middle, (v, v * 0.0), divisor)
+    base = either(near, near_two(d), large)
+    divisor = either((v < 8.0) & ~near, times(first, second), (1.0, 0.0))
+    divisor = either(middle, (v, 0.0), divisor)
     divisor = either(low, plus_number(exact_product(v, v), v), divisor)
-    divisor = either(tiny, (normal(a)[0], a * 0.0), divisor)
-    base = either(tiny, (0.0, 0.0), base)
-    # On the left: log pi - log(a |sin(pi a)|) - log gamma(a).
-    sine = sine_of_pi(v)
-    flipped = over(divisor, times_number(sine, v))
-    argument = either(negative, (abs(flipped[0]), where(flipped[0] < 0.0, -flipped[1], flipped[1])), divisor)
-    pole = sine[0].equals(0.0) & negative
-    argument = either(pole, (1.0, 0.0), fast_sum(*argument))
-    log = logarithm(argument, where(tiny, normal(a)[1], 0.0))
-    difference = plus(base, (-log[0], -log[1]))
-    left = plus(constant(x, LOG_PI), (-difference[0], -difference[1]))
-    result = either(negative, left, difference)
+    log = logarithm(*fast_sum(*divisor))
+    result = plus(base, (-log[0], -log[1]))
     y = result[0] + result[1]
 
-    # Far to the right: x (log x - 1).
-    far = a >= 2.0**200
-    u = where(far & (a < INFINITY), a, 1.0)
-    lh, ll = logarithm((u, u * 0.0))
-    y = where(far, where(a < 2.5563481638716906e305, u * ((lh - 1.0) + ll), INFINITY), y)
-    y = where(pole | ((x < 0.0) & (a >= 2.0**52)) | a.equals(0.0) | a.equals(INFINITY), INFINITY, y)
-    y = where(x.equals(-INFINITY), -INFINITY, y)
-    return where(x.is_nan(), x, y)
+    def special() -> list[Number]:
+        # On the left: log pi - log(a |sin(pi a)|) - log gamma(a).
+        sine = sine_of_pi(v)
+        bottom = times_number(sine, v)
+        pole = sine[0].equals(0.0)
+        turned = where(bottom[0] < 0.0, -bottom[1], bottom[1])
+        other = logarithm(*either(pole, (1.0, 0.0), fast_sum(abs(bottom[0]), turned)))
+        left = plus(constant(x, LOG_PI), plus((-result[0], -result[1]), (-other[0], -other[1])))
+        z = where(x < 0.0, where(pole | (a >= 2.0**52), INFINITY, left[0] + left[1]), y)
+        # Near 0: -log a. Far to the right: x (log x - 1).
+        far = a >= 2.0**200
+        size, shift = normal(where((a > 0.0) & (a < INFINITY), a, 1.0))
+        high, rest = logarithm(size, shift=shift)
+        z = where(a <= TINY, -high, z)
+        z = where(far & (x > 0.0), where(a < 2.5563481638716906e305, size * ((high - 1.0) + rest), INFINITY), z)
+        z = where(a.equals(0.0), INFINITY, z)
+        return [where(a < INFINITY, z, x)]
+
+    return rarely(~((x > TINY) & (x < 2.0**200)), [y], special)[0]
 
 
 def digamma(x: Number) -> Number:
     a = abs(x)
     v = chosen(a)
-    negative = x < 0.0
     # Near the root.
     d = fast_sum(v - ROOT_OF_DIGAMMA[0], v.lanes.number(-ROOT_OF_DIGAMMA[1]))
     t = v - 1.5
     near = times(d, fast_sum(coefficients.DIGAMMA[0], t * polynomial(t, coefficients.DIGAMMA[1:])))
     # log z - 1 / (2 z) - ..., less the sum of 1 / (a + k).
     z = moved(v)
-    log = logarithm(z)
+    log = logarithm(*z)
     inverse = over(constant(x, (1.0, 0.0)), z)
     square = inverse[0] * inverse[0]
     series = square * polynomial(square, coefficients.DIGAMMA_STIRLING)
     large = plus(log, (inverse[0] * -0.5, multiply_add(inverse[1], -0.5, series)))
     w, first, second = factors(v)
-    top = plus(
-        times(plus_number((w[0] * 2.0, w[1] * 2.0), 6.0), second),
-        times(plus_number((w[0] * 2.0, w[1] * 2.0), 22.0), first),
-    )
+    twice = (w[0] * 2.0, w[1] * 2.0)
+    top = plus(times(plus_number(twice, 6.0), second), times(plus_number(twice, 22.0), first))
     total = over(times(top, exact_sum(7.0, 2.0 * v)), times(first, second))
-    total = either(v < 8.0, fast_sum(*total), (0.0, 0.0))
+    total = either(v < 8.0, total, (0.0, 0.0))
     result = plus(large, (-total[0], -total[1]))
     result = either((v >= 1.0) & (v <= 2.0), near, result)
-    # On the left: plus 1 / a + pi cot(pi a).
-    k, r = of_half_turns(v)
-    s, c = precise_sine_of(r), fast_sum(*cosine_of(r))
-    odd = (k & 1).equals(1)
-    cotangent = over(either(odd, (-s[0], -s[1]), c), either(odd, c, s))
-    cotangent = times(fast_sum(*cotangent), PI)
-    reciprocal = over(constant(x, (1.0, 0.0)), (v, v * 0.0))
-    left = plus(result, plus(fast_sum(*reciprocal), cotangent))
-    result = either(negative, left, result)
     y = result[0] + result[1]
-    y = where(a >= 2.0**200, logarithm((where(a < INFINITY, a, 1.0), a * 0.0))[0], y)
-    y = where(a <= TINY, -1.0 / x, y)
-    y = where(negative & floor(a).equals(a) & (a > 0.0), NAN, y)
-    return where(x < INFINITY, where(x.equals(-INFINITY), NAN, y), x)
+
+    def special() -> list[Number]:
+        # On the left: plus 1 / a + pi cot(pi a).
+        k, r = of_half_turns(v)
+        s, c = precise_sine_of(r), fast_sum(*cosine_of(r))
+        odd = (k & 1).equals(1)
+        cotangent = times(over(either(odd, (-s[0], -s[1]), c), either(odd, c, s)), PI)
+        left = plus(result, plus(over(constant(x, (1.0, 0.0)), (v, v * 0.0)), cotangent))
+        z = where(x < 0.0, left[0] + left[1], y)
+        z = where(a >= 2.0**200, logarithm(where(a < INFINITY, a, 1.0))[0], z)
+        z = where((x < 0.0) & floor(a).equals(a), NAN, z)
+        z = where(a <= TINY, -1.0 / x, z)
+        return [where(x < INFINITY, where(x.equals(-INFINITY), NAN, z), x)]
+
+    return rarely(~((x > TINY) & (x < 2.0**200)), [y], special)[0]
 
 
-FUNCTIONS = {"gamma": gamma, "gammaln": gammaln, "digamma": digamma}
+FUNCTIONS: dict[str, Function] = {"gamma": gamma, "gammaln": gammaln, "digamma": digamma}

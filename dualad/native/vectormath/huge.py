@@ -10,7 +10,7 @@ import itertools
 
 from llvmlite import ir
 
-from dualad.native.vectormath.lanes import DOUBLE, INT64, Bits, Lanes, Mask, Number, multiply_add, where
+from dualad.native.vectormath.lanes import DOUBLE, INT64, Bits, Lanes, Mask, Number, multiply_add, rarely, where
 from dualad.native.vectormath.pairs import Pair, exact_product, fast_sum
 
 INT128 = ir.IntType(128)
@@ -45,13 +45,10 @@ def reduced_if_huge(x: Number, limit: float, k: Bits, r: Pair) -> tuple[Bits, Pa
     """(k, r) where |x| <= limit, and else by the way that holds for every x."""
     m = x.lanes
     huge = ~(abs(x) <= limit)
-    flag = huge.ir if m.width == 1 else _any(m, huge.ir)
-    # Before the branch, which ends the block.
-    old = [k.number(), *r]
-    values = list(old)
-    before = m.builder.block
-    type = m.of(DOUBLE)
-    with m.builder.if_then(flag, likely=False):
+    usual = [k.number(), *r]
+
+    def lane_by_lane() -> list[Number]:
+        values = list(usual)
         argument = where(huge, x, limit)
         reduce = _reduce(m)
         for lane in range(m.width):
@@ -60,13 +57,10 @@ def reduced_if_huge(x: Number, limit: float, k: Bits, r: Pair) -> tuple[Bits, Pa
             for j in range(3):
                 new = m.builder.select(here, m.builder.extract_value(result, j), _lane(values[j], lane))
                 values[j] = _with_lane(values[j], lane, new)
-        slow = m.builder.block
-    phis = [m.builder.phi(type) for _ in values]
-    for phi, usual, changed in zip(phis, old, values):
-        phi.add_incoming(usual.ir, before)
-        phi.add_incoming(changed.ir, slow)
-    out = [Number(m, phi) for phi in phis]
-    return out[0].bits(), (out[1], out[2])
+        return values
+
+    quarter, high, low = rarely(huge, usual, lane_by_lane)
+    return quarter.bits(), (high, low)
 
 
 def _lane(v: Number | Mask, lane: int) -> ir.Value:
@@ -77,11 +71,6 @@ def _lane(v: Number | Mask, lane: int) -> ir.Value:
 def _with_lane(v: Number, lane: int, new: ir.Value) -> Number:
     m = v.lanes
     return Number(m, new if m.width == 1 else m.builder.insert_element(v.ir, new, ir.Constant(ir.IntType(32), lane)))
-
-
-def _any(m: Lanes, mask: ir.Value) -> ir.Value:
-    packed = ir.IntType(m.width)
-    return m.builder.icmp_unsigned("!=", m.builder.bitcast(mask, packed), ir.Constant(packed, 0))
 
 
 def _reduce(m: Lanes) -> ir.Function:

@@ -10,15 +10,17 @@ from dualad.native.vectormath import coefficients
 from dualad.native.vectormath.exponential import exponential, half_expm1, reduced, scaled
 from dualad.native.vectormath.lanes import (
     Bits,
+    Function,
     Number,
     least,
+    most,
     multiply_add,
     polynomial,
     power_of_two,
     where,
     with_sign,
 )
-from dualad.native.vectormath.logarithm import INFINITY, NAN, assembled, log_of_one_plus, split
+from dualad.native.vectormath.logarithm import INFINITY, NAN, log_of_one_plus, log_of_one_plus_or_double
 from dualad.native.vectormath.pairs import exact_product, exact_sum, fast_sum, over, plus, plus_number, root
 
 
@@ -56,14 +58,12 @@ def cosh(x: Number) -> Number:
 def arcsinh(x: Number) -> Number:
     # log(1 + (a + a^2 / (1 + sqrt(1 + a^2)))); beyond 2^28, log(2 a).
     size = abs(x)
-    a = least(size, 2.0**28)
+    a = most(least(size, 2.0**28), 2.0**-30)  # squares that underflow are slow
     square = exact_product(a, a)
     s = root(plus_number(square, 1.0))
     u = plus_number(over(square, plus_number(fast_sum(*s), 1.0)), a)
-    near = log_of_one_plus(u)
-    n, m, _ = split(size)
-    far = assembled(n + 1.0, m - 1.0)
-    y = where(size < 2.0**28, near, where(size < INFINITY, far, size))
+    y = log_of_one_plus_or_double(u, size > 2.0**28, size)
+    y = where(size < INFINITY, y, size)
     return with_sign(where(size < 2.0**-28, size, y), x)
 
 
@@ -73,10 +73,8 @@ def arccosh(x: Number) -> Number:
     t = v - 1.0
     square, rest = exact_product(t, t)
     s = root(plus((square, rest), (2.0 * t, t * 0.0)))
-    near = log_of_one_plus(plus_number(fast_sum(*s), t))
-    n, m, _ = split(x)
-    far = assembled(n + 1.0, m - 1.0)
-    y = where(x < 2.0**28, near, where(x < INFINITY, far, x))
+    y = log_of_one_plus_or_double(plus_number(fast_sum(*s), t), x > 2.0**28, x)
+    y = where(x < INFINITY, y, x)
     return where(x < 1.0, NAN, where(x.equals(1.0), 0.0, y))
 
 
@@ -90,4 +88,11 @@ def arctanh(x: Number) -> Number:
     return with_sign(y, x)
 
 
-FUNCTIONS = {"tanh": tanh, "sinh": sinh, "cosh": cosh, "arcsinh": arcsinh, "arccosh": arccosh, "arctanh": arctanh}
+FUNCTIONS: dict[str, Function] = {
+    "tanh": tanh,
+    "sinh": sinh,
+    "cosh": cosh,
+    "arcsinh": arcsinh,
+    "arccosh": arccosh,
+    "arctanh": arctanh,
+}

@@ -143,6 +143,9 @@ class Number:
         return Bits(self.lanes, self.lanes.builder.bitcast(self.ir, self.lanes.of(INT64)))
 
 
+Function = Callable[..., Number]
+
+
 class Bits:
     """64 bits in each lane. Right shifts bring zeros in: AVX2 has no other."""
 
@@ -217,9 +220,30 @@ def where(mask: Mask, a: float | Number, b: float | Number) -> Number:
     return Number(m, m.builder.select(mask.ir, m.number(a).ir, m.number(b).ir))
 
 
-def either(mask: Mask, a: Sequence[float | Number], b: Sequence[float | Number]) -> tuple[Number, ...]:
-    """``where`` on several numbers at once."""
-    return tuple(where(mask, p, q) for p, q in zip(a, b, strict=True))
+Two = tuple[Number | float, Number | float]
+
+
+def either(mask: Mask, a: Two, b: Two) -> tuple[Number, Number]:
+    """``where`` on both parts of a pair."""
+    return where(mask, a[0], b[0]), where(mask, a[1], b[1])
+
+
+def rarely(mask: Mask, usual: Sequence[Number], body: Callable[[], Sequence[Number]]) -> list[Number]:
+    """``usual``, unless some lane is in ``mask``: then what ``body`` gives, which must leave the other lanes alone."""
+    m = mask.lanes
+    flag = mask.ir
+    if m.width > 1:
+        packed = ir.IntType(m.width)
+        flag = m.builder.icmp_unsigned("!=", m.builder.bitcast(flag, packed), ir.Constant(packed, 0))
+    before = m.builder.block
+    with m.builder.if_then(flag, likely=False):
+        other = body()
+        after = m.builder.block
+    phis = [m.builder.phi(y.ir.type) for y in usual]
+    for phi, y, z in zip(phis, usual, other, strict=True):
+        phi.add_incoming(y.ir, before)
+        phi.add_incoming(z.ir, after)
+    return [Number(m, phi) for phi in phis]
 
 
 def multiply_add(a: Number, b: float | Number, c: float | Number) -> Number:

@@ -10,8 +10,29 @@ import math
 
 from dualad.native.vectormath import coefficients
 from dualad.native.vectormath.exponential import LN2, LN2_HIGH, LN2_LOW, LN2_REST, exponential, grown, scaled
-from dualad.native.vectormath.lanes import Number, either, most, multiply_add, polynomial, rounded, where
-from dualad.native.vectormath.pairs import Pair, exact_product, exact_sum, fast_sum, over, plus, plus_number, times
+from dualad.native.vectormath.lanes import (
+    Function,
+    Mask,
+    Number,
+    either,
+    least,
+    most,
+    multiply_add,
+    polynomial,
+    rounded,
+    where,
+)
+from dualad.native.vectormath.pairs import (
+    Pair,
+    exact_product,
+    exact_sum,
+    fast_sum,
+    over,
+    plus,
+    plus_number,
+    remainder,
+    times,
+)
 
 INFINITY, NAN = math.inf, math.nan
 ROOT_HALF_BITS = 0x3FE6A09E667F3BCD
@@ -37,6 +58,12 @@ def normal(x: Number) -> tuple[Number, Number]:
     """x as a normal number, and the exponent to add."""
     tiny = x < SMALLEST_NORMAL
     return where(tiny, x * 2.0**54, x), where(tiny, -54.0, 0.0)
+
+
+def power_near(x: Number) -> tuple[Number, Number]:
+    """A power of two near x, from 2^-1000 to 2^1000, and its inverse."""
+    power = most(least((x.bits() & 0x7FF0000000000000).number(), 2.0**1000), 2.0**-1000)
+    return power, (x.lanes.bits(0x7FE0000000000000) - power.bits()).number()
 
 
 def assembled(n: Number, f: Number, small: Number | None = None) -> Number:
@@ -72,28 +99,41 @@ def log_of_one_plus(u: Pair) -> Number:
     return assembled(n, m - 1.0, (low + u[1]) * scale)
 
 
+def log_of_one_plus_or_double(u: Pair, far: Mask, x: Number) -> Number:
+    """log(1 + u), and log(2 x) where x is ``far``."""
+    v, low = exact_sum(1.0, u[0])
+    v, low = either(far, (x, 0.0), (v, low + u[1]))
+    n, m, scale = split(v)
+    return assembled(n + where(far, 1.0, 0.0), m - 1.0, low * scale)
+
+
 def log1p(x: Number) -> Number:
     y = log_of_one_plus((x, x.lanes.number(0.0)))
     return where(abs(x) < 2.0**-53, x, at_edges(x, y, -1.0))
 
 
-def of_significand(m: Pair) -> Pair:
-    """log m to some 65 bits, for m between sqrt(1/2) and sqrt(2)."""
-    f = (m[0] - 1.0, m[1])
-    below, rest = fast_sum(2.0, f[0])
-    s = fast_sum(*over(f, (below, rest + f[1])))
-    z = times(s, s)
+def of_significand(m: Number, rest: Number | None = None) -> Pair:
+    """log(m + rest) to some 65 bits, for m between sqrt(1/2) and sqrt(2)."""
+    f = m - 1.0
+    below, lost = fast_sum(2.0, f)
+    inverse = 1.0 / below
+    s = f * inverse
+    low = multiply_add(-s, lost, remainder(f, s, below))
+    if rest is not None:
+        low = low + multiply_add(-s, rest, rest)
+    low = low * inverse
+    z = times((s, low), (s, low))
     b, lost = fast_sum(TWO_THIRDS[0], z[0] * polynomial(z[0], coefficients.LOG_LONG))
-    w = times(times(z, (b, lost + TWO_THIRDS[1])), s)
-    high, low = fast_sum(s[0] + s[0], w[0])
-    return fast_sum(high, low + (w[1] + (s[1] + s[1])))
+    w = times(times(z, (b, lost + TWO_THIRDS[1])), (s, low))
+    high, lost = fast_sum(s + s, w[0])
+    return fast_sum(high, lost + multiply_add(low, 2.0, w[1]))
 
 
-def logarithm(x: Pair, shift: Number | float = 0.0) -> Pair:
-    """log x + shift log 2 to some 65 bits, for positive normal x."""
-    n, m, scale = split(x[0])
-    n = n + shift
-    high, low = of_significand((m, x[1] * scale))
+def logarithm(x: Number, rest: Number | None = None, shift: Number | None = None) -> Pair:
+    """log(x + rest) + shift log 2 to some 65 bits, for positive normal x."""
+    n, m, scale = split(x)
+    n = n if shift is None else n + shift
+    high, low = of_significand(m, None if rest is None else rest * scale)
     s, e = fast_sum(n * LN2_HIGH, high)
     return fast_sum(s, e + multiply_add(n, LN2_LOW, low))
 
@@ -101,7 +141,7 @@ def logarithm(x: Pair, shift: Number | float = 0.0) -> Pair:
 def log2(x: Number) -> Number:
     v, shift = normal(x)
     n, m, _ = split(v)
-    high, low = plus_number(times(of_significand((m, x.lanes.number(0.0))), ONE_OVER_LN2), n + shift)
+    high, low = plus_number(times(of_significand(m), ONE_OVER_LN2), n + shift)
     return at_edges(x, high + low)
 
 
@@ -109,7 +149,7 @@ def log10(x: Number) -> Number:
     v, shift = normal(x)
     n, m, _ = split(v)
     n = n + shift
-    part = times(of_significand((m, x.lanes.number(0.0))), ONE_OVER_LN10)
+    part = times(of_significand(m), ONE_OVER_LN10)
     high, low = plus((n * LOG10_2_HIGH, n * LOG10_2_LOW), part)
     return at_edges(x, high + low)
 
@@ -143,7 +183,7 @@ def logaddexp(a: Number, b: Number) -> Number:
     (p, q), k = exponential(difference)
     scale = scaled(a.lanes.number(1.0), k)
     v, low = fast_sum(1.0, p * scale)
-    return _sum(a, b, larger, logarithm((v, low + q * scale)))
+    return _sum(a, b, larger, logarithm(v, low + q * scale))
 
 
 def logaddexp2(a: Number, b: Number) -> Number:
@@ -154,7 +194,7 @@ def logaddexp2(a: Number, b: Number) -> Number:
     p, q = fast_sum(*grown(fast_sum(high, low)))
     scale = scaled(a.lanes.number(1.0), k)
     v, low = fast_sum(1.0, p * scale)
-    part = times(logarithm((v, low + q * scale)), ONE_OVER_LN2)
+    part = times(logarithm(v, low + q * scale), ONE_OVER_LN2)
     return _sum(a, b, larger, either(a.equals(b), (1.0, 0.0), part))
 
 
@@ -184,7 +224,7 @@ def entr(x: Number) -> Number:
     return where(x.equals(0.0), 0.0, where(x < 0.0, -INFINITY, -x * log(x)))
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Function] = {
     "log": log,
     "log2": log2,
     "log10": log10,

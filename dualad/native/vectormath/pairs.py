@@ -13,6 +13,10 @@ Pair = tuple[Number, Number]
 Constants = tuple[float, float]
 
 
+def constant(like: Number, c: Constants) -> Pair:
+    return like.lanes.number(c[0]), like.lanes.number(c[1])
+
+
 def fast_sum(a: Number | float, b: Number) -> Pair:
     """a + b exactly, where |a| >= |b| or a = 0."""
     a = b.lanes.number(a)
@@ -67,20 +71,21 @@ def plus_number(a: Pair, b: Number | float) -> Pair:
 
 
 def times(a: Pair, b: Pair | Constants) -> Pair:
+    """a b; the second part may reach a few ulps of the first."""
     p, e = exact_product(a[0], b[0])
-    return fast_sum(p, e + multiply_add(a[0], b[1], a[1] * b[0]))
+    return p, multiply_add(a[0], b[1], multiply_add(a[1], b[0], e))
 
 
 def times_number(a: Pair, b: Number | float) -> Pair:
     p, e = exact_product(a[0], b)
-    return fast_sum(p, multiply_add(a[1], b, e))
+    return p, multiply_add(a[1], b, e)
 
 
 def over(a: Pair, b: Pair) -> Pair:
-    """a / b with one division; 1 / b must be a normal number."""
+    """a / b with one division, the second part as in ``times``; 1 / b must be a normal number."""
     inverse = 1.0 / b[0]
     q = a[0] * inverse
-    return q, (remainder(a[0], q, b[0]) + (a[1] - q * b[1])) * inverse
+    return q, (remainder(a[0], q, b[0]) + multiply_add(-q, b[1], a[1])) * inverse
 
 
 def root(a: Pair) -> Pair:

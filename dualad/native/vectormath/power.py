@@ -9,6 +9,7 @@ from __future__ import annotations
 from dualad.native.vectormath import coefficients
 from dualad.native.vectormath.exponential import exponential, scaled
 from dualad.native.vectormath.lanes import (
+    Function,
     Number,
     floor,
     least,
@@ -16,13 +17,14 @@ from dualad.native.vectormath.lanes import (
     multiply_add,
     polynomial,
     power_of_two,
+    rarely,
     rounded,
     sqrt,
     two_to,
     where,
     with_sign,
 )
-from dualad.native.vectormath.logarithm import INFINITY, NAN, logarithm, normal
+from dualad.native.vectormath.logarithm import INFINITY, NAN, logarithm, normal, power_near
 from dualad.native.vectormath.pairs import exact_product, fast_sum, root
 
 
@@ -31,7 +33,7 @@ def power(x: Number, y: Number) -> Number:
     v, shift = normal(size)
     # A larger exponent overflows or underflows whatever the base is, 1 apart.
     exponent = most(least(y, 2.0**70), -(2.0**70))
-    log, rest = logarithm((v, x.lanes.number(0.0)), shift)
+    log, rest = logarithm(v, shift=shift)
     high, low = exact_product(exponent, log)
     low = multiply_add(exponent, rest, low)
     beyond = abs(high) < 800.0
@@ -39,7 +41,13 @@ def power(x: Number, y: Number) -> Number:
     (p, q), k = exponential((high, where(beyond, low, 0.0)))
     result = scaled(p + q, k)
 
-    rising = y > 0.0
+    usual = (x > 0.0) & (x < INFINITY) & (abs(y) < INFINITY)
+    return rarely(~usual, [result], lambda: [_special_power(x, y, result)])[0]
+
+
+def _special_power(x: Number, y: Number, result: Number) -> Number:
+    """x^y for every x and y, given |x|^y where both are finite and x is not 0."""
+    size, rising = abs(x), y > 0.0
     result = where(size.equals(INFINITY) | size.equals(0.0), where(size.equals(0.0) ^ rising, INFINITY, 0.0), result)
     result = where(abs(y).equals(INFINITY), where((size > 1.0) ^ rising, 0.0, INFINITY), result)
     whole = floor(y).equals(y)
@@ -74,9 +82,7 @@ def cbrt(x: Number) -> Number:
 def hypot(x: Number, y: Number) -> Number:
     a, b = abs(x), abs(y)
     larger, smaller = where(a > b, a, b), where(a > b, b, a)
-    # A power of two near the larger, as long as both its scale and the inverse are normal.
-    exponent = most(least((larger.bits() & 0x7FF0000000000000).number(), 2.0**1000), 2.0**-1000)
-    scale = (x.lanes.bits(0x7FE0000000000000) - exponent.bits()).number()
+    exponent, scale = power_near(larger)
     u, v = larger * scale, smaller * scale
     square, rest = exact_product(u, u)
     other, lost = exact_product(v, v)
@@ -87,7 +93,7 @@ def hypot(x: Number, y: Number) -> Number:
     return where(a.equals(INFINITY) | b.equals(INFINITY), INFINITY, result)
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Function] = {
     "power": power,
     "hypot": hypot,
     "cbrt": cbrt,

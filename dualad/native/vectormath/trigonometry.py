@@ -12,6 +12,7 @@ from dualad.native.vectormath import coefficients
 from dualad.native.vectormath.huge import reduced_if_huge
 from dualad.native.vectormath.lanes import (
     Bits,
+    Function,
     Number,
     either,
     floor,
@@ -23,13 +24,13 @@ from dualad.native.vectormath.lanes import (
     where,
     with_sign,
 )
-from dualad.native.vectormath.logarithm import INFINITY, NAN
-from dualad.native.vectormath.pairs import Pair, exact_product, exact_sum, fast_sum, over, root, times_number
+from dualad.native.vectormath.logarithm import INFINITY, NAN, power_near
+from dualad.native.vectormath.pairs import Pair, constant, exact_product, exact_sum, fast_sum, over, root, times_number
 
 LARGE = 2.0**20
 TWO_OVER_PI = 0.6366197723675814
 # pi / 2 in three parts of 33 bits, whose products with n < 2^20 are exact, and the rest.
-HALF_PI_PARTS = (1.5707963267341256, 6.077100506303966e-11, 2.0222662487959506e-21)
+HALF_PI_PARTS = (1.5707963267341256, 6.077100506303966e-11, 2.0222662487111665e-21, 8.4784276603689e-32)
 HALF_PI = (1.5707963267948966, 6.123233995736766e-17)
 SIXTH, SIXTH_REST = -0.16666666666666666, -9.25185853854297e-18
 PI = (3.141592653589793, 1.2246467991473532e-16)
@@ -38,11 +39,11 @@ PI = (3.141592653589793, 1.2246467991473532e-16)
 def reduced(x: Number) -> tuple[Bits, Pair]:
     """n modulo 4 (in the low bits) and r as a pair: x = n pi / 2 + r."""
     n, k = rounded(x * TWO_OVER_PI)
-    first, second, third = HALF_PI_PARTS
+    first, second, third, fourth = HALF_PI_PARTS
     r = x - n * first
     r, low = exact_sum(r, n * -second)
     r, rest = exact_sum(r, n * -third)
-    r, low = fast_sum(r, low + rest)
+    r, low = fast_sum(r, low + multiply_add(n, -fourth, rest))
     return reduced_if_huge(x, LARGE, k, (r, low))
 
 
@@ -108,10 +109,10 @@ def angle(y: Number, x: Number) -> Pair:
     near, middle = y <= 0.41421356237309503 * x, y <= 2.414213562373095 * x
     # y / x, or pi/4 + arctan of (y - x) / (y + x), or pi/2 + arctan of -x / y.
     difference, total = exact_sum(y, -x), exact_sum(y, x)
-    top = tuple(where(near, a, where(middle, b, c)) for a, b, c in zip((y, 0.0), difference, (-x, 0.0)))
-    bottom = tuple(where(near, a, where(middle, b, c)) for a, b, c in zip((x, 0.0), total, (y, 0.0)))
+    top = either(near, (y, 0.0), either(middle, difference, (-x, 0.0)))
+    bottom = either(near, (x, 0.0), either(middle, total, (y, 0.0)))
     base = tuple(where(near, 0.0, where(middle, b / 2, b)) for b in HALF_PI)
-    q, correction = over((top[0], top[1]), (bottom[0], bottom[1]))
+    q, correction = over(top, bottom)
     z = q * q
     s, rest = fast_sum(base[0], q)
     # The correction, as seen through arctan'; 1 - z suffices.
@@ -120,8 +121,8 @@ def angle(y: Number, x: Number) -> Pair:
 
 
 def arctan(x: Number) -> Number:
-    size = least(abs(x), 2.0**60)
-    high, low = angle(size, x.lanes.number(1.0))
+    size = abs(x)
+    high, low = angle(most(least(size, 2.0**60), 2.0**-30), x.lanes.number(1.0))  # squares that underflow are slow
     return with_sign(where(size < 2.0**-28, size, high + low), x)
 
 
@@ -131,8 +132,7 @@ def arctan2(y: Number, x: Number) -> Number:
     both = a.equals(INFINITY) & b.equals(INFINITY)
     a, b = where(both, 1.0, a), where(both, 1.0, b)
     larger = where(a > b, a, b)
-    exponent = most(least((larger.bits() & 0x7FF0000000000000).number(), 2.0**1000), 2.0**-1000)
-    scale = (x.lanes.bits(0x7FE0000000000000) - exponent.bits()).number()
+    _, scale = power_near(larger)
     u = least(a * scale, 2.0**60)
     v = least(b * scale, 2.0**60)
     high, low = angle(u, v)
@@ -189,7 +189,7 @@ def sinc(x: Number) -> Number:
     """sin(pi x) / (pi x)."""
     a = abs(x)
     tiny = a < 2.0**-30
-    bottom = times_number((x.lanes.number(PI[0]), x.lanes.number(PI[1])), where(tiny, 1.0, least(a, 2.0**60)))
+    bottom = times_number(constant(x, PI), where(tiny, 1.0, least(a, 2.0**60)))
     q, correction = over(sine_of_pi(a), bottom)
     return where(tiny, 1.0, where(a < INFINITY, q + correction, x - x))
 
@@ -199,7 +199,7 @@ def of_half_turns(x: Number) -> tuple[Bits, Pair]:
     # Whole turns go first, so that what is left can be rounded.
     turns = x - 2.0 * floor(x * 0.5)
     n, k = rounded(turns * 2.0)
-    return k, times_number((x.lanes.number(PI[0]), x.lanes.number(PI[1])), multiply_add(n, -0.5, turns))
+    return k, times_number(constant(x, PI), multiply_add(n, -0.5, turns))
 
 
 def sine_of_pi(a: Number) -> Pair:
@@ -209,7 +209,7 @@ def sine_of_pi(a: Number) -> Pair:
     return signed(s[0], k), signed(s[1], k)
 
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Function] = {
     "sin": sin,
     "cos": cos,
     "tan": tan,
