@@ -259,7 +259,7 @@ class Jit(Transform):
     def _remember(self, path: Path, call: Call) -> None:
         f = path.direct(call)
         if f is not None and self.captured is not None:
-            self.fast = (f, tuple([same for _, same in self.captured.checks]))
+            self.fast = (f, self.captured.fast)
 
     # Recording --------------------------------------------------------------------------------
 
@@ -374,8 +374,7 @@ class Jit(Transform):
         lines = [f"{self!r}: {self.recordings} recording{'s' * (self.recordings != 1)}"]
         if self.eager:
             lines.append(f"run as it is: it {self.eager}")
-        if self.captured is not None and self.captured.checks:
-            names = dict.fromkeys(name for name, _ in self.captured.checks)
+        if self.captured is not None and (names := [n for n in self.captured.names() if " of " not in n]):
             lines.append(f"watched for changes: {', '.join(names)}")
         for _, path in self._paths():
             graph = path.program.graph

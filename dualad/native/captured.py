@@ -9,11 +9,12 @@ writable arrays by their contents; read-only arrays, modules and the insides of 
 from __future__ import annotations
 
 import functools
+import operator
 import random
 import sys
 import sysconfig
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from dualad.core.tensor import Tensor
 
 LIMIT = 20_000  # things watched; a function that captures more is not worth watching
 MISSING = object()
+_is = operator.is_
 _ATOMS = (int, float, complex, str, bytes, bool, type(None), type(Ellipsis), np.generic, np.dtype, slice, range)
 _PATHS = tuple({sysconfig.get_paths()[k] for k in ("stdlib", "platstdlib", "purelib", "platlib")})
 _PACKAGE = __file__.rsplit("native", 1)[0]
@@ -38,21 +40,31 @@ class Captured:
 
     def __init__(self, *roots: Any) -> None:
         self.checks: list[tuple[str, Check]] = []
+        self._held = Held()
         self.generators: list[tuple[Any, Any]] = [(_Global, _state(_Global))]
         self._seen: dict[int, Any] = {}
         self._todo: list[tuple[str, Any]] = [("", r) for r in roots]
         while self._todo:
             self._visit(*self._todo.pop())
-            if len(self.checks) > LIMIT:
+            if len(self.checks) + len(self._held.places) > LIMIT:
                 raise TooMuch
         self._seen.clear()
+        self.fast: tuple[Check, ...] = (*self._held.checks(), *[same for _, same in self.checks])
 
     def changed(self) -> str | None:
         """The name of something that changed, or None."""
-        for name, same in self.checks:
+        for same in self.fast:
             if not same():
-                return name
+                return next((name for name, held in self._each() if not held()), "something")
         return None
+
+    def names(self) -> list[str]:
+        """What is watched."""
+        return list(dict.fromkeys([name for name, _ in self._each()]))
+
+    def _each(self) -> Iterator[tuple[str, Check]]:
+        yield from self._held.each()
+        yield from self.checks
 
     def drew(self) -> bool:
         """Whether random numbers were drawn since."""
@@ -99,7 +111,10 @@ class Captured:
         name = name or f.__qualname__
         for cell, variable in zip(f.__closure__ or (), f.__code__.co_freevars, strict=True):
             value = _contents(cell)
-            self.checks.append((variable, lambda cell=cell, value=value: _contents(cell) is value))  # type: ignore[misc]
+            if value is MISSING:
+                self.checks.append((variable, lambda cell=cell: _contents(cell) is MISSING))  # type: ignore[misc]
+                continue
+            self._held.add(variable, ".cell_contents", cell, value)
             self._todo.append((variable, value))
         self._todo += [(f"a default of {name}", v) for v in f.__defaults__ or ()]
         self._todo += [(f"a default of {name}", v) for v in (f.__kwdefaults__ or {}).values()]
@@ -107,6 +122,9 @@ class Captured:
             self._todo += [(f"{name}.{k}", v) for k, v in f.__dict__.items()]
         if _library(f.__code__.co_filename):
             return
+        self._held.add(f"the code of {name}", ".__code__", f, f.__code__)
+        if f.__defaults__:
+            self._held.add(f"the defaults of {name}", ".__defaults__", f, f.__defaults__)
         space = f.__globals__
         names = _names(f.__code__)
         for k in names:
@@ -117,7 +135,7 @@ class Captured:
                 if not _of_library(value):
                     self._module(k, value, names)
                 continue
-            self.checks.append((k, lambda k=k, value=value: space.get(k, MISSING) is value))  # type: ignore[misc]
+            self._held.add(k, f"[{k!r}]", space, value)
             self._todo.append((k, value))
 
     def _module(self, name: str, module: types.ModuleType, names: list[str]) -> None:
@@ -125,21 +143,20 @@ class Captured:
         for k in names:
             if k in space and not isinstance(space[k], types.ModuleType):
                 value = space[k]
-                self.checks.append((f"{name}.{k}", lambda k=k, value=value: space.get(k) is value))  # type: ignore[misc]
+                self._held.add(f"{name}.{k}", f"[{k!r}]", space, value)
                 self._todo.append((f"{name}.{k}", value))
 
     def _mapping(self, name: str, x: Any, entry: Callable[[Any], str]) -> None:
         before = dict(x)
 
-        def same() -> bool:
-            return len(x) == len(before) and all(x.get(k, MISSING) is v for k, v in before.items())
-
-        self.checks.append((name, same))
+        self.checks.append((name, lambda: len(x) == len(before) and all(map(_is, map(x.get, before), before.values()))))
         self._todo += [(entry(k), v) for k, v in before.items()]
 
     def _array(self, name: str, x: Any) -> None:
         if x.dtype == object:
-            self._todo += [(f"{name}[...]", v) for v in x.ravel().tolist()]
+            items = x.ravel().tolist()
+            self.checks.append((name, lambda: all(map(_is, x.ravel().tolist(), items))))
+            self._todo += [(f"{name}[...]", v) for v in items]
             return
         if not _writable(x):
             return
@@ -165,7 +182,7 @@ class Captured:
             for k, v in list(vars(base).items()):
                 if k.startswith("__") and k not in ("__call__", "__init__"):
                     continue
-                self.checks.append((f"{name}.{k}", lambda b=base, k=k, v=v: vars(b).get(k) is v))  # type: ignore[misc]
+                self._held.add(f"{name}.{k}", f"[{k!r}]", vars(base), v)
                 if isinstance(v, (staticmethod, classmethod)):
                     v = v.__func__
                 for part in (v.fget, v.fset) if isinstance(v, property) else (v,):
@@ -195,6 +212,41 @@ class Captured:
         self._class(kind.__name__, kind)
 
 
+class Held:
+    """Bindings that must stay: items of namespaces, contents of cells, attributes of functions."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.places: list[tuple[str, Any, Any]] = []  # (how it is written, owner, value)
+
+    def add(self, name: str, form: str, owner: Any, value: Any) -> None:
+        self.names.append(name)
+        self.places.append((form, owner, value))
+
+    def checks(self) -> list[Check]:
+        """Functions that compare everything: generated, because they run before each call."""
+        return [self._check(self.places[i : i + 100]) for i in range(0, len(self.places), 100)]
+
+    def each(self) -> Iterator[tuple[str, Check]]:
+        for name, place in zip(self.names, self.places, strict=True):
+            yield name, self._check([place])
+
+    def _check(self, places: list[tuple[str, Any, Any]]) -> Check:
+        owners: dict[int, int] = {}
+        given: dict[str, Any] = {}
+        terms: list[str] = []
+        for form, owner, value in places:
+            k = owners.setdefault(id(owner), len(owners))
+            given[f"o{k}"] = owner
+            given[f"v{len(terms)}"] = value
+            terms.append(f"o{k}{form} is v{len(terms)}")
+        parameters = ", ".join(f"{k}={k}" for k in given)
+        lines = [f"def same({parameters}):", " try:", f"  return {' and '.join(terms)}"]
+        lines += [" except (KeyError, ValueError, AttributeError):", "  return False"]
+        exec("\n".join(lines), given)
+        return given["same"]
+
+
 class _Global:
     """Stands for the global generators of ``numpy.random`` and ``random``."""
 
@@ -213,10 +265,6 @@ def _equal(a: Any, b: Any) -> bool:
     if isinstance(a, tuple):
         return len(a) == len(b) and all(map(_equal, a, b))
     return bool(np.array_equal(a, b)) if isinstance(a, np.ndarray) else a == b
-
-
-def _is(a: Any, b: Any) -> bool:
-    return a is b
 
 
 def _contents(cell: Any) -> Any:
