@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import logging
 from collections.abc import Callable, Sequence
@@ -13,7 +14,12 @@ from dualad.native.graph import Graph, Guard, Value
 
 logger = logging.getLogger("dualad.jit")
 Step = tuple[Callable[..., Any], tuple[int, ...], dict[str, Any], Any, tuple[int, ...]]
-NATIVE = importlib.util.find_spec("llvmlite") is not None
+
+
+@functools.cache
+def available() -> bool:
+    """Whether there is a compiler: llvmlite."""
+    return importlib.util.find_spec("llvmlite") is not None
 
 
 class Missed(Exception):
@@ -31,7 +37,7 @@ class Program:
     the program's, ``direct`` is that function.
     """
 
-    def __init__(self, graph: Graph, native: bool = NATIVE) -> None:
+    def __init__(self, graph: Graph, native: bool = True) -> None:
         self.graph = graph
         self.template: list[Any] = [v.data if v.op == "constant" else None for v in graph.values]
         self.constants = {id(v.data) for v in graph.values if v.op == "constant"}
@@ -41,7 +47,7 @@ class Program:
         self.segments: list[Any] = []
         self.names = {id(v.prim.impl): v.prim.name for v in graph.values if v.prim is not None}
         self.direct: Callable[..., Any] | None = None
-        kinds = _kinds(graph) if native else {}
+        kinds = _kinds(graph) if native and available() else {}
         depth = _depths(graph, kinds)
         _drop_idle(graph, kinds, depth)
         guards: dict[int, list[Guard]] = {}  # that Python checks

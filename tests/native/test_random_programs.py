@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 import dualad.numpy as dnp
 from dualad import jit, value_and_grad
 from dualad.api.jit import Call
-from dualad.native import program as programs_module
 from dualad.native.program import Missed, Program
 from tests.native.test_registry import programs as compiled_of
 from tests.test_compositions import OPERATIONS, fits
@@ -95,7 +94,3 @@ def test_random_programs(drawn: Any) -> None:
 @given(programs())
 def test_random_programs_nightly(drawn: Any) -> None:
     check(drawn)
-
-
-def test_the_compiler_is_there() -> None:
-    assert programs_module.NATIVE
