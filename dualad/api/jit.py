@@ -287,6 +287,10 @@ class Jit(Transform):
             captured = Captured(self.f, *self.roots.values())
         except TooMuch:
             return self._give_up("captures more than can be watched for changes, and is run as it is", args, kwargs)
+        except Exception as e:  # some object's own methods
+            return self._give_up(
+                f"captures something that cannot be watched ({e!r}), and is run as it is", args, kwargs
+            )
         why = "first call with this signature"
         if missed:
             path, k = missed[0]

@@ -24,9 +24,11 @@ from dualad.native.machine import (
     lanes,
     splat,
     vector,
+    vector_bytes,
     width_of,
 )  # fmt: skip
 
+MANY = 4096  # elements in a row
 BLOCK = 64  # iterations after which partial sums are put away: a sum of n numbers then errs like a blocked sum
 
 
@@ -210,9 +212,12 @@ class Nest:
     def _innermost(self, own: list[Reduction]) -> None:
         b, n = self.b, self.domain[-1]
         inner = [e for e, d in zip(self.x.all, self.depth, strict=True) if d == self.rank]
-        width = lanes(max([BYTES[e.type] for e in inner if e.type is not I1], default=8), n)
+        size = max([BYTES[e.type] for e in inner if e.type is not I1], default=8)
+        # Polynomials are long chains: several vectors at once keep the arithmetic units busy.
+        chains = any(e.kind == "op" and e.data[0] == "math" for e in inner)
+        width = lanes(size, n, (4 if n >= MANY else 2) if chains else 1)
         summing = [red for red in self.reductions if self._trailing(red)]
-        copies = (4 if len(inner) <= 24 else 2) if summing and n >= 8 * width else 1
+        copies = (4 if len(inner) <= 24 else 2) if summing and n >= 8 * width and not chains else 1
         accumulators = {id(red): self._accumulators(red, copies, width) for red in summing}
         put_away = {}
         block = copies * width * BLOCK
@@ -231,12 +236,14 @@ class Nest:
                     self._put_away(blocked, accumulators, put_away, width)
             loop.close()
         if whole < n:
-            tail = Loop(b, whole, n, width)
+            last = width if summing else lanes(size, n - whole, width * size // vector_bytes() or 1)
+            last = min(last, width)
+            tail = Loop(b, whole, n, last)
             mask = None
-            if n % width:
+            if (n - whole) % last:
                 left = b.sub(constant(I64, n), tail.i)
-                mask = b.icmp_signed(">", splat(b, left, width), _iota(width)) if width > 1 else None
-            self._body(tail.i, width, mask, {k: a[0] for k, a in accumulators.items()})
+                mask = b.icmp_signed(">", splat(b, left, last), _iota(last))
+            self._body(tail.i, last, mask, {k: a[0] for k, a in accumulators.items()})
             tail.close()
         if blocked:
             self._put_away(blocked, accumulators, put_away, width)

@@ -35,9 +35,9 @@ def vector_bytes() -> int:
     return 64 if "+avx512f" in found else 32 if "+avx2" in found else 16
 
 
-def lanes(bytes_each: int, n: int) -> int:
-    """How many elements to work on at once in a row of ``n``."""
-    w = vector_bytes() // bytes_each
+def lanes(bytes_each: int, n: int, registers: int = 1) -> int:
+    """How many elements to work on at once in a row of ``n``, in so many registers."""
+    w = vector_bytes() // bytes_each * registers
     while w > 1 and w // 2 >= n:
         w //= 2
     return w

@@ -504,3 +504,43 @@ def test_large_integers_and_odd_guards() -> None:
     g = jit(lambda x: x * (2 if bool(np.isnan(x)) else 3))
     assert g(1.0) == 3
     assert np.isnan(g(np.nan))
+
+
+class Dead:
+    """What breaks when it is looked at."""
+
+    @property
+    def __dict__(self) -> Any:  # type: ignore[override]
+        raise ReferenceError("gone")
+
+
+def test_what_cannot_be_watched_is_not_compiled() -> None:
+    dead = Dead()
+    f = jit(lambda x: x * 2 if dead else x)
+    with pytest.warns(RuntimeWarning, match="cannot be watched"):
+        assert f(1.0) == 2
+    many = list(range(10))
+    big = [[k] for k in range(30_000)]
+    g = jit(lambda x: x * len(big) + many[0])
+    with pytest.warns(RuntimeWarning, match="more than can be watched"):
+        assert g(1.0) == 30_000
+
+
+def test_a_tensor_of_a_transform_outside_is_not_frozen() -> None:
+    def outer(w: Any) -> Any:
+        inner = jit(lambda x: (x * w).sum())
+        return inner(X) + inner(X) * w
+
+    np.testing.assert_allclose(grad(outer)(2.0), grad(lambda w: (X * w).sum() + (X * w).sum() * w)(2.0))
+
+
+def test_fork(tmp_path: Any) -> None:
+    import os
+
+    f = jit(smooth)
+    expected = f(X)
+    pid = os.fork()
+    if pid == 0:
+        ok = f(X) == expected and abs(jit(lambda x: x * 3)(2.0) - 6) == 0
+        os._exit(0 if ok else 1)
+    assert os.waitpid(pid, 0)[1] == 0
