@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 import pathlib
 import platform
 from types import ModuleType
@@ -82,20 +81,24 @@ def measure(peers: dict[str, ModuleType], rounds: int) -> tuple[list[Row], list[
     ]
 
 
+def line(name: str) -> str:
+    """The function's line of the table."""
+    error, at = largest_error(name, POINTS)
+    other, _ = largest_error(name, POINTS // 3, fma=False)
+    times = [f"{t * 1e9:.2f}" for t in speed(name, 15).values()]
+    point = ", ".join(f"{x:.17g}" for x in at)
+    cells = [f"`{name}`", f"{CASES[name].limit:g}", f"{error:.3f}", point, f"{other:.3f}", *times]
+    return "| " + " | ".join(cells) + " |"
+
+
 def main() -> None:
     lines = [
         "| function | limit | largest error | at | without FMA | ns, 8 lanes | 4 lanes (AVX2) | 2 lanes (SSE) | NumPy, SciPy |",
         "|---" * 9 + "|",
     ]
     for name in sorted(CASES):
-        error, at = largest_error(name, POINTS)
-        other, _ = largest_error(name, POINTS // 3, fma=False)
-        times = [f"{t * 1e9:.2f}" for t in speed(name, 15).values()]
-        point = ", ".join(f"{x:.17g}" for x in at)
-        cells = [f"`{name}`", f"{CASES[name].limit:g}", f"{error:.3f}", point, f"{other:.3f}", *times]
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append(line(name))
         print(lines[-1], flush=True)
-        assert math.isfinite(error)
     foot = (
         f"{POINTS:,} points per function ({POINTS // 3:,} without FMA), against mpmath; {platform.machine()}, {COUNT} elements. "
         "Written by `python -m compare.workloads.vectormath`."

@@ -71,7 +71,8 @@ def cosine_of(r: Pair) -> Pair:
     z = r[0] * r[0]
     half, lost = exact_product(r[0], r[0] * 0.5)
     one, rest = fast_sum(1.0, -half)
-    return one, rest + (multiply_add(z * z, polynomial(z, coefficients.COS), -lost) - r[0] * r[1])
+    sine = r[0] * multiply_add(z, SIXTH, 1.0)  # enough for the low part
+    return one, rest + (multiply_add(z * z, polynomial(z, coefficients.COS), -lost) - sine * r[1])
 
 
 def signed(y: Number, quarter: Bits) -> Number:
