@@ -61,7 +61,8 @@ def jit(
 class Path:
     """One way of Python through the function: the program, and the structure of its result."""
 
-    def __init__(self, graph: Graph, structure: Any) -> None:
+    def __init__(self, graph: Graph, structure: Any, captured: Captured) -> None:
+        self.captured = captured
         try:
             self.program = Program(graph)
         except Exception:  # a fault of the compiler is no reason to fail: NumPy runs the same recording
@@ -73,16 +74,22 @@ class Path:
 
     def direct(self, call: Call) -> Callable[..., Any] | None:
         """The native function itself, where the caller's arguments are its arguments and its result is the result."""
-        f = self.program.direct
-        if f is None or call.structure is not PLAIN or call.static or len(call.kinds) != len(self.program.inputs):
+        f = self.by_leaves(call)
+        if f is None or call.structure is not PLAIN:
             return None
-        if self.narrow and any(not v.shape for v in self.program.graph.inputs):
-            return None  # a float and a np.float64 are not the same there
         n = len(self.program.outputs)
         if self.structure is LEAF:
             return f if n == 1 else None
         flat = n > 1 and unflatten(self.structure, list(range(n))) == tuple(range(n))
         return f if flat and type(unflatten(self.structure, [0] * n)) is tuple else None
+
+    def by_leaves(self, call: Call) -> Callable[..., Any] | None:
+        """The native function itself, where the leaves of the arguments are its arguments."""
+        if self.program.direct is None or call.static or len(call.kinds) != len(self.program.inputs):
+            return None
+        if self.narrow and any(not v.shape for v in self.program.graph.inputs):
+            return None  # a float and a np.float64 are not the same there
+        return self.program.direct
 
 
 class Entry:
@@ -199,6 +206,7 @@ class Jit(Transform):
         self.attempts = 0
         self.eager = ""  # why the function is run as it is
         self.fast: Fast | None = None  # the native function that ran last, and what must not have changed
+        self.tree: Any = None  # the same for arguments that are pytrees, with their structure and the result's
         if self.static:
             self._resolve(numbers, names)
 
@@ -213,6 +221,14 @@ class Jit(Transform):
                 y = f(*args)
                 if y is not None and type(y) is not int:
                     return y
+        tree = self.tree
+        if tree is not None:
+            f, checks, structure, out = tree
+            leaves, mine = flatten((args, kwargs))
+            if mine == structure and all(same() for same in checks):
+                y = f(*leaves)
+                if y is not None and type(y) is not int:
+                    return unflatten(out, list(y) if type(y) is tuple else [y])
         return self._call(args, kwargs)
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -226,7 +242,7 @@ class Jit(Transform):
         if self.captured is not None and (name := self.captured.changed()) is not None:
             logger.info("%r: what it captures as %s has changed; recording anew", self, name)
             self.entries = {}
-            self.captured = self.fast = None
+            self.captured = self.fast = self.tree = None
         entry = self.entries.get(call.signature)
         if entry is None:
             entry = self.entries[call.signature] = Entry(call.numbers)
@@ -257,9 +273,12 @@ class Jit(Transform):
         return self._record(entry, call, args, kwargs, missed)
 
     def _remember(self, path: Path, call: Call) -> None:
+        # With what was captured when this path was recorded: another thread may have noticed a change meanwhile.
         f = path.direct(call)
-        if f is not None and self.captured is not None:
-            self.fast = (f, self.captured.fast)
+        if f is not None:
+            self.fast = (f, path.captured.fast)
+        elif call.structure is not PLAIN and (g := path.by_leaves(call)) is not None:
+            self.tree = (g, path.captured.fast, call.structure, path.structure)
 
     # Recording --------------------------------------------------------------------------------
 
@@ -311,7 +330,7 @@ class Jit(Transform):
                 self.eager = what
             return unflatten(structure, values)
         try:
-            path = Path(Graph(level, ys), structure)
+            path = Path(Graph(level, ys), structure, captured)
         except Exception:
             logger.warning("%r: a recording could not be compiled; such calls are run as they are", self, exc_info=True)
             entry.eager = "a fault of the compiler"

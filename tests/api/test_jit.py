@@ -544,3 +544,21 @@ def test_fork(tmp_path: Any) -> None:
         ok = f(X) == expected and abs(jit(lambda x: x * 3)(2.0) - 6) == 0
         os._exit(0 if ok else 1)
     assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_pytrees_call_after_call() -> None:
+    f = jit(lambda p, s=1.0: {"u": p["a"] * p["b"][0] + s, "v": p["b"][1]} if p["a"][0] > 0 else {"u": p["a"], "v": X})
+    for k in range(3):
+        for a in (X, -X, X[:2], X.astype(np.float32), X[::-1]):
+            p = {"a": a, "b": (a + k, np.float64(k))}
+            for args in ((p,), (p, 2.0), (p, 2), ({**p, "b": [p["b"][0], p["b"][1]]},)):
+                ours, theirs = f(*args), f.f(*args)
+                assert ours.keys() == theirs.keys()
+                for key in ours:
+                    assert ours[key].dtype == theirs[key].dtype
+                    np.testing.assert_array_equal(ours[key], theirs[key])
+    single = jit(lambda p: [p["x"] * 2])
+    for v in (1.5, 2.5, np.float64(3), np.float32(4), 5):
+        (y,) = single({"x": v})
+        assert y == v * 2
+        assert y.dtype == np.asarray(v * 2).dtype
