@@ -6,8 +6,11 @@ The floors, from the ground up; imports point only down:
 - ``ops``     what can be computed: one record per primitive
 - ``modes``   how values carry derivatives: forward, reverse, Taylor, batch, record
 - ``numpy``   NumPy's names, thin over ``ops``
-- ``tape``    a recorded program as data: listing, replay, drawing
-- ``api``     the transforms: grad, jvp, vjp, vmap, jet, ...
+- ``scipy``   SciPy's names: special, linalg, stats, signal, interpolate, integrate
+- ``tape``    a recorded program as data: listing, replay, drawing, sparsity
+- ``native``  a recorded program as machine code
+- ``plan``    which strategy is cheapest, and why
+- ``api``     the transforms: grad, jvp, vjp, vmap, jet, jit, ...
 - ``torch``   the tensor API;  ``testing``: checks for your own functions
 """
 
@@ -21,6 +24,7 @@ from dualad.api.custom import checkpoint, custom_jvp, custom_vjp
 from dualad.api.derivatives import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
 from dualad.api.dual import Dual
 from dualad.api.jacobians import divergence, hessian, hvp, jacfwd, jacobian, jacrev, laplacian
+from dualad.api.jit import jit
 from dualad.api.planning import hessian_sparsity, jacobian_sparsity, plan
 from dualad.api.taylor import derivative, jet
 from dualad.core.errors import (
@@ -75,6 +79,7 @@ __all__ = [
     "jacobian_sparsity",
     "jacrev",
     "jet",
+    "jit",
     "jvp",
     "laplacian",
     "linear_transpose",

@@ -91,7 +91,7 @@ class _Marker(Primitive):
     def __init__(self, name: str) -> None:
         self.name = self.__name__ = name
         self.impl = lambda x, **_: x
-        self.keep = ""
+        self.keep, self.keep_x, self.keep_y = "", False, False
 
     def needs(self, parents: Any) -> Any:
         return [False] * len(parents)

@@ -230,6 +230,8 @@ hyp2f1 = _declare(
 # Entropy-like: 0 log 0 = 0.
 
 entr = _declare("entr", (lambda y, x: -log(x) - 1,), keep="x", singular=True, samples=real(0.2, 3))
+
+
 def _share(x: Any, z: Any) -> Any:
     """x / z, and 0 where x is."""
     none = equal(x, 0)

@@ -1,0 +1,120 @@
+"""Compiled gradients, on one thread: `jit(grad(f))` against `jax.jit(jax.grad(f))` on device arrays, against the same gradient
+written out in NumPy, and against `grad(f)` without compiling. The second table has the time of the first call: record or
+trace, differentiate, compile, run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy
+
+import dualad
+from compare.timing import Row, in_turn, text
+
+TARGETS = {"elementwise 10": 0.1, "elementwise 1,000": 0.2, "elementwise 1,000,000": 0.2, "Rosenbrock 2": 0.1,
+           "Rosenbrock 100": 0.1, "logistic regression 1000x100": 0.5, "MLP 128x784-256-10": 0.9}  # fmt: skip
+
+
+def elementwise(np: Any, x: Any) -> Any:
+    return np.sum(np.tanh(np.sin(x) * np.exp(-x * x)) + np.log1p(x * x))
+
+
+def elementwise_by_hand(x: Any) -> Any:
+    e, s = numpy.exp(-x * x), numpy.sin(x)
+    t = numpy.tanh(s * e)
+    return (1 - t * t) * (numpy.cos(x) * e - 2 * x * s * e) + 2 * x / (1 + x * x)
+
+
+def rosenbrock(np: Any, x: Any) -> Any:
+    return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+def rosenbrock_by_hand(x: Any) -> Any:
+    g = numpy.zeros_like(x)
+    d = x[1:] - x[:-1] ** 2
+    g[:-1] = -400 * x[:-1] * d - 2 * (1 - x[:-1])
+    g[1:] += 200 * d
+    return g
+
+
+def logistic(np: Any, w: Any, x: Any, y: Any) -> Any:
+    z = x @ w
+    return np.mean(np.logaddexp(0.0, z) - y * z)
+
+
+def logistic_by_hand(w: Any, x: Any, y: Any) -> Any:
+    return x.T @ (1 / (1 + numpy.exp(-(x @ w))) - y) / len(y)
+
+
+def network(np: Any, p: Any, x: Any, y: Any) -> Any:
+    h = np.tanh(x @ p[0] + p[1])
+    z = h @ p[2] + p[3]
+    z = z - np.max(z, axis=1, keepdims=True)
+    return -np.mean(np.sum(y * (z - np.log(np.sum(np.exp(z), axis=1, keepdims=True))), axis=1))
+
+
+def network_by_hand(p: Any, x: Any, y: Any) -> Any:
+    h = numpy.tanh(x @ p[0] + p[1])
+    z = h @ p[2] + p[3]
+    e = numpy.exp(z - z.max(axis=1, keepdims=True))
+    gz = (e / e.sum(axis=1, keepdims=True) - y) / len(x)
+    gh = (gz @ p[2].T) * (1 - h * h)
+    return [x.T @ gh, gh.sum(0), h.T @ gz, gz.sum(0)]
+
+
+def cases() -> list[tuple[str, Callable[..., Any], Callable[..., Any], tuple[Any, ...]]]:
+    rng = numpy.random.default_rng(0)
+    weights = [rng.normal(size=(784, 256)) * 0.05, numpy.zeros(256), rng.normal(size=(256, 10)) * 0.05, numpy.zeros(10)]
+    points = {"10": 10, "1,000": 1000, "1,000,000": 10**6}
+    out: list[Any] = [
+        (f"elementwise {k}", elementwise, elementwise_by_hand, (numpy.linspace(0.1, 1, n),)) for k, n in points.items()
+    ]
+    for n in (2, 100):
+        out.append((f"Rosenbrock {n}", rosenbrock, rosenbrock_by_hand, (numpy.linspace(0.1, 1, n),)))
+    rows = rng.normal(size=(1000, 100)), (rng.random(1000) > 0.5).astype(float)
+    out.append(("logistic regression 1000x100", logistic, logistic_by_hand, (rng.normal(size=100) * 0.1, *rows)))
+    images = rng.normal(size=(128, 784)), numpy.eye(10)[rng.integers(0, 10, 128)]
+    out.append(("MLP 128x784-256-10", network, network_by_hand, (weights, *images)))
+    return out
+
+
+def measure(peers: dict[str, ModuleType], rounds: int) -> tuple[list[Row], list[str]]:
+    try:
+        import jax
+    except ImportError:
+        jax = None
+    else:
+        jax.config.update("jax_enable_x64", True)
+    rows, first = [], ["First call:", "", "| case | dualad | jax |", "|---|---|---|"]
+    for name, f, by_hand, args in cases():
+        t = time.perf_counter()
+        ours = dualad.jit(dualad.grad(lambda *a, f=f: f(dualad.numpy, *a)))
+        expected = ours(*args)
+        begun = time.perf_counter() - t
+        eager = dualad.grad(lambda *a, f=f: f(dualad.numpy, *a))
+        calls: dict[str, Callable[[], Any]] = {
+            "dualad": lambda ours=ours, args=args: ours(*args),
+            "numpy by hand": lambda g=by_hand, args=args: g(*args),
+            "dualad eager": lambda g=eager, args=args: g(*args),
+        }
+        cell = ""
+        if jax is not None:
+            device = jax.tree.map(jax.numpy.asarray, args)
+            t = time.perf_counter()
+            theirs = jax.jit(jax.grad(lambda *a, f=f: f(jax.numpy, *a)))
+            jax.block_until_ready(theirs(*device))
+            cell = time.perf_counter() - t
+            calls["jax"] = lambda g=theirs, args=device: jax.block_until_ready(g(*args))
+        for other, call in calls.items():
+            for a, b in zip(_leaves(call()), _leaves(expected), strict=True):
+                numpy.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-12, err_msg=f"{name}: {other}")
+        rows.append(Row(name, in_turn(calls, rounds), {"jax": TARGETS[name]} if jax is not None else {}))
+        first.append(f"| {name} | {text(begun)} | {f'{text(cell)} ({begun / cell:.3g})' if cell else ''} |")
+    return rows, ["\n".join(first)]
+
+
+def _leaves(x: Any) -> list[Any]:
+    return list(x) if isinstance(x, list) else [x]

@@ -1,0 +1,97 @@
+"""Matrix products by SciPy's BLAS, called from machine code by address."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+
+from dualad.native.elementwise import type_of
+from dualad.native.graph import Value
+from dualad.native.machine import F64, I32, I64, constant
+from dualad.native.schedule import matrix
+
+
+@functools.cache
+def address(name: str) -> int:
+    """Where the BLAS function is, from the table that SciPy exports for Cython."""
+    import scipy.linalg.cython_blas as table
+
+    capsule = table.__pyx_capi__[name]
+    api = ctypes.pythonapi
+    api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    api.PyCapsule_GetPointer.restype = ctypes.c_void_p
+    api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    return int(api.PyCapsule_GetPointer(capsule, api.PyCapsule_GetName(capsule)))
+
+
+def multiply(b: Any, v: Value, stored: Callable[[Value], bool], pointer: Callable[[Value], Any]) -> None:
+    """``v = a @ b``: BLAS is column-major, so it computes the transpose, from the transposes."""
+    found = [matrix(a, stored) or (a, 0, _contiguous(a)) for a in v.args]
+    t = type_of(v.dtype)
+    places = [b.gep(pointer(x), [constant(I64, at)], source_etype=t) for x, at, _ in found]
+    (_, _, s), (_, _, r) = found
+    x, y = v.args
+    call = Call(b, "d" if t is F64 else "s", t)
+    if len(x.shape) == 2 and len(y.shape) == 2:
+        (m, k), n = x.shape, y.shape[1]
+        ty, ldy = _layout(y.shape, r)
+        tx, ldx = _layout(x.shape, s)
+        call("gemm", ty, tx, n, m, k, 1.0, places[1], ldy, places[0], ldx, 0.0, pointer(v), n)
+    elif len(y.shape) == 1:
+        _gemv(call, x.shape, s, places[0], False, places[1], r[0], pointer(v))
+    else:
+        _gemv(call, y.shape, r, places[1], True, places[0], s[0], pointer(v))
+
+
+def _gemv(
+    call: Call, shape: tuple[int, ...], strides: tuple[int, ...], a: Any, turned: bool, x: Any, step: int, y: Any
+) -> None:
+    """y = a @ x, or x @ a where ``turned``."""
+    rows, columns = shape
+    flag, lead = _layout(shape, strides)
+    if flag == "N":  # in memory, the columns of BLAS are the rows of a
+        call("gemv", "N" if turned else "T", columns, rows, 1.0, a, lead, x, step, 0.0, y, 1)
+    else:
+        call("gemv", "T" if turned else "N", rows, columns, 1.0, a, lead, x, step, 0.0, y, 1)
+
+
+def _layout(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[str, int]:
+    """Whether BLAS must transpose a matrix that it takes for column-major, and its leading dimension."""
+    rows, columns = shape
+    if strides[1] == 1 and (rows == 1 or strides[0] >= columns):
+        return "N", max(strides[0], columns)
+    return "T", max(strides[1], rows)
+
+
+def _contiguous(v: Value) -> tuple[int, ...]:
+    return (v.shape[1], 1) if len(v.shape) == 2 else (1,)
+
+
+class Call:
+    """Calls of BLAS functions, whose arguments are all addresses."""
+
+    def __init__(self, b: Any, letter: str, t: Any) -> None:
+        self.b, self.letter, self.t = b, letter, t
+
+    def __call__(self, name: str, *args: Any) -> None:
+        b = self.b
+        whole = [a if isinstance(a, ir.Value) else self._constant(a) for a in args]
+        kind = ir.FunctionType(ir.VoidType(), [a.type for a in whole])
+        b.call(b.inttoptr(constant(I64, address(self.letter + name)), kind.as_pointer()), whole)
+
+    def _constant(self, x: Any) -> Any:
+        module = self.b.module
+        if isinstance(x, str):
+            value = ir.Constant(ir.IntType(8), ord(x))
+        else:
+            value = ir.Constant(I32, x) if isinstance(x, int) else ir.Constant(self.t, x)
+        name = f"blas.{self.letter}.{x}"
+        g = module.globals.get(name)
+        if g is None:
+            g = ir.GlobalVariable(module, value.type, name)
+            g.initializer, g.global_constant, g.linkage = value, True, "internal"
+        return g

@@ -1,0 +1,305 @@
+"""What a function sees besides its arguments, and whether it is still the same.
+
+A recording holds the values that the function found in its closure, its globals, its defaults and in the objects reached
+from there. ``Captured`` walks through all of these once, notes what is where, and can tell later whether anything was
+rebound or changed in place. Numbers, strings and functions are compared by identity, containers element by element,
+writable arrays by their contents; read-only arrays, modules and the insides of installed libraries are trusted.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import random
+import sys
+import sysconfig
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from dualad.core.level import GROUND
+from dualad.core.tensor import Tensor
+
+LIMIT = 20_000  # things watched; a function that captures more is not worth watching
+MISSING = object()
+_is = operator.is_
+_ATOMS = (int, float, complex, str, bytes, bool, type(None), type(Ellipsis), np.generic, np.dtype, slice, range)
+_PATHS = tuple({sysconfig.get_paths()[k] for k in ("stdlib", "platstdlib", "purelib", "platlib")})
+_PACKAGE = __file__.rsplit("native", 1)[0]
+Check = Callable[[], bool]
+
+
+class TooMuch(Exception):
+    """The function reaches more than can be watched."""
+
+
+class Captured:
+    """The surroundings of the functions ``roots`` at this moment."""
+
+    def __init__(self, *roots: Any) -> None:
+        self.checks: list[tuple[str, Check]] = []
+        self._held = Held()
+        self.generators: list[tuple[Any, Any]] = [(_Global, _state(_Global))]
+        self._seen: dict[int, Any] = {}
+        self._todo: list[tuple[str, Any]] = [("", r) for r in roots]
+        while self._todo:
+            self._visit(*self._todo.pop())
+            if len(self.checks) + len(self._held.places) > LIMIT:
+                raise TooMuch
+        self._seen.clear()
+        self.fast: tuple[Check, ...] = (*self._held.checks(), *[same for _, same in self.checks])
+
+    def changed(self) -> str | None:
+        """The name of something that changed, or None."""
+        for same in self.fast:
+            if not same():
+                return next((name for name, held in self._each() if not held()), "something")
+        return None
+
+    def names(self) -> list[str]:
+        """What is watched."""
+        return list(dict.fromkeys([name for name, _ in self._each()]))
+
+    def _each(self) -> Iterator[tuple[str, Check]]:
+        yield from self._held.each()
+        yield from self.checks
+
+    def drew(self) -> bool:
+        """Whether random numbers were drawn since."""
+        return any(not _equal(_state(g), s) for g, s in self.generators)
+
+    def _visit(self, name: str, x: Any) -> None:
+        if isinstance(x, _ATOMS) or id(x) in self._seen:
+            return
+        self._seen[id(x)] = x
+        if isinstance(x, types.FunctionType):
+            self._function(name, x)
+        elif isinstance(x, types.MethodType):
+            self._todo += [(name, x.__func__), (name, x.__self__)]
+        elif isinstance(x, functools.partial):
+            self._todo += [(name, x.func), (name, x.args), (name, x.keywords)]
+        elif isinstance(x, np.ndarray):
+            self._array(name, x)
+        elif isinstance(x, (tuple, frozenset)):
+            self._todo += [(f"{name}[...]", v) for v in x]
+        elif isinstance(x, list):
+            before = tuple(x)
+            self.checks.append((name, lambda: len(x) == len(before) and all(map(_is, x, before))))
+            self._todo += [(f"{name}[{i}]", v) for i, v in enumerate(before)]
+        elif isinstance(x, set):
+            copy = frozenset(x)
+            self.checks.append((name, lambda: x == copy))
+        elif isinstance(x, dict):
+            self._mapping(name, x, lambda k: f"{name}[{k!r}]")
+        elif isinstance(x, (np.random.Generator, np.random.RandomState, random.Random)):
+            self.generators.append((x, _state(x)))
+        elif isinstance(x, type):
+            self._class(name, x)
+        elif type(x) is Tensor:
+            if x.level is GROUND:
+                value = x.value
+                self.checks.append((name, lambda: x.value is value))
+                self._todo.append((name, value))
+        elif isinstance(x, types.ModuleType):
+            pass
+        else:
+            self._object(name, x)
+
+    def _function(self, name: str, f: types.FunctionType) -> None:
+        name = name or f.__qualname__
+        for cell, variable in zip(f.__closure__ or (), f.__code__.co_freevars, strict=True):
+            value = _contents(cell)
+            if value is MISSING:
+                self.checks.append((variable, lambda cell=cell: _contents(cell) is MISSING))  # type: ignore[misc]
+                continue
+            self._held.add(variable, ".cell_contents", cell, value)
+            self._todo.append((variable, value))
+        self._todo += [(f"a default of {name}", v) for v in f.__defaults__ or ()]
+        self._todo += [(f"a default of {name}", v) for v in (f.__kwdefaults__ or {}).values()]
+        if f.__dict__:
+            self._todo += [(f"{name}.{k}", v) for k, v in f.__dict__.items()]
+        if _library(f.__code__.co_filename):
+            return
+        self._held.add(f"the code of {name}", ".__code__", f, f.__code__)
+        if f.__defaults__:
+            self._held.add(f"the defaults of {name}", ".__defaults__", f, f.__defaults__)
+        space = f.__globals__
+        names = _names(f.__code__)
+        for k in names:
+            value = space.get(k, MISSING)
+            if value is MISSING:
+                continue
+            if isinstance(value, types.ModuleType):
+                if not _of_library(value):
+                    self._module(k, value, names)
+                continue
+            self._held.add(k, f"[{k!r}]", space, value)
+            self._todo.append((k, value))
+
+    def _module(self, name: str, module: types.ModuleType, names: list[str]) -> None:
+        space = vars(module)
+        for k in names:
+            if k in space and not isinstance(space[k], types.ModuleType):
+                value = space[k]
+                self._held.add(f"{name}.{k}", f"[{k!r}]", space, value)
+                self._todo.append((f"{name}.{k}", value))
+
+    def _mapping(self, name: str, x: Any, entry: Callable[[Any], str]) -> None:
+        before = dict(x)
+
+        self.checks.append((name, lambda: len(x) == len(before) and all(map(_is, map(x.get, before), before.values()))))
+        self._todo += [(entry(k), v) for k, v in before.items()]
+
+    def _array(self, name: str, x: Any) -> None:
+        if x.dtype == object:
+            items = x.ravel().tolist()
+            self.checks.append((name, lambda: all(map(_is, x.ravel().tolist(), items))))
+            self._todo += [(f"{name}[...]", v) for v in items]
+            return
+        if not _writable(x):
+            return
+        before = x.copy()
+        view = before.reshape(-1).view(np.uint8) if before.dtype.hasobject is False and before.size else None
+
+        def same() -> bool:
+            if x.shape != before.shape or x.dtype != before.dtype:
+                return False
+            if view is None:
+                return True
+            now = x if x.flags.c_contiguous else np.ascontiguousarray(x)
+            return bool(np.array_equal(now.reshape(-1).view(np.uint8), view))
+
+        self.checks.append((name, same))
+
+    def _class(self, name: str, x: type) -> None:
+        if _of_library(sys.modules.get(x.__module__)):
+            return
+        for base in x.__mro__:
+            if base is object or _of_library(sys.modules.get(base.__module__)):
+                continue
+            for k, v in list(vars(base).items()):
+                if k.startswith("__") and k not in ("__call__", "__init__"):
+                    continue
+                self._held.add(f"{name}.{k}", f"[{k!r}]", vars(base), v)
+                if isinstance(v, (staticmethod, classmethod)):
+                    v = v.__func__
+                for part in (v.fget, v.fset) if isinstance(v, property) else (v,):
+                    self._todo.append((f"{name}.{k}", part))
+
+    def _object(self, name: str, x: Any) -> None:
+        kind = type(x)
+        if _of_library(sys.modules.get(kind.__module__)):
+            # Of a library's objects (transforms, custom rules, cached functions) the functions that they wrap.
+            for k in ("__wrapped__", "f", "_jvp", "_vjp"):
+                inner = getattr(x, "__dict__", {}).get(k)
+                if inner is not None:
+                    self._todo.append((name, inner))
+            return
+        space = getattr(x, "__dict__", None)
+        if space is not None:
+            self._mapping(name, space, lambda k: f"{name}.{k}")
+        for base in kind.__mro__:
+            slots = base.__dict__.get("__slots__", ())
+            for k in (slots,) if isinstance(slots, str) else slots:
+                if k in ("__dict__", "__weakref__"):
+                    continue
+                value = getattr(x, k, MISSING)
+                self.checks.append((f"{name}.{k}", lambda k=k, value=value: getattr(x, k, MISSING) is value))  # type: ignore[misc]
+                if value is not MISSING:
+                    self._todo.append((f"{name}.{k}", value))
+        self._class(kind.__name__, kind)
+
+
+class Held:
+    """Bindings that must stay: items of namespaces, contents of cells, attributes of functions."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.places: list[tuple[str, Any, Any]] = []  # (how it is written, owner, value)
+
+    def add(self, name: str, form: str, owner: Any, value: Any) -> None:
+        self.names.append(name)
+        self.places.append((form, owner, value))
+
+    def checks(self) -> list[Check]:
+        """Functions that compare everything: generated, because they run before each call."""
+        return [self._check(self.places[i : i + 100]) for i in range(0, len(self.places), 100)]
+
+    def each(self) -> Iterator[tuple[str, Check]]:
+        for name, place in zip(self.names, self.places, strict=True):
+            yield name, self._check([place])
+
+    def _check(self, places: list[tuple[str, Any, Any]]) -> Check:
+        owners: dict[int, int] = {}
+        given: dict[str, Any] = {}
+        terms: list[str] = []
+        for form, owner, value in places:
+            k = owners.setdefault(id(owner), len(owners))
+            given[f"o{k}"] = owner
+            given[f"v{len(terms)}"] = value
+            terms.append(f"o{k}{form} is v{len(terms)}")
+        parameters = ", ".join(f"{k}={k}" for k in given)
+        lines = [f"def same({parameters}):", " try:", f"  return {' and '.join(terms)}"]
+        lines += [" except (KeyError, ValueError, AttributeError):", "  return False"]
+        exec("\n".join(lines), given)
+        return given["same"]
+
+
+class _Global:
+    """Stands for the global generators of ``numpy.random`` and ``random``."""
+
+
+def _state(g: Any) -> Any:
+    if g is _Global:
+        return random.getstate(), np.random.get_state(legacy=False)  # noqa: NPY002
+    if isinstance(g, np.random.Generator):
+        return g.bit_generator.state
+    return g.getstate() if isinstance(g, random.Random) else g.get_state(legacy=False)
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_equal(a[k], b[k]) for k in a)
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(map(_equal, a, b))
+    return bool(np.array_equal(a, b)) if isinstance(a, np.ndarray) else a == b
+
+
+def _contents(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not yet bound
+        return MISSING
+
+
+def _names(code: types.CodeType) -> list[str]:
+    """Global and attribute names in a function and the functions inside it."""
+    out: dict[str, None] = {}
+    stack = [code]
+    while stack:
+        c = stack.pop()
+        out.update(dict.fromkeys(c.co_names))
+        stack += [k for k in c.co_consts if isinstance(k, types.CodeType)]
+    return list(out)
+
+
+def _library(path: str) -> bool:
+    """Whether a file belongs to Python or an installed package, whose insides are trusted not to change."""
+    return path.startswith(("<frozen", _PACKAGE, *_PATHS))
+
+
+def _of_library(module: types.ModuleType | None) -> bool:
+    if module is None or module.__name__ == "__main__":
+        return False
+    path = getattr(module, "__file__", None)
+    return path is None or _library(path)
+
+
+def _writable(x: Any) -> bool:
+    while isinstance(x, np.ndarray):
+        if x.flags.writeable:
+            return True
+        x = x.base
+    return x is not None and not isinstance(x, bytes)

@@ -1,0 +1,41 @@
+"""From the values of a segment to code: the one place where the parts of the compiler meet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llvmlite import ir
+
+from dualad.native import entry, library
+from dualad.native.graph import Guard, Value
+from dualad.native.machine import Machine
+from dualad.native.segment import Segment
+
+LONG = 50_000.0  # nanoseconds of work from which on other threads may run Python meanwhile
+INLINED = (
+    20_000.0  # nanoseconds of work from which on vector math becomes part of its loops: faster, but slow to compile
+)
+
+
+def _inline(module: ir.Module) -> None:
+    """Make vector math part of its callers; what branches stays out of line, so that equal calls become one."""
+    for f in library.functions(module):
+        if len(f.blocks) == 1 and "noinline" not in f.attributes:
+            f.attributes.add("alwaysinline")
+
+
+def compiled(
+    values: Sequence[Value], kinds: dict[int, str], outputs: Sequence[Value], guards: Sequence[Guard]
+) -> tuple[Segment, entry.Code]:
+    """The segment of ``values``, and its code."""
+    segment = Segment(values, kinds, outputs, guards)
+    module = ir.Module("dualad")
+    segment.build(module, "run")
+    entry.emit(module, segment.inputs, segment.outputs, segment.workspace, segment.work + segment.products > LONG)
+    if segment.work > INLINED:
+        _inline(module)
+    else:
+        library.link(module)
+    machine = Machine(module)
+    segment.text = machine.text
+    return segment, entry.Code(machine, segment.inputs, segment.outputs, segment.workspace, segment.keep)

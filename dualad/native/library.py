@@ -1,0 +1,104 @@
+"""Vector math compiled once: functions that programs call, kept from one process to the next.
+
+A function of ``dualad.native.vectormath`` that stays out of line has a name that says all about it (function, width). It is
+compiled at its first use, as an object of its own without any address in it, which is kept in the user's cache folder
+(``$DUALAD_CACHE``, else ``$XDG_CACHE_HOME/dualad``, else ``~/.cache/dualad``). An object that does not carry its own digest,
+or the digest of this very code on this very machine, is compiled again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pathlib
+import re
+import tempfile
+import threading
+from typing import Any
+
+from llvmlite import binding as llvm
+from llvmlite import ir
+
+from dualad.native.machine import described, object_code, target_machine
+
+PREFIX = "dualad."
+THIN = 12  # instructions: below, a function is part of its caller
+_NAMES = re.compile(r'@"?([\w.]+)"?')
+_METADATA = re.compile(r", ![a-z]+ !\d+")  # numbered by the module, and hints only
+_addresses: dict[str, Any] = {}  # of the functions of this process, with what keeps them alive
+_lock = threading.Lock()
+
+
+def functions(module: ir.Module) -> list[ir.Function]:
+    """The vector math in a module."""
+    return [f for f in module.functions if f.name.startswith(PREFIX) and f.blocks]
+
+
+def is_thin(f: ir.Function) -> bool:
+    return len(f.blocks) == 1 and len(f.blocks[0].instructions) <= THIN
+
+
+def link(module: ir.Module) -> None:
+    """Replace the bodies of the module's vector math, but for thin functions, by references to the library."""
+    own = functions(module)
+    with _lock:
+        for f in own:
+            if not is_thin(f) and f.name not in _addresses:
+                _addresses[f.name] = _load(f.name, _alone(module, f.name))
+    for f in own:
+        if is_thin(f):
+            f.attributes.add("alwaysinline")
+        else:
+            f.blocks.clear()
+            f.linkage = ""
+
+
+def _alone(module: ir.Module, name: str) -> str:
+    """A module with one function, and privately what it needs."""
+    wanted = [name]
+    for k in wanted:
+        for found in _NAMES.findall(str(module.globals[k])):
+            if found in module.globals and found not in wanted:
+                wanted.append(found)
+    parts = []
+    for k in sorted(wanted):
+        text = str(module.globals[k])
+        parts.append(text.replace("define internal", "define", 1) if k == name else text)
+    return _METADATA.sub("", "\n".join(parts))
+
+
+def _load(name: str, text: str) -> Any:
+    code = _cached(text)
+    target = target_machine()
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    llvm.add_symbol(name, engine.get_function_address(name))
+    return engine
+
+
+def _cached(text: str) -> bytes:
+    key = hashlib.sha256(f"{text}\n{described()}".encode()).hexdigest()
+    place = folder() / f"{key}.o"
+    with contextlib.suppress(OSError):
+        kept = place.read_bytes()
+        digest, code = kept[:32], kept[32:]
+        if hashlib.sha256(key.encode() + code).digest() == digest:
+            return code
+    code = object_code(text)
+    with contextlib.suppress(OSError):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        handle, path = tempfile.mkstemp(dir=place.parent)
+        with os.fdopen(handle, "wb") as out:
+            out.write(hashlib.sha256(key.encode() + code).digest() + code)
+        os.replace(path, place)
+    return code
+
+
+def folder() -> pathlib.Path:
+    """Where compiled functions are kept."""
+    if own := os.environ.get("DUALAD_CACHE"):
+        return pathlib.Path(own)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (pathlib.Path(base) if base else pathlib.Path.home() / ".cache") / "dualad"

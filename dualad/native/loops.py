@@ -1,0 +1,549 @@
+"""Loop nests as LLVM instructions: explicit vectors in the innermost loop, several accumulators, masked tails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from dualad.native.elementwise import BYTES, cast, emit, type_of
+from dualad.native.expressions import Affine, Expr, Expressions
+from dualad.native.graph import Value
+from dualad.native.machine import (
+    F32,
+    F64,
+    I1,
+    I8,
+    I32,
+    I64,
+    PTR,
+    constant,
+    intrinsic,
+    lanes,
+    splat,
+    vector,
+    vector_bytes,
+    width_of,
+)  # fmt: skip
+
+MANY = 4096  # elements in a row
+BLOCK = 64  # iterations after which partial sums are put away: a sum of n numbers then errs like a blocked sum
+
+
+class Reduction:
+    """One reduction of a kernel: expression ``k`` over the loops ``axes`` into a buffer."""
+
+    def __init__(self, v: Value, k: int, axes: frozenset[int]) -> None:
+        self.v, self.k, self.axes = v, k, axes
+        self.type = type_of(v.dtype)
+        self.name = "sum" if v.name == "count" else v.name
+
+    def start(self, t: Any) -> Any:
+        if self.name in ("sum", "any"):
+            return constant(t, 0)
+        if self.name in ("prod", "all"):
+            return constant(t, 1)
+        low = self.name == "max"
+        if self.type is I64:
+            return constant(t, np.iinfo(np.int64).min if low else np.iinfo(np.int64).max)
+        return constant(t, -np.inf if low else np.inf)
+
+    def combine(self, b: Any, x: Any, y: Any) -> Any:
+        real = self.type in (F64, F32)
+        if self.name == "sum":
+            return b.fadd(x, y) if real else b.add(x, y)
+        if self.name == "prod":
+            return b.fmul(x, y) if real else b.mul(x, y)
+        if self.name == "any":
+            return b.or_(x, y)
+        if self.name == "all":
+            return b.and_(x, y)
+        if real:
+            return intrinsic(b, "maximum" if self.name == "max" else "minimum", x, y)
+        return b.select(b.icmp_signed(">" if self.name == "max" else "<", x, y), x, y)
+
+    def across(self, b: Any, x: Any) -> Any:
+        """All lanes as one, halving."""
+        w = width_of(x.type)
+        none = ir.Constant(x.type, ir.Undefined)
+        while w > 1:
+            w //= 2
+            low = ir.Constant(ir.VectorType(I32, w), list(range(w)))
+            high = ir.Constant(ir.VectorType(I32, w), list(range(w, 2 * w)))
+            x, y = b.shuffle_vector(x, none, low), b.shuffle_vector(x, none, high)
+            x = self.combine(b, x, y)
+            none = ir.Constant(x.type, ir.Undefined)
+        return b.extract_element(x, ir.Constant(I32, 0)) if isinstance(x.type, ir.VectorType) else x
+
+
+class Scatter:
+    """Expression ``k`` added into the buffer of ``v`` at index expressions (``scaled``: expression, stride, bound)."""
+
+    def __init__(self, v: Value, k: int, scaled: Sequence[tuple[int, int, int]], at: Affine) -> None:
+        self.v, self.k, self.scaled, self.at = v, k, scaled, at
+
+
+class Nest:
+    """Emits one kernel. ``pointer`` gives the address of a value's buffer, ``flag`` where a bad index is noted."""
+
+    def __init__(
+        self,
+        b: Any,
+        x: Expressions,
+        stores: Sequence[tuple[Value, int, Affine]],
+        reductions: Sequence[Reduction],
+        scatters: Sequence[Scatter],
+        pointer: Callable[[Value], Any],
+        flag: Any,
+    ) -> None:
+        self.b, self.x = b, x
+        self.domain = x.domain
+        self.rank = len(x.domain)
+        self.stores, self.reductions, self.scatters = stores, reductions, scatters
+        self.pointer, self.flag = pointer, flag
+        self.depth = self._depths()
+        self.i: list[Any] = []  # loop indices so far
+        self.values: dict[int, Any] = {}  # scalars, by expression
+        self.rows: dict[Any, Any] = {}  # addresses of rows
+        self.outer: dict[int, Any] = {}  # accumulators of reductions over several loops
+
+    def _depths(self) -> list[int]:
+        """For each expression the number of loops it is inside of."""
+        out: list[int] = []
+        for e in self.x.all:
+            d = max((out[k] for k in e.kids), default=0)
+            if e.at is not None:
+                d = max([d, *[j for j, c in enumerate(e.at) if j and c]])
+            out.append(d)
+        return out
+
+    def slot(self, t: Any) -> Any:
+        """A variable; they become registers."""
+        with self.b.goto_entry_block():
+            return self.b.alloca(t)
+
+    # The nest ---------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        r = self.rank
+        if 0 in self.domain:
+            return
+        for red in self.reductions:
+            if self._in_memory(red):
+                self._fill(red)
+        self._scalars(0)
+        if r == 0:
+            for v, k, at in self.stores:
+                self._put(v, self._affine(at, []), self.values[k])
+            for c in self.scatters:
+                self._add(c, None, 1, None, self.values.__getitem__)
+            return
+        self._loops(0)
+
+    def _loops(self, level: int) -> None:
+        """Loop ``level`` and all inside it."""
+        own = [red for red in self.reductions if self._trailing(red) == self.rank - level]
+        if level == self.rank - 1:
+            self._innermost(own)
+            return
+        accumulators = {id(red): self._accumulators(red, 1, 1) for red in own}
+        self.outer.update(accumulators)
+        loop = Loop(self.b, 0, self.domain[level], 1)
+        self.i.append(loop.i)
+        saved = dict(self.values), dict(self.rows)
+        self._scalars(level + 1)
+        self._loops(level + 1)
+        self.values, self.rows = saved
+        self.i.pop()
+        loop.close()
+        for red in own:
+            self._finish(red, self.b.load(accumulators[id(red)][0], typ=red.type), level)
+
+    def _trailing(self, red: Reduction) -> int:
+        """How many of the innermost loops are reduced over."""
+        n = 0
+        while n < self.rank and self.rank - 1 - n in red.axes:
+            n += 1
+        return n
+
+    def _in_memory(self, red: Reduction) -> bool:
+        return len(red.axes) > self._trailing(red)
+
+    def _fill(self, red: Reduction) -> None:
+        p = self.pointer(red.v)
+        if red.v.size == 1:
+            self._put(red.v, constant(I64, 0), red.start(red.type))
+            return
+        loop = Loop(self.b, 0, red.v.size, 1)
+        self._store(p, loop.i, red.start(red.type), red.type)
+        loop.close()
+
+    def _accumulators(self, red: Reduction, copies: int, w: int) -> list[Any]:
+        t = vector(red.type, w)
+        out = []
+        for _ in range(copies):
+            s = self.slot(t)
+            self.b.store(red.start(t), s)
+            out.append(s)
+        return out
+
+    def _kept(self, red: Reduction) -> list[int]:
+        return [k for k in range(self.rank) if k not in red.axes]
+
+    def _place(self, red: Reduction) -> Any:
+        """Where in its buffer the reduction over the present indices goes."""
+        at = constant(I64, 0)
+        stride = 1
+        for k in reversed(self._kept(red)):
+            at = self.b.add(at, self.b.mul(self.i[k], constant(I64, stride)))
+            stride *= self.domain[k]
+        return at
+
+    def _finish(self, red: Reduction, x: Any, level: int) -> None:
+        at = self._place(red)
+        if self._in_memory(red):
+            x = red.combine(self.b, self._load(self.pointer(red.v), at, red.type), x)
+        self._put(red.v, at, x)
+
+    # The innermost loop -----------------------------------------------------------------------
+
+    def _innermost(self, own: list[Reduction]) -> None:
+        b, n = self.b, self.domain[-1]
+        inner = [e for e, d in zip(self.x.all, self.depth, strict=True) if d == self.rank]
+        size = max([BYTES[e.type] for e in inner if e.type is not I1], default=8)
+        # Polynomials are long chains: several vectors at once keep the arithmetic units busy.
+        chains = any(e.kind == "op" and e.data[0] == "math" for e in inner)
+        width = lanes(size, n, (4 if n >= MANY else 2) if chains else 1)
+        summing = [red for red in self.reductions if self._trailing(red)]
+        copies = (4 if len(inner) <= 24 else 2) if summing and n >= 8 * width and not chains else 1
+        accumulators = {id(red): self._accumulators(red, copies, width) for red in summing}
+        put_away = {}
+        block = copies * width * BLOCK
+        blocked = [red for red in summing if red.name == "sum" and red.type in (F64, F32) and n > 2 * block]
+        if blocked:
+            put_away = {id(red): self._accumulators(red, 1, width)[0] for red in blocked}
+        whole = n // (copies * width) * (copies * width)
+        if whole:
+            loop = Loop(b, 0, whole, copies * width)
+            for c in range(copies):
+                i = b.add(loop.i, constant(I64, c * width)) if c else loop.i
+                self._body(i, width, None, {k: a[c] for k, a in accumulators.items()})
+            if blocked:
+                due = b.icmp_signed("==", b.and_(loop.i, constant(I64, block - 1)), constant(I64, 0))
+                with b.if_then(due, likely=False):
+                    self._put_away(blocked, accumulators, put_away, width)
+            loop.close()
+        if whole < n:
+            last = width if summing else lanes(size, n - whole, width * size // vector_bytes() or 1)
+            last = min(last, width)
+            tail = Loop(b, whole, n, last)
+            mask = None
+            if (n - whole) % last:
+                left = b.sub(constant(I64, n), tail.i)
+                mask = b.icmp_signed(">", splat(b, left, last), _iota(last))
+            self._body(tail.i, last, mask, {k: a[0] for k, a in accumulators.items()})
+            tail.close()
+        if blocked:
+            self._put_away(blocked, accumulators, put_away, width)
+        for red in summing:
+            t = vector(red.type, width)
+            if red in blocked:
+                x = b.load(put_away[id(red)], typ=t)
+            else:
+                parts = [b.load(a, typ=t) for a in accumulators[id(red)]]
+                while len(parts) > 1:
+                    parts = [red.combine(b, p, q) for p, q in zip(parts[::2], parts[1::2], strict=True)]
+                x = parts[0]
+            x = red.across(b, x)
+            if red in own:
+                self._finish(red, x, self.rank - 1)
+            else:
+                slot = self.outer[id(red)][0]
+                b.store(red.combine(b, b.load(slot, typ=red.type), x), slot)
+
+    def _put_away(self, blocked: Any, accumulators: Any, put_away: Any, width: int) -> None:
+        b = self.b
+        for red in blocked:
+            t = vector(red.type, width)
+            parts = [b.load(a, typ=t) for a in accumulators[id(red)]]
+            for a in accumulators[id(red)]:
+                b.store(red.start(t), a)
+            while len(parts) > 1:
+                parts = [red.combine(b, p, q) for p, q in zip(parts[::2], parts[1::2], strict=True)]
+            total = red.combine(b, b.load(put_away[id(red)], typ=t), parts[0])
+            b.store(total, put_away[id(red)])
+
+    def _body(self, i: Any, width: int, mask: Any, accumulators: dict[int, Any]) -> None:
+        """Everything of the innermost loop for ``width`` elements from ``i`` on."""
+        b = self.b
+        values: dict[int, Any] = {}
+
+        def get(k: int) -> Any:
+            if self.depth[k] == self.rank:
+                return values[k]
+            if k not in values:
+                values[k] = splat(b, self.values[k], width)
+            return values[k]
+
+        for k, e in enumerate(self.x.all):
+            if self.depth[k] == self.rank:
+                values[k] = self._vector(e, i, width, mask, get)
+        for v, k, at in self.stores:
+            row = self._row(v, at)
+            at_i = b.mul(i, constant(I64, at[-1])) if at[-1] != 1 else i
+            self._store(row, at_i, get(k), type_of(v.dtype), mask)
+        for c in self.scatters:
+            self._add(c, i, width, mask, get)
+        for red in self.reductions:
+            x = get(red.k)
+            if id(red) in accumulators:
+                t = x.type
+                if mask is not None:
+                    x = b.select(mask, x, red.start(t))
+                slot = accumulators[id(red)]
+                b.store(red.combine(b, b.load(slot, typ=t), x), slot)
+            elif self._trailing(red) == 0:
+                self.i.append(constant(I64, 0))
+                at_i = b.add(self._place(red), i)
+                self.i.pop()
+                p = self.pointer(red.v)
+                old = self._load(p, at_i, red.type, width, mask)
+                self._store(p, at_i, red.combine(b, old, x), red.type, mask)
+
+    # Expressions ------------------------------------------------------------------------------
+
+    def _scalars(self, level: int) -> None:
+        """Expressions that depend on the first ``level`` loops only."""
+        if level == self.rank and level:
+            return
+        for k, e in enumerate(self.x.all):
+            if self.depth[k] == level:
+                self.values[k] = self._vector(e, None, 1, None, self.values.__getitem__)
+
+    def _affine(self, at: Affine, i: list[Any]) -> Any:
+        b = self.b
+        out = constant(I64, at[0])
+        for c, j in zip(at[1:], i, strict=False):
+            if c:
+                out = b.add(out, j if c == 1 else b.mul(j, constant(I64, c)))
+        return out
+
+    def _row(self, v: Value, at: Affine) -> Any:
+        """The address at which the innermost loop starts."""
+        if not any(at):
+            return self.pointer(v)
+        key = (v.index, at[: self.rank])
+        if key not in self.rows:
+            with_i = self._affine(at, self.i[: self.rank - 1])
+            self.rows[key] = self.b.gep(self.pointer(v), [with_i], source_etype=memory(type_of(v.dtype)))
+        return self.rows[key]
+
+    def _vector(self, e: Expr, i: Any, w: int, mask: Any, get: Callable[[int], Any]) -> Any:
+        """The value of an expression for ``w`` elements from ``i`` on (None: outside the innermost loop)."""
+        b = self.b
+        t = vector(e.type, w)
+        if e.kind == "const":
+            return constant(t, e.data)
+        if e.kind == "op":
+            return emit(b, e.value, e.data, [get(k) for k in e.kids])
+        if e.kind == "cast":
+            return cast(b, get(e.kids[0]), e.type)
+        if e.kind == "both":
+            return b.and_(get(e.kids[0]), get(e.kids[1]))
+        if e.kind == "choose":
+            return b.select(*[get(k) for k in e.kids])
+        assert e.at is not None
+        if e.kind == "inside":
+            at = self._affine(e.at, self.i)
+            if i is not None and e.at[-1]:
+                at = self._lanes(b.add(at, b.mul(i, constant(I64, e.at[-1]))), e.at[-1], w)
+            else:
+                at = splat(b, at, w)
+            return b.icmp_unsigned("<", at, constant(at.type, e.data))
+        if e.kind == "gather":
+            return self._gather(e, i, w, mask, get)
+        for k in e.kids:
+            mask = get(k) if mask is None else b.and_(mask, get(k))
+        step = e.at[-1] if i is not None else 0
+        if i is None:
+            p, at = self.pointer(e.value), self._affine(e.at, self.i)
+            if mask is not None:
+                at = b.select(mask, at, constant(I64, 0))
+            return self._load(p, at, e.type)
+        row = self._row(e.value, e.at)
+        if step == 0:  # inside by its condition only
+            if mask is not None and w == 1:
+                row = b.select(mask, row, self.pointer(e.value))
+            elif mask is not None:
+                return self._scattered(row, constant(vector(I64, w), 0), e.type, mask)
+            return splat(b, self._load(row, constant(I64, 0), e.type), w)
+        if step == 1 or w == 1:
+            at = i if step == 1 else b.mul(i, constant(I64, step))
+            if w == 1 and mask is not None:
+                row, at = b.select(mask, row, self.pointer(e.value)), b.select(mask, at, constant(I64, 0))
+                return self._load(row, at, e.type)
+            return self._load(row, at, e.type, w, mask)
+        at = self._lanes(b.mul(i, constant(I64, step)), step, w)
+        return self._scattered(row, at, e.type, mask)
+
+    def _lanes(self, start: Any, step: int, w: int) -> Any:
+        """start, start + step, ..."""
+        return self.b.add(splat(self.b, start, w), _iota(w, step)) if w > 1 else start
+
+    def _gather(self, e: Expr, i: Any, w: int, mask: Any, get: Callable[[int], Any]) -> Any:
+        b = self.b
+        assert e.at is not None
+        scaled, _ = e.data
+        kids = [get(k) for k in e.kids]
+        for c in kids[len(scaled) :]:
+            mask = c if mask is None else b.and_(mask, c)
+        at = self._affine(e.at, self.i)
+        if i is not None and e.at[-1]:
+            at = self._lanes(b.add(at, b.mul(i, constant(I64, e.at[-1]))), e.at[-1], w)
+        else:
+            at = splat(b, at, w)
+        for k, (stride, bound) in zip(kids, scaled, strict=False):
+            k, fits = self._within(k, bound, mask, w)
+            if fits is not None:
+                mask = fits if mask is None else b.and_(mask, fits)
+            at = b.add(at, b.mul(k, constant(k.type, stride)))
+        p = self.pointer(e.value)
+        if w == 1:
+            if mask is not None:
+                at = b.select(mask, at, constant(I64, 0))
+            return self._load(p, at, e.type)
+        return self._scattered(p, at, e.type, mask)
+
+    def _within(self, k: Any, bound: int, mask: Any, w: int) -> tuple[Any, Any]:
+        """An index counted from the front, and whether it is in range (None: it is, by a negative ``bound``)."""
+        b = self.b
+        n = constant(k.type, abs(bound))
+        k = b.select(b.icmp_signed("<", k, constant(k.type, 0)), b.add(k, n), k)
+        if bound < 0:
+            return k, None
+        fits = b.icmp_unsigned("<", k, n)
+        self._note(b.not_(fits) if mask is None else b.and_(b.not_(fits), mask), w)
+        return k, fits
+
+    def _add(self, c: Scatter, i: Any, w: int, mask: Any, get: Callable[[int], Any]) -> None:
+        """One by one, since places may be equal; lanes outside the loop add nothing to the first place."""
+        b = self.b
+        at = splat(b, self._affine(c.at, self.i), w)
+        if i is not None and c.at[-1]:
+            at = b.add(at, self._lanes(b.mul(i, constant(I64, c.at[-1])), c.at[-1], w))
+        for k, stride, bound in c.scaled:
+            j, fits = self._within(get(k), bound, mask, w)
+            if fits is not None:
+                mask = fits if mask is None else b.and_(mask, fits)
+            at = b.add(at, b.mul(j, constant(j.type, stride)))
+        x = get(c.k)
+        if mask is not None:
+            at, x = b.select(mask, at, constant(at.type, 0)), b.select(mask, x, constant(x.type, 0))
+        t = type_of(c.v.dtype)
+        for lane in range(w):
+            place, term = at, x
+            if w > 1:
+                place, term = (b.extract_element(z, ir.Constant(I32, lane)) for z in (at, x))
+            p = b.gep(self.pointer(c.v), [place], source_etype=t)
+            b.store(b.fadd(b.load(p, typ=t), term), p)
+
+    def _note(self, bad: Any, w: int) -> None:
+        b = self.b
+        if w > 1:
+            bad = b.icmp_unsigned("!=", b.bitcast(bad, ir.IntType(w)), ir.Constant(ir.IntType(w), 0))
+        b.store(b.or_(b.load(self.flag, typ=I1), bad), self.flag)
+
+    # Memory -----------------------------------------------------------------------------------
+
+    def _put(self, v: Value, at: Any, x: Any) -> None:
+        self._store(self.pointer(v), at, x, type_of(v.dtype))
+
+    def _load(self, p: Any, at: Any, t: Any, w: int = 1, mask: Any = None) -> Any:
+        b = self.b
+        m = memory(t)
+        q = b.gep(p, [at], source_etype=m)
+        if mask is None or w == 1:
+            x = b.load(q, align=m_bytes(m), typ=vector(m, w))
+        else:
+            x = _masked(b, "load", vector(m, w), [q], mask, m)
+        return b.icmp_unsigned("!=", x, constant(x.type, 0)) if t is I1 else x
+
+    def _store(self, p: Any, at: Any, x: Any, t: Any, mask: Any = None) -> None:
+        b = self.b
+        m = memory(t)
+        if t is I1:
+            x = b.zext(x, vector(m, width_of(x.type)))
+        q = b.gep(p, [at], source_etype=m)
+        if mask is None:
+            b.store(x, q, align=m_bytes(m))
+        else:
+            _masked(b, "store", x.type, [x, q], mask, m)
+
+    def _scattered(self, p: Any, at: Any, t: Any, mask: Any) -> Any:
+        """Loads at a vector of places."""
+        b = self.b
+        m = memory(t)
+        w = width_of(at.type)
+        size = constant(at.type, m_bytes(m))
+        addresses = b.add(splat(b, b.ptrtoint(p, I64), w), b.mul(at, size))
+        q = b.inttoptr(addresses, ir.VectorType(PTR, w))
+        x = _masked(b, "gather", vector(m, w), [q], constant(vector(I1, w), 1) if mask is None else mask, m)
+        return b.icmp_unsigned("!=", x, constant(x.type, 0)) if t is I1 else x
+
+
+class Loop:
+    """for i in range(start, stop, step), at least once; ``close`` at the end of its body."""
+
+    def __init__(self, b: Any, start: int, stop: int, step: int) -> None:
+        self.b, self.stop, self.step = b, stop, step
+        self.once = start + step >= stop
+        if self.once:
+            self.i = constant(I64, start)
+            return
+        before = b.block
+        self.head = b.append_basic_block("loop")
+        b.branch(self.head)
+        b.position_at_end(self.head)
+        self.i = b.phi(I64)
+        self.i.add_incoming(constant(I64, start), before)
+
+    def close(self) -> None:
+        if self.once:
+            return
+        b = self.b
+        following = b.add(self.i, constant(I64, self.step))
+        self.i.add_incoming(following, b.block)
+        done = b.append_basic_block("done")
+        b.cbranch(b.icmp_signed("<", following, constant(I64, self.stop)), self.head, done)
+        b.position_at_end(done)
+
+
+def memory(t: Any) -> Any:
+    """The type of an element in memory."""
+    return I8 if t is I1 else t
+
+
+def m_bytes(m: Any) -> int:
+    return {F64: 8, F32: 4, I64: 8, I8: 1}[m]
+
+
+def _iota(w: int, step: int = 1) -> Any:
+    return ir.Constant(ir.VectorType(I64, w), [k * step for k in range(w)])
+
+
+def _masked(b: Any, what: str, t: Any, args: list[Any], mask: Any, m: Any) -> Any:
+    w = width_of(t)
+    suffix = f"v{w}{ {F64: 'f64', F32: 'f32', I64: 'i64', I8: 'i8'}[m] }"
+    align = ir.Constant(I32, m_bytes(m))
+    if what == "store":
+        name, out, full = f"llvm.masked.store.{suffix}.p0", ir.VoidType(), [*args, align, mask]
+    elif what == "load":
+        name, out, full = f"llvm.masked.load.{suffix}.p0", t, [*args, align, mask, constant(t, 0)]
+    else:
+        name, out, full = f"llvm.masked.gather.{suffix}.v{w}p0", t, [*args, align, mask, constant(t, 0)]
+    f = b.module.globals.get(name)
+    if f is None:
+        f = ir.Function(b.module, ir.FunctionType(out, [a.type for a in full]), name)
+    return b.call(f, full)

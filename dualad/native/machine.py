@@ -1,0 +1,138 @@
+"""The machine: its vector width, and LLVM modules turned into addresses."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from typing import Any
+
+from llvmlite import binding as llvm
+from llvmlite import ir
+
+F64, F32, I64, I32, I8, I1 = (
+    ir.DoubleType(), ir.FloatType(), ir.IntType(64), ir.IntType(32), ir.IntType(8), ir.IntType(1),
+)  # fmt: skip
+PTR = ir.PointerType()
+_lock = threading.Lock()
+
+
+@functools.cache
+def _target() -> Any:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm.Target.from_default_triple()
+
+
+@functools.cache
+def features() -> str:
+    return llvm.get_host_cpu_features().flatten()
+
+
+@functools.cache
+def vector_bytes() -> int:
+    """Bytes in the widest vector register."""
+    found = set(features().split(","))
+    return 64 if "+avx512f" in found else 32 if "+avx2" in found else 16
+
+
+def lanes(bytes_each: int, n: int, registers: int = 1) -> int:
+    """How many elements to work on at once in a row of ``n``, in so many registers."""
+    w = vector_bytes() // bytes_each * registers
+    while w > 1 and w // 2 >= n:
+        w //= 2
+    return w
+
+
+def target_machine() -> Any:
+    return _target().create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=features() + (",-prefer-256-bit" if vector_bytes() == 64 else ""),
+        opt=1,
+        reloc="pic",
+        codemodel="default",
+        jit=True,
+    )
+
+
+def described() -> str:
+    """All of this machine and compiler that compiled code depends on."""
+    return f"{llvm.get_host_cpu_name()} {features()} {vector_bytes()} {llvm.llvm_version_info} {PASSES}"
+
+
+PASSES = ("always_inliner", "sroa", "instruction_combine", "new_gvn", "instruction_combine")
+
+
+def optimized(text: str, target: Any) -> Any:
+    """Parsed, and through the passes. The code is in vectors already, so that few are needed."""
+    parsed = llvm.parse_assembly(text)
+    parsed.triple = target.triple
+    parsed.data_layout = str(target.target_data)
+    builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(1))
+    passes = llvm.create_new_module_pass_manager()
+    for name in PASSES:
+        getattr(passes, f"add_{name}_pass")()
+    passes.run(parsed, builder)
+    return parsed
+
+
+def object_code(text: str) -> bytes:
+    """A module as an object file."""
+    with _lock:
+        target = target_machine()
+        return bytes(target.emit_object(optimized(text, target)))
+
+
+class Machine:
+    """A compiled module; its code lives as long as this object."""
+
+    def __init__(self, module: ir.Module) -> None:
+        self.text = str(module)
+        with _lock:
+            target = target_machine()
+            self.engine = llvm.create_mcjit_compiler(optimized(self.text, target), target)
+            self.engine.finalize_object()
+
+    def address(self, name: str) -> int:
+        return int(self.engine.get_function_address(name))
+
+
+def vector(t: Any, w: int) -> Any:
+    return ir.VectorType(t, w) if w > 1 else t
+
+
+def width_of(t: Any) -> int:
+    return t.count if isinstance(t, ir.VectorType) else 1
+
+
+def element_of(t: Any) -> Any:
+    return t.element if isinstance(t, ir.VectorType) else t
+
+
+def constant(t: Any, x: Any) -> Any:
+    """``x`` in every lane."""
+    e = element_of(t)
+    x = float(x) if e in (F64, F32) else int(x)
+    if isinstance(t, ir.VectorType):
+        return ir.Constant(t, [ir.Constant(e, x)] * t.count)
+    return ir.Constant(t, x)
+
+
+def intrinsic(b: Any, name: str, *args: Any) -> Any:
+    """Call an LLVM intrinsic that is named by the type of its first argument."""
+    t = args[0].type
+    e = element_of(t)
+    suffix = {F64: "f64", F32: "f32", I64: "i64", I1: "i1"}[e]
+    full = f"llvm.{name}.v{t.count}{suffix}" if isinstance(t, ir.VectorType) else f"llvm.{name}.{suffix}"
+    module = b.module
+    f = module.globals.get(full)
+    if f is None:
+        f = ir.Function(module, ir.FunctionType(t, [a.type for a in args]), full)
+    return b.call(f, args)
+
+
+def splat(b: Any, x: Any, w: int) -> Any:
+    if w == 1:
+        return x
+    t = ir.VectorType(x.type, w)
+    first = b.insert_element(ir.Constant(t, ir.Undefined), x, ir.Constant(I32, 0))
+    return b.shuffle_vector(first, ir.Constant(t, ir.Undefined), ir.Constant(ir.VectorType(I32, w), [0] * w))

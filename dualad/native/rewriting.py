@@ -1,0 +1,127 @@
+"""Operations as others that fuse: a mean is a sum and a quotient, an einsum a product and a sum.
+
+A rule gets ``do(name, operands, shape, dtype, **params)``, which adds a call of a primitive and returns its value, then the
+operands, the result's Spec and the parameters. It returns the value, or None to leave the operation as it is. What it builds
+computes what the primitive computes, up to the order of the terms of a sum.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dualad.core.spec import Spec
+from dualad.ops.reduce import size_of
+
+Do = Callable[..., Any]
+LARGE = 20_000  # multiplications: from here on a contraction of two is left to BLAS
+SMALL = 512  # multiplications for one of many matrices
+LIMIT = 10_000_000
+
+
+def _mean(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
+    (x,) = args
+    n = size_of(x.shape, params["axis"])
+    if n == 0 or x.dtype.kind not in "fc" or x.dtype.itemsize == 2:
+        return None
+    return do("divide", (do("sum", args, y.shape, y.dtype, **params), n), y.shape, y.dtype)
+
+
+def _matmul(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
+    """Of vectors, and of many small matrices, as a product and a sum."""
+    a, b = args
+    if a.dtype != b.dtype or a.dtype.kind != "f":
+        return None
+    if len(a.shape) == len(b.shape) == 1:
+        return do("sum", (do("multiply", args, a.shape, a.dtype),), y.shape, y.dtype, axis=(0,))
+    if min(len(a.shape), len(b.shape)) < 2 or len(y.shape) < 3 or 0 in (a.size, b.size):
+        return None
+    (m, k), n = a.shape[-2:], b.shape[-1]
+    if m * k * n > SMALL or y.size * k > LIMIT:
+        return None
+    left = do("reshape", (a,), (*a.shape, 1), y.dtype, shape=(*a.shape, 1))
+    wide = (*b.shape[:-2], 1, k, n)
+    right = do("reshape", (b,), wide, y.dtype, shape=wide)
+    whole = (*y.shape[:-2], m, k, n)
+    return do("sum", (do("multiply", (left, right), whole, y.dtype),), y.shape, y.dtype, axis=(len(whole) - 2,))
+
+
+def _einsum(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
+    terms, out = params["terms"], params["out"]
+    if y.dtype.kind != "f" or any(a.dtype != y.dtype for a in args) or any(a.size == 0 for a in args):
+        return None
+    size = dict(zip("".join(terms), [n for a in args for n in a.shape], strict=True))
+    summed = [c for c in size if c not in out]
+    work = math.prod(size.values())
+    if len(args) == 2 and work > LARGE:
+        return _contraction(do, args, y, terms, out, size)
+    if work > LIMIT:
+        return None
+    order = [*out, *summed]
+    shape = tuple([size[c] for c in order])
+    total: Any = None
+    for a, t in zip(args, terms, strict=True):
+        axes = tuple([t.index(c) for c in order if c in t])
+        a = do("transpose", (a,), tuple([a.shape[k] for k in axes]), y.dtype, axes=axes)
+        wide = tuple([size[c] if c in t else 1 for c in order])
+        a = do("reshape", (a,), wide, y.dtype, shape=wide)
+        if total is None:
+            total = a
+            continue
+        total = do("multiply", (total, a), np.broadcast_shapes(total.shape, wide), y.dtype)
+    if total.shape != shape:
+        total = do("broadcast_to", (total,), shape, y.dtype, shape=shape)
+    return do("sum", (total,), y.shape, y.dtype, axis=tuple(range(len(out), len(order)))) if summed else total
+
+
+def _contraction(do: Do, args: Any, y: Spec, terms: Any, out: str, size: dict[str, int]) -> Any:
+    """A matrix product, where one letter is summed and each operand has one of its own."""
+    (s, t), (a, b) = terms, args
+    common = [c for c in s if c in t]
+    if len(s) != 2 or len(t) != 2 or len(common) != 1 or common[0] in out or len(out) != 2:
+        return None
+    k = common[0]
+    if s.index(k) == 0:
+        a = do("transpose", (a,), a.shape[::-1], y.dtype, axes=(1, 0))
+    if t.index(k) == 1:
+        b = do("transpose", (b,), b.shape[::-1], y.dtype, axes=(1, 0))
+    first = s.replace(k, "")
+    product = do("matmul", (a, b), (a.shape[0], b.shape[1]), y.dtype)
+    return product if out[0] == first else do("transpose", (product,), y.shape, y.dtype, axes=(1, 0))
+
+
+def _root_sum_squares(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
+    """Plainly, and of numbers scaled to 1 for where squares vanish or overflow."""
+    (x,) = args
+    if x.dtype not in (np.float64, np.float32) or x.size == 0:
+        return None
+    whole, dtype = x.shape, y.dtype
+    kept = tuple([1 if k in params["axis"] else n for k, n in enumerate(whole)])
+    bits = np.dtype(bool)
+
+    def norm(v: Any) -> Any:
+        return do("sqrt", (do("sum", (do("square", (v,), whole, dtype),), y.shape, dtype, **params),), y.shape, dtype)
+
+    info = np.finfo(dtype)
+    inf, low = dtype.type(math.inf), dtype.type(info.tiny**0.5 / info.eps)
+    largest = do("max", (do("absolute", (x,), whole, dtype),), y.shape, dtype, **params)
+    usable = do("less", (largest, inf), y.shape, bits)
+    usable = do("logical_and", (usable, do("greater", (largest, dtype.type(0)), y.shape, bits)), y.shape, bits)
+    scale = do("where", (usable, largest, dtype.type(1)), y.shape, dtype)
+    wide = do("reshape", (scale,), kept, dtype, shape=kept)
+    scaled = do("multiply", (norm(do("divide", (x, wide), whole, dtype)), scale), y.shape, dtype)
+    plain = norm(x)
+    fine = do("less", (plain, inf), y.shape, bits)
+    fine = do("logical_and", (fine, do("greater", (plain, low), y.shape, bits)), y.shape, bits)
+    return do("where", (fine, plain, scaled), y.shape, dtype)
+
+
+RULES: dict[str, Callable[..., Any]] = {
+    "mean": _mean,
+    "matmul": _matmul,
+    "einsum": _einsum,
+    "root_sum_squares": _root_sum_squares,
+}

@@ -1,0 +1,290 @@
+"""Which values get buffers, and which loop nests compute them, in which order.
+
+A stage is a set of kernels that need nothing of each other; within a stage, all that runs over the same domain is one
+kernel. Elementwise work and movements are computed where they are used, unless that would repeat costly work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from dualad.native.elementwise import COSTLY, TYPES, cost, plan
+from dualad.native.expressions import squeezed
+from dualad.native.graph import Value
+
+MOVEMENTS = {"reshape", "transpose", "broadcast_to", "index", "scatter", "index_set", "concatenate", "stack"}
+REDUCTIONS = {"sum", "max", "min", "prod", "count", "any", "all"}
+FEW = 4  # operands that are joined by selection
+
+
+def kind_of(v: Value) -> str | None:
+    """``elementwise``, ``movement``, ``alias`` (a reshape of a buffer), ``reduction``, ``scatter`` (with index arrays) or
+    ``matmul``; None: NumPy computes it."""
+    if v.op != "call" or v.prim is None or v.prim.multiple or v.dtype not in TYPES:
+        return None
+    if any(a.op != "constant" and a.dtype not in TYPES for a in v.args):
+        return None
+    name = v.prim.name
+    if name in MOVEMENTS:
+        return _movement(v)
+    if name in REDUCTIONS:
+        return "reduction" if _reduces(v) else None
+    if name == "matmul":
+        return "matmul" if _multiplies(v) else None
+    if any(a.op == "constant" and a.dtype is not None and a.dtype not in TYPES for a in v.args):
+        return None
+    return "elementwise" if plan(v) is not None else None
+
+
+def _movement(v: Value) -> str | None:
+    name = v.name
+    a = v.args[0]
+    if any(x.dtype not in TYPES for x in v.args if x.dtype is not None):
+        return None
+    if v.size and any(x.size == 0 for x in v.args):
+        return None
+    if name == "reshape":
+        return "movement" if squeezed(v.shape) == squeezed(a.shape) else "alias"
+    if name in ("concatenate", "stack"):
+        return "movement" if len(v.args) <= FEW and all(x.dtype is not None for x in v.args) else None
+    if name in ("transpose", "broadcast_to"):
+        return "movement"
+    template = v.params["template"]
+    if any(isinstance(k, bool) for k in template) or any(i.dtype != np.int64 for i in v.args[_first_index(v) :]):
+        return None
+    if name == "index":
+        return "movement"
+    arrays = v.args[_first_index(v) :]
+    if not arrays:
+        steps = [k.step in (None, 1, -1) for k in template if isinstance(k, slice)]
+        return "movement" if all(steps) and not any(k is None for k in template) else None
+    if name == "scatter" and v.dtype.kind == "f" and not any(k is None for k in template):
+        return "scatter" if v.args[0].size else None
+    return None
+
+
+def _first_index(v: Value) -> int:
+    return 2 if v.name == "index_set" else 1
+
+
+def _reduces(v: Value) -> bool:
+    x = v.args[0]
+    if x.dtype is None or x.dtype not in TYPES or x.size == 0:
+        return False
+    if v.name in ("any", "all"):
+        return True
+    if v.name in ("max", "min"):
+        return x.dtype.kind in "fi"
+    if v.name == "prod":
+        return x.dtype.kind == "f"
+    return not (x.dtype.kind == "f" and v.dtype.kind == "i")
+
+
+def _multiplies(v: Value) -> bool:
+    a, b = v.args
+    if v.dtype.kind != "f" or a.dtype != v.dtype or b.dtype != v.dtype or 0 in (v.size, a.size, b.size):
+        return False
+    return (len(a.shape), len(b.shape)) in ((2, 2), (2, 1), (1, 2))
+
+
+def matrix(v: Value, stored: Callable[[Value], bool]) -> tuple[Value, int, tuple[int, ...]] | None:
+    """An operand of a product as (buffer, offset, strides), where transposes and slices of a buffer will do."""
+    chain: list[Value] = []
+    base = v
+    while not stored(base) and base.name in ("transpose", "index", "reshape") and len(base.args) == 1:
+        chain.append(base)
+        base = base.args[0]
+    item = np.lib.stride_tricks.as_strided(np.empty(1, np.int8), base.shape, contiguous(base.shape), writeable=False)
+    start = item.__array_interface__["data"][0]
+    for w in reversed(chain):  # only views are taken: nothing is read
+        assert w.prim is not None
+        if w.name == "reshape":
+            item = _without_ones(item, w.shape)
+        else:
+            item = item[w.params["template"]] if w.name == "index" else item.transpose(w.params["axes"])
+    strides = tuple([1 if n == 1 else s for n, s in zip(item.shape, item.strides, strict=True)])
+    if any(s < 1 for s in strides):
+        return None
+    if len(strides) == 2:
+        rows, columns = item.shape
+        if not ((strides[1] == 1 and (strides[0] >= columns or rows == 1)) or (strides[0] == 1 and strides[1] >= rows)):
+            return None
+    return base, item.__array_interface__["data"][0] - start, strides
+
+
+def _without_ones(x: Any, shape: tuple[int, ...]) -> Any:
+    strides = iter([s for n, s in zip(x.shape, x.strides, strict=True) if n != 1])
+    own = tuple([1 if n == 1 else next(strides) for n in shape])
+    return np.lib.stride_tricks.as_strided(x, shape, own, writeable=False)
+
+
+def contiguous(shape: Sequence[int]) -> tuple[int, ...]:
+    """Row-major strides, in elements."""
+    out = []
+    n = 1
+    for k in reversed(shape):
+        out.append(n)
+        n *= k
+    return tuple(reversed(out))
+
+
+class Kernel:
+    """A loop nest over ``domain`` that stores elementwise values and reductions."""
+
+    def __init__(self, stage: int, domain: tuple[int, ...]) -> None:
+        self.stage = stage
+        self.domain = domain
+        self.roots: list[Value] = []
+
+
+class Single:
+    """A matrix product, a scatter, or a copy: one value, a loop nest of its own."""
+
+    def __init__(self, stage: int, value: Value, kind: str) -> None:
+        self.stage = stage
+        self.value = value
+        self.kind = kind
+
+
+class Schedule:
+    """What is computed, in order, for the values of one segment (``kinds``: of each value, by index)."""
+
+    def __init__(self, values: Sequence[Value], kinds: dict[int, str], outputs: Sequence[Value]) -> None:
+        self.kinds = kinds
+        self.values = values
+        self.inside = {v.index for v in values}
+        self.users: dict[int, list[Value]] = {}
+        for v in values:
+            for a in dict.fromkeys(v.args):
+                self.users.setdefault(a.index, []).append(v)
+        self.outputs = {v.index for v in outputs}
+        self.stored = {v.index for v in outputs if v.index in self.inside}
+        self.stored |= {v.index for v in values if kinds[v.index] in ("reduction", "matmul", "scatter")}
+        for v in values:
+            self._store_operands(v)
+        for _ in range(4):
+            self._place()
+            if not (more := self._repeated()):
+                break
+            self.stored |= more
+        else:
+            self._place()
+        self.items = self._items()
+
+    def in_buffer(self, v: Value) -> bool:
+        """Whether a value lies in memory, now or later."""
+        return v.index not in self.inside or v.index in self.stored or self.kinds[v.index] == "alias"
+
+    def read_at(self, stage: int) -> Callable[[Value], bool]:
+        """Which values a kernel of ``stage`` reads from memory: all others it computes."""
+
+        def stored(v: Value) -> bool:
+            if v.index not in self.inside:
+                return True
+            if self.kinds[v.index] == "alias":
+                return True
+            return v.index in self.stored and self.ready[v.index] < stage
+
+        return stored
+
+    def _store_operands(self, v: Value) -> None:
+        kind = self.kinds[v.index]
+        if kind == "alias" or (v.name == "index" and len(v.args) > 1):
+            self._store(v.args[0])
+        elif kind == "matmul":
+            for a in v.args:
+                found = matrix(a, self.in_buffer)
+                self._store(a if found is None else found[0])
+
+    def _store(self, v: Value) -> None:
+        if v.index in self.inside and self.kinds[v.index] != "alias":
+            self.stored.add(v.index)
+
+    def _place(self) -> None:
+        """For each value the first stage at which it can be computed, and what computing it costs per element."""
+        self.ready: dict[int, int] = {}
+        self.work: dict[int, float] = {}
+        for v in self.values:
+            kind = self.kinds[v.index]
+            stage = 0
+            work = cost(v) if kind == "elementwise" else 0.5
+            for a in dict.fromkeys(v.args):
+                if a.index not in self.inside:
+                    continue
+                if self._reads(v, a):
+                    stage = max(stage, self.readable(a))
+                else:
+                    stage = max(stage, self.ready[a.index])
+                    work += self.work[a.index]
+            self.ready[v.index] = stage
+            self.work[v.index] = 0.5 if v.index in self.stored or kind == "alias" else work
+
+    def readable(self, v: Value) -> int:
+        """The first stage at which a value can be read from memory."""
+        while v.index in self.inside and self.kinds[v.index] == "alias":
+            v = v.args[0]
+        return self.ready[v.index] + 1 if v.index in self.inside else 0
+
+    def _reads(self, v: Value, a: Value) -> bool:
+        """Whether ``v`` takes ``a`` from memory, rather than computing it in its own loop."""
+        kind = self.kinds[v.index]
+        if self.kinds[a.index] in ("reduction", "matmul", "scatter", "alias") or kind in ("matmul", "alias"):
+            return self.in_buffer(a)
+        if v.name == "index" and len(v.args) > 1 and a is v.args[0]:
+            return True
+        if a.index not in self.stored:
+            return False
+        same = kind in ("reduction", "scatter") or (kind == "elementwise" and squeezed(a.shape) == squeezed(v.shape))
+        return not same
+
+    def _home(self, v: Value) -> Any:
+        kind = self.kinds[v.index]
+        if kind in ("matmul", "scatter", "alias"):
+            return (self.ready[v.index], v.index)
+        shape = v.args[0].shape if kind == "reduction" else v.shape
+        return (self.ready[v.index], squeezed(shape))
+
+    def _repeated(self) -> set[int]:
+        """Values, not stored, whose costly work would be done in several loop nests, or again for each row."""
+        out: set[int] = set()
+        places: dict[int, set[Any]] = {}
+        for v in reversed(self.values):
+            mine = {self._home(v)} if self.in_buffer(v) else places.get(v.index, set())
+            if len(mine) > 1 and self.work[v.index] >= COSTLY:
+                out.add(v.index)
+                mine = {self._home(v)}
+            kind = self.kinds[v.index]
+            for a in v.args:
+                if a.index not in self.inside or self.in_buffer(a):
+                    continue
+                own = mine
+                if kind == "movement" and v.name not in ("reshape", "broadcast_to"):
+                    own = {(p, v.index) for p in mine}  # the same work at other indices
+                if v.size > a.size > 1 and self.work[a.index] >= COSTLY:
+                    out.add(a.index)
+                places.setdefault(a.index, set()).update(own)
+        return out
+
+    def _items(self) -> list[Kernel | Single]:
+        items: list[Kernel | Single] = []
+        kernels: dict[Any, Kernel] = {}
+        for v in self.values:
+            kind = self.kinds[v.index]
+            stage = self.ready[v.index]
+            if kind in ("matmul", "scatter"):
+                items.append(Single(stage, v, kind))
+            elif kind == "alias":
+                if v.index in self.outputs:
+                    items.append(Single(self.readable(v), v, "copy"))
+            elif v.index in self.stored:
+                home = self._home(v)
+                k = kernels.get(home)
+                if k is None:
+                    k = kernels[home] = Kernel(*home)
+                    items.append(k)
+                k.roots.append(v)
+        items.sort(key=lambda k: k.stage)
+        return items

@@ -1,0 +1,235 @@
+"""A part of a program as one native function: ``run(inputs..., outputs..., workspace)``, and where its memory lies.
+
+``run`` returns -1, the number of the guard that failed, or -2 where an index was out of range.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from dualad.native import blas
+from dualad.native.elementwise import type_of
+from dualad.native.expressions import Expressions, opened, squeezed
+from dualad.native.graph import Guard, Value
+from dualad.native.loops import Loop, Nest, Reduction, Scatter, memory
+from dualad.native.machine import I1, I8, I64, PTR, constant
+from dualad.native.scalars import Scalars, check, load, suits
+from dualad.native.schedule import Kernel, Schedule, Single, contiguous, matrix
+
+ALIGN = 64
+DONE, BAD_INDEX = -1, -2
+
+
+class Segment:
+    """Values that are computed natively together; ``inputs`` and ``outputs`` are arrays (or numbers) that it shares."""
+
+    def __init__(
+        self, values: Sequence[Value], kinds: dict[int, str], outputs: Sequence[Value], guards: Sequence[Guard]
+    ) -> None:
+        self.values = values
+        self.outputs = list(dict.fromkeys(outputs))
+        inside = {v.index for v in values}
+        used = [a for v in values for a in v.args if a.index not in inside]
+        used = [a for a in dict.fromkeys([*used, *[g.value for g in guards]]) if a.index not in inside]
+        self.inputs = sorted([a for a in used if a.op != "constant"], key=lambda v: v.index)
+        self.guards = guards
+        self.scalars = suits(values, kinds, self.inputs)
+        needed = list(dict.fromkeys([*self.outputs, *[g.value for g in self.guards if g.value.index in inside]]))
+        self.kinds = kinds
+        self.needed = needed
+        self.keep: list[Any] = []  # arrays whose addresses are in the code
+        self.places: dict[int, int] = {}  # of buffers in the workspace, by value
+        self.workspace = 0
+        self.notes: list[str] = []
+        self.work = self.products = 0.0  # roughly, in nanoseconds: of loops and of matrix products
+        self.text = ""  # its LLVM code
+
+    def build(self, module: ir.Module, name: str) -> None:
+        """Emit ``run`` into ``module``."""
+        if self.scalars:
+            code = Scalars(self.values, self.kinds, self.inputs, self.outputs, self.guards)
+            self.workspace = code.build(module, name)
+            self.notes.append(f"straight-line code of {len(code.all)} operations")
+            return
+        self.schedule = Schedule(self.values, self.kinds, self.needed)
+        n = len(self.inputs) + len(self.outputs)
+        f = ir.Function(module, ir.FunctionType(I64, [PTR] * (n + 1)), name)
+        f.linkage = "internal"
+        self.pointers: dict[int, Any] = {}
+        self.pointers.update((v.index, a) for v, a in zip([*self.inputs, *self.outputs], f.args, strict=False))
+        for a in f.args:
+            a.add_attribute("noalias")
+        self.space = f.args[-1]
+        self.b = b = ir.IRBuilder(f.append_basic_block("entry"))
+        self.flag = b.alloca(I1)
+        b.store(constant(I1, 0), self.flag)
+        body = f.append_basic_block("body")
+        b.branch(body)
+        b.position_at_end(body)
+        plans = [self._plan(item) for item in self.schedule.items]
+        self._plan_memory([reads for _, reads in plans])
+        due: dict[int, list[Guard]] = {}
+        for g in self.guards:
+            due.setdefault(self.base(g.value).index, []).append(g)
+        for v in self.inputs:
+            for g in due.get(v.index, ()):
+                self._check(g)
+        for item, (nest, _) in zip(self.schedule.items, plans, strict=True):
+            if isinstance(item, Kernel) or item.kind == "scatter":
+                self._loops(item, nest)
+            elif item.kind == "matmul":
+                blas.multiply(b, item.value, self.schedule.in_buffer, self.pointer)
+                self.notes.append(f"BLAS: {item.value!r}")
+                self.products += item.value.args[0].size * math.prod(item.value.args[1].shape[1:]) * 0.05
+            else:
+                self._copy(item.value)
+                self.notes.append(f"copy: {item.value!r}")
+            for v in item.roots if isinstance(item, Kernel) else [item.value]:
+                for g in due.get(v.index, ()):
+                    self._check(g)
+        bad = b.load(self.flag, typ=I1)
+        b.ret(b.select(bad, constant(I64, BAD_INDEX), constant(I64, DONE)))
+
+    # Memory -----------------------------------------------------------------------------------
+
+    def base(self, v: Value) -> Value:
+        """Whose buffer a value lies in."""
+        s = self.schedule
+        while v.index in s.inside and s.kinds[v.index] == "alias" and v.index not in s.outputs:
+            v = v.args[0]
+        return v
+
+    def pointer(self, v: Value) -> Any:
+        v = self.base(v)
+        p = self.pointers.get(v.index)
+        if p is None:
+            with self.b.goto_entry_block():
+                if v.op == "constant":
+                    data = np.ascontiguousarray(v.data)
+                    self.keep.append(data)
+                    p = self.b.inttoptr(constant(I64, data.ctypes.data), PTR)
+                else:
+                    p = self.b.gep(self.space, [constant(I64, self.places[v.index])], source_etype=I8)
+            self.pointers[v.index] = p
+        return p
+
+    def _plan_memory(self, reads: list[set[int]]) -> None:
+        """A place in the workspace for each buffer, used again when what was there is dead (best fit)."""
+        last: dict[int, int] = {}
+        for k, own in enumerate(reads):
+            for index in own:
+                last[index] = k
+        free: list[tuple[int, int]] = []  # (place, size)
+        busy: list[tuple[int, int, int]] = []  # (the last item that reads it, place, size)
+        self.workspace = 0
+        for k, item in enumerate(self.schedule.items):
+            free += [(p, n) for end, p, n in busy if end < k]
+            busy = [x for x in busy if x[0] >= k]
+            for v in item.roots if isinstance(item, Kernel) else [item.value]:
+                if v.index in self.pointers:
+                    continue
+                size = -(-max(1, v.size) * np.dtype(v.dtype).itemsize // ALIGN) * ALIGN
+                fits = [x for x in free if size <= x[1] <= 2 * size]
+                if fits:
+                    at = min(fits, key=lambda x: x[1])
+                    free.remove(at)
+                else:
+                    at = (self.workspace, size)
+                    self.workspace += size
+                self.places[v.index] = at[0]
+                busy.append((last.get(v.index, k), *at))
+
+    # Items ------------------------------------------------------------------------------------
+
+    def _plan(self, item: Kernel | Single) -> tuple[Any, set[int]]:
+        """The expressions of an item and what it stores, and the buffers that it reads."""
+        s = self.schedule
+        if isinstance(item, Single) and item.kind == "matmul":
+            found = [matrix(a, s.in_buffer) for a in item.value.args]
+            bases = [a if f is None else f[0] for a, f in zip(item.value.args, found, strict=True)]
+            return None, {self.base(v).index for v in bases}
+        if isinstance(item, Single) and item.kind == "copy":
+            return None, {self.base(item.value.args[0]).index}
+        stores: list[tuple[Value, int]] = []
+        reductions: list[Reduction] = []
+        scatters: list[Scatter] = []
+        if isinstance(item, Single):
+            values, *arrays = item.value.args
+            x = Expressions(squeezed(values.shape), s.read_at(item.stage))
+            scatters.append(_scattered(x, item.value, values, arrays))
+        else:
+            x = Expressions(item.domain, s.read_at(item.stage))
+            for v in item.roots:
+                a = v.args[0] if s.kinds[v.index] == "reduction" else v
+                k = x.resolve(a, x.identity(a.shape))
+                if a is not v:
+                    k = x.cast(k, I1 if v.name in ("any", "all") else type_of(v.dtype))
+                    alive = [j for j, n in enumerate(a.shape) if n != 1]
+                    axes = frozenset(alive.index(j) for j in v.params["axis"] if a.shape[j] != 1)
+                    if axes:
+                        reductions.append(Reduction(v, k, axes))
+                        continue
+                stores.append((v, k))
+        places = [_rowmajor(x.domain) for _ in stores] + [c.at for c in scatters]
+        merged = x.merge([r.axes for r in reductions], places)
+        for r, axes in zip(reductions, merged, strict=True):
+            r.axes = axes
+        for c, at in zip(scatters, places[len(stores) :], strict=True):
+            c.at = at
+        placed = [(v, k, at) for (v, k), at in zip(stores, places, strict=False)]
+        reads = {self.base(e.value).index for e in x.all if e.kind in ("load", "gather")}
+        return (x, placed, reductions, scatters), reads
+
+    def _loops(self, item: Kernel | Single, plan: Any) -> None:
+        x, stores, reductions, scatters = plan
+        for c in scatters:
+            self._fill(c.v, 0)
+        for r in reductions:
+            if 0 in x.domain:
+                self._fill(r.v, r.start(r.type).constant)
+        Nest(self.b, x, stores, reductions, scatters, self.pointer, self.flag).run()
+        names = ", ".join(v.name for v in (item.roots if isinstance(item, Kernel) else [item.value]))
+        self.work += math.prod(x.domain) * sum(e.kind != "const" for e in x.all) * 0.2
+        self.notes.append(f"loop {list(x.domain)}: {names} ({len(x.all)} expressions)")
+
+    def _fill(self, v: Value, x: Any) -> None:
+        b = self.b
+        m = memory(type_of(v.dtype))
+        if v.size:
+            loop = Loop(b, 0, v.size, 1)
+            b.store(constant(m, x), b.gep(self.pointer(v), [loop.i], source_etype=m))
+            loop.close()
+
+    def _check(self, g: Guard) -> None:
+        check(self.b, g, load(self.b, self.pointer(g.value), 0, type_of(g.value.dtype)))
+
+    def _copy(self, v: Value) -> None:
+        b = self.b
+        m = memory(type_of(v.dtype))
+        if v.size:
+            loop = Loop(b, 0, v.size, 1)
+            x = b.load(b.gep(self.pointer(v.args[0]), [loop.i], source_etype=m), typ=m)
+            b.store(x, b.gep(self.pointer(v), [loop.i], source_etype=m))
+            loop.close()
+
+
+def _scattered(x: Expressions, v: Value, values: Value, arrays: Sequence[Value]) -> Scatter:
+    """``values`` added to zeros at ``arrays``."""
+    index = x.identity(values.shape)
+    inner, block, axes = opened(v.params["template"], v.shape, index, [i.shape for i in arrays], x.zero)
+    scaled = []
+    for axis, i in zip(axes, arrays, strict=True):
+        own = block[len(block) - len(i.shape) :]
+        own = tuple([x.zero if n == 1 else a for a, n in zip(own, i.shape, strict=True)])
+        n = v.shape[axis]
+        scaled.append((x.resolve(i, own), math.prod(v.shape[axis + 1 :]), -n if i.op == "constant" else n))
+    return Scatter(v, x.resolve(values, index), scaled, x.address(v.shape, inner))
+
+
+def _rowmajor(domain: tuple[int, ...]) -> tuple[int, ...]:
+    return (0, *contiguous(domain))

@@ -1,0 +1,410 @@
+"""Compiled programs against NumPy: loops, reductions, gathers, scatters, products, mixtures with NumPy's own steps."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import math
+import resource
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dualad.numpy as dnp
+from dualad import grad, jit, value_and_grad
+from dualad.native import entry, program
+from tests.native.test_registry import programs, run
+
+RNG = np.random.default_rng(0)
+
+
+def both(f: Any, *args: Any, rtol: float = 1e-12, only_native: bool = True) -> Any:
+    """``f`` compiled, at the arguments and at moved ones, equals ``f``; returns the compiled function."""
+    g = jit(f)
+    g(*args)
+    moved = [a * 1.01 if a.dtype.kind == "f" else a for a in args]
+    for own in (args, moved, args):
+        ours, theirs = run(g, *own), f(*own)
+        theirs = theirs if isinstance(theirs, (tuple, list)) else (theirs,)
+        assert len(ours) == len(theirs)
+        for x, y in zip(ours, theirs, strict=True):
+            assert x.dtype == np.asarray(y).dtype
+            assert type(x) is type(np.asarray(y)[()])
+            assert x.shape == np.shape(y)
+            np.testing.assert_allclose(x, y, rtol=rtol, atol=rtol)
+    if only_native:
+        assert all(p.direct is not None for p in programs(g)), g.explain()
+    return g
+
+
+def normal(*shape: int, dtype: Any = float) -> Any:
+    return RNG.normal(size=shape).astype(dtype)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 1000, 4099])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_row_lengths(n: int, dtype: Any) -> None:
+    """Full vectors, tails, masks."""
+    f = lambda x: (x * x + 1, (x - 2 * x).sum(), x.max(), x > 0, x[::-1] * 2)
+    both(f, normal(n, dtype=dtype), rtol=2e-5 if dtype is np.float32 else 1e-12)
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (3, 1, 9), (4, 16), (2, 3, 4, 5), (17, 2), (1, 1)])
+def test_reductions_over_any_axes(shape: tuple[int, ...]) -> None:
+    n = len(shape)
+    axes = [tuple(k for k in range(n) if bits >> k & 1) for bits in range(1, 2**n)]
+
+    def f(x: Any) -> Any:
+        y = x * 1.5 - 0.25
+        return [
+            r
+            for a in axes
+            for r in (
+                dnp.sum(y, axis=a),
+                dnp.max(y, axis=a),
+                dnp.min(x, axis=a),
+                dnp.mean(x, axis=a),
+                dnp.all(x > -1, axis=a),
+            )
+        ]
+
+    both(f, normal(*shape))
+
+
+def test_sums_are_as_exact_as_numpy_s() -> None:
+    x = RNG.uniform(size=1_000_001)
+    exact = math.fsum(x.tolist())
+    total = jit(lambda x: (x * 1.0).sum())
+    total(x)
+    assert abs(total(x) - exact) <= 4 * max(abs(x.sum() - exact), np.spacing(exact))
+    single = x.astype(np.float32)
+    exact = math.fsum(single.tolist())
+    total(single)
+    assert abs(float(total(single)) - exact) <= 4 * max(
+        abs(float(single.sum()) - exact), float(np.spacing(np.float32(exact)))
+    )
+
+
+def test_special_values() -> None:
+    x = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 5e-324, -1.0, 1.0, 1e308])
+    with np.errstate(all="ignore"):
+        f = lambda x: (
+            x + 1, x * 0, x / x, np.sqrt(x), np.maximum(x, 0), np.minimum(x, 1), np.fmax(x, 0), np.abs(x), np.sign(x),
+            x > 0, x == x, np.isnan(x), np.floor(x), x.max(), x.min(), x.sum(), np.where(x > 0, x, 0), -x, x**2, x**-1,
+        )  # fmt: skip
+        g = both(f, x)
+        signs = [np.signbit(v) for v in run(g, x)]
+        for a, b in zip(signs, f(x), strict=True):
+            if np.asarray(b).dtype.kind == "f":
+                ok = np.isnan(b) | (a == np.signbit(b))
+                assert np.all(ok)
+
+
+def test_broadcasting_transposes_and_slices() -> None:
+    def f(x: Any, v: Any, c: Any) -> Any:
+        y = np.exp(x)
+        return (
+            y * v + c, (y.T * c[:, 0]).sum(1), y[1:] - y[:-1], y[::-1, ::2] * 3, y[2], y[:, -1] + v[0],
+            (x + v).T.reshape(-1) * 2, dnp.expand_dims(v, 0) * dnp.ones((3, 1)), y.reshape(2, 3, 4).sum((0, 2)),
+        )  # fmt: skip
+
+    both(f, normal(6, 4), normal(4), normal(6, 1))
+
+
+def test_joining_and_assignment() -> None:
+    def f(x: Any, v: Any) -> Any:
+        out = dnp.zeros((4, 5))
+        out[1:3, 2:] = x[:2, :3]
+        out[0] = v * 2
+        out[:, 1] += 1
+        return out, dnp.concatenate([x, x * 2], axis=1), dnp.stack([v, v * v], axis=1), dnp.concatenate([v[:2], v])
+
+    both(f, normal(4, 5), normal(5))
+    both(lambda x, v: grad(lambda x: sum((o * o * o).sum() for o in f(x, v)))(x), normal(4, 5), normal(5))
+
+
+def test_gather_and_scatter() -> None:
+    i = np.array([3, 0, -1, 3, 2, 2])
+    j = np.array([[0, 1], [2, 0]])
+
+    def f(x: Any) -> Any:
+        return x[i], x[:, j], x[j, j.T], x[i[:, None], np.array([0, 2])], (x * 2)[i].sum(0)
+
+    both(f, normal(4, 3))
+    both(grad(lambda x: sum((y * y).sum() for y in f(x))), normal(4, 3))
+    big = RNG.integers(0, 50, 1001)
+    both(grad(lambda x: (x[big] ** 3).sum()), normal(50))
+    both(grad(lambda x: (x[big] ** 3).sum()), normal(50, 3))
+
+
+def test_indices_as_arguments() -> None:
+    f = jit(lambda x, i: (x * 2)[i] + 1)
+    x = normal(5, 2)
+    for i in (np.array([0, 4, -5]), np.array([1, 1, 1])):
+        np.testing.assert_array_equal(f(x, i), (x * 2)[i] + 1)
+    for bad in (np.array([0, 5, 0]), np.array([0, -6, 0])):
+        with pytest.raises(IndexError):
+            f(x, bad)
+
+
+def test_scattering_by_arguments() -> None:
+    f = jit(grad(lambda x, i, w: (x[i] ** 2 * w).sum()))
+    x, w = normal(6, 2), normal(40, 2)
+    for _ in range(3):
+        i = RNG.integers(-6, 6, 40)
+        np.testing.assert_allclose(f(x, i, w), grad(lambda x: (x[i] ** 2 * w).sum())(x), rtol=1e-12, atol=1e-14)
+    assert programs(f)[0].direct is not None
+    with pytest.raises(IndexError):
+        f(x, np.full(40, 6), w)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_matrix_products(dtype: Any) -> None:
+    def f(a: Any, b: Any, v: Any, w: Any) -> Any:
+        return (
+            a @ b, b.T @ a.T, a @ v, v @ b, a.T @ w, w @ a, (a * 2) @ b, a[1:] @ b[:, ::2], (a @ b).T @ a, a[:, 1:3] @ b[1:3],
+            a[:1] @ b, a @ b[:, :1], v @ v, (a @ b)[0] + 1, a[::2] @ b, dnp.outer(v, w), a[:, 0] @ a,
+        )  # fmt: skip
+
+    args = normal(5, 4, dtype=dtype), normal(4, 3, dtype=dtype), normal(4, dtype=dtype), normal(5, dtype=dtype)
+    both(f, *args, rtol=1e-4 if dtype is np.float32 else 1e-12, only_native=False)
+    g = jit(lambda a, b: a.T @ b)
+    x, y = normal(7, 4, dtype=dtype), normal(7, 3, dtype=dtype)
+    g(x, y)
+    assert programs(g)[0].direct is not None
+
+
+def test_contractions_and_small_matrices() -> None:
+    x, v = normal(6, 5), normal(6)
+    both(
+        lambda x, v: (dnp.einsum("bi,bj,b->ij", x, x * 2, v), dnp.einsum("ij->ji", x), dnp.einsum("ij,ij", x, x)), x, v
+    )
+    both(lambda a, b: (dnp.einsum("ij,jk->ki", a, b), dnp.einsum("ij,kj->ik", a, b.T)), normal(40, 30), normal(30, 20))
+    both(lambda a, b: (a @ b, b[0].T @ a[1].T), normal(7, 3, 4), normal(2, 1, 4, 2)[:, 0][[0] * 7], only_native=False)
+    both(lambda a, b: a @ b, normal(7, 3, 4), normal(2, 1, 4, 2))
+
+
+def test_norms_neither_overflow_nor_vanish() -> None:
+    f = lambda x: (dnp.linalg.norm(x, axis=1), dnp.linalg.norm(x))
+    rows = np.array([[3e200, 4e200], [3e-200, 4e-200], [0.0, 0.0], [3.0, -4.0]])
+    g = jit(f)
+    g(rows)
+    np.testing.assert_allclose(run(g, rows)[0], [5e200, 5e-200, 0, 5])
+    assert programs(g)[0].direct is not None
+    odd = np.array([[np.inf, 1.0], [np.nan, 1.0], [-np.inf, np.nan], [1.0, 1.0]])
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(g(odd)[0], f(odd)[0])
+    both(f, np.array([[0, 0], [3, 4]], np.float32).repeat(2, 0), rtol=1e-6)
+
+
+def test_a_network() -> None:
+    def loss(p: Any, x: Any, y: Any) -> Any:
+        h = np.tanh(x @ p["w"] + p["b"])
+        z = h @ p["v"]
+        z = z - dnp.max(z, axis=1, keepdims=True)
+        return -(y * (z - np.log(dnp.sum(np.exp(z), axis=1, keepdims=True)))).sum(1).mean()
+
+    p = {"w": normal(7, 5), "b": normal(5), "v": normal(5, 3)}
+    x, y = normal(11, 7), np.eye(3)[RNG.integers(0, 3, 11)]
+    f = jit(value_and_grad(loss))
+    for scale in (1.0, 0.5):
+        q = {k: v * scale for k, v in p.items()}
+        (a, g), (b, h) = f(q, x, y), value_and_grad(loss)(q, x, y)
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+        for k in p:
+            np.testing.assert_allclose(g[k], h[k], rtol=1e-9, atol=1e-13)
+    assert len(programs(f)[0].steps) == 1
+
+
+def test_steps_of_numpy_between() -> None:
+    def f(x: Any) -> Any:
+        a = np.exp(x) @ np.exp(x).T + 4 * np.eye(3)
+        w = np.linalg.eigvalsh(a) * 2
+        s = np.sort(w * w)[::-1]
+        return (np.linalg.solve(a, s) * x[:, 0]).sum(), np.fft.fft(s).real * 2
+
+    g = both(f, normal(3, 3), only_native=False)
+    assert 1 < len(programs(g)[0].segments) < len(programs(g)[0].steps)
+    h = jit(grad(lambda x: f(x)[0]))
+    x = normal(3, 3)
+    h(x)
+    np.testing.assert_allclose(h(x), grad(lambda x: f(x)[0])(x), rtol=1e-9)
+
+
+def test_integers_and_truth_values() -> None:
+    def f(i: Any, b: Any, x: Any) -> Any:
+        return (
+            i + 2,
+            i * i - i,
+            b & (i > 2),
+            ~b,
+            np.where(b, i, 0),
+            i.sum(),
+            b.sum(),
+            i * x,
+            x[i % 2 == 0].sum(),
+            i.max(),
+        )
+
+    both(f, np.arange(6), np.arange(6) % 2 == 0, normal(6), only_native=False)
+
+
+def test_empty_arrays() -> None:
+    both(
+        lambda x: (x + 1, x.sum(), x.sum(0), dnp.concatenate([x, x]), np.exp(x).T), np.empty((0, 3)), only_native=False
+    )
+
+
+def test_long_programs_in_linear_time() -> None:
+    def chain(x: Any) -> Any:
+        y = x
+        for _ in range(1000):
+            y = y * x + 0.5 - y
+        return y
+
+    for x in (np.float64(0.3), np.array([0.3, 0.4, 0.5])):
+        f = jit(chain)
+        f(x)
+        np.testing.assert_allclose(f(x), chain(x), rtol=1e-11)
+    from dualad.native.scalars import CHUNK
+
+    (p,) = programs(jit_of(lambda x: grad(lambda x: chain(chain(x)))(x), np.float64(0.3)))
+    assert p.segments[0].text.count('define internal i64 @"run') > 1 + CHUNK // CHUNK
+
+
+def jit_of(f: Any, *args: Any) -> Any:
+    g = jit(f)
+    g(*args)
+    np.testing.assert_allclose(g(*args), f(*args), rtol=1e-9)
+    return g
+
+
+def test_workspace_is_used_again() -> None:
+    def f(x: Any) -> Any:
+        for _ in range(12):
+            x = np.exp(-np.cumsum(x)[::-1] * 0 + (x - x.max()) * 0.5)
+        return x
+
+    def softmaxes(x: Any) -> Any:
+        for _ in range(12):
+            e = np.exp(x - dnp.max(x, axis=1, keepdims=True))
+            x = (e / dnp.sum(e, axis=1, keepdims=True)) @ x
+        return x
+
+    g = both(softmaxes, normal(40, 40), rtol=1e-9)
+    assert programs(g)[0].segments[0].workspace < 6 * 40 * 40 * 8
+    both(f, normal(40), only_native=False, rtol=1e-10)
+
+
+# Calling --------------------------------------------------------------------------------------
+
+
+def test_layout_of_this_interpreter() -> None:
+    assert entry.layout_holds()
+    right = (entry.TYPE, entry.NUMBER, entry.DATA, entry.RANK, entry.DIMS, entry.DESCR, entry.FLAGS)
+    assert entry._layout_of(*right)
+    for k in range(len(right)):
+        wrong = list(right)
+        wrong[k] += 8
+        assert not entry._layout_of(*wrong)
+
+
+@pytest.mark.parametrize("how", ["another layout", "no compiler"])
+def test_without_the_fast_entry_and_without_the_compiler(how: str, monkeypatch: Any) -> None:
+    if how == "another layout":
+        monkeypatch.setattr(entry, "layout_holds", lambda: False)
+    else:
+        monkeypatch.setattr(program, "available", lambda: False)
+    f = lambda x, s: (np.exp(x) * s, (x @ x.T).sum(), x.T if x[0, 0] > 0 else x * 2)
+    g = jit(f)
+    for x in (np.ones((3, 3)), normal(3, 3).T, -np.ones((3, 3))):
+        for s in (2.0, 3.0):
+            g(x, s)
+            for a, b in zip(g(x, s), f(x, s), strict=True):
+                np.testing.assert_allclose(a, b)
+    for p in programs(g):
+        if how == "another layout":
+            assert isinstance(
+                p.segments[0].code.call if hasattr(p.segments[0], "code") else p.steps[0][0].call, entry.Slow
+            )
+        else:
+            assert not p.segments
+
+
+def test_results_share_no_memory() -> None:
+    f = jit(lambda x: (x, x + 1, x.T, x[0], x * 1))
+    x = normal(3, 3)
+    for _ in range(2):
+        out = f(x)
+        arrays = [x, *out]
+        for i, a in enumerate(arrays):
+            for b in arrays[:i]:
+                assert not np.shares_memory(a, b)
+        first, second = f(x), f(x)
+        for a, b in zip(first, second, strict=True):
+            assert not np.shares_memory(a, b)
+
+
+def test_nothing_leaks() -> None:
+    f = jit(lambda x, s: (x * s, (x * x).sum(), x > 0))
+    guarded = jit(lambda x: x * 2 if x[0] > 0 else x * 3)
+    x = normal(1000)
+    for _ in range(50):
+        f(x, 2.0), guarded(x), guarded(-x)
+    descr, kind = sys.getrefcount(x.dtype), sys.getrefcount(np.ndarray)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(20_000):
+        f(x, 2.0), guarded(x), guarded(-x), f(x, 2), f(x.reshape(10, 100)[:, 0], 2.0)
+    gc.collect()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000
+    assert abs(sys.getrefcount(x.dtype) - descr) < 50
+    assert abs(sys.getrefcount(np.ndarray) - kind) < 50
+    assert sys.getrefcount(x) == 2
+
+
+def test_code_is_freed_with_its_function() -> None:
+    f = jit(lambda x: x * 2)
+    f(np.ones(3))
+    call = programs(f)[0].direct
+    del f
+    gc.collect()
+    np.testing.assert_array_equal(call(np.ones(3)), [2, 2, 2])
+    assert call(np.ones(4)) is None
+    assert call(1.0) is None
+    assert call() is None
+
+
+def test_threads_share_one_program() -> None:
+    f = jit(grad(lambda x: (np.exp(x - x.max()) @ x) * (x[0] if x[0] > 0 else 1.0)))
+    points = [normal(n) for n in [200] * 19 + [20_000]]
+    for x in points:
+        f(x)
+    expected = [np.array(f(x)) for x in points]
+    wrong: list[Any] = []
+
+    def work(k: int) -> None:
+        for i in range(300):
+            j = (i + k) % 20
+            if not np.array_equal(f(points[j]), expected[j]):
+                wrong.append(j)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(20)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not wrong
+
+
+def test_the_program_says_what_it_does(caplog: Any) -> None:
+    f = jit(lambda x: np.sort(np.exp(x) @ x) * (1 if x[0, 0] > 0 else 2))
+    with caplog.at_level(logging.INFO, "dualad.jit"):
+        f(np.ones((5, 5)))
+    text = f.explain()
+    for part in ("guard: bool()", "BLAS", "loop [25]", "NumPy: ", "bytes of workspace", "float64[5, 5]"):
+        assert part in text, text
+    assert "define" in f.lower(np.ones((5, 5))).as_text()
+    assert program.available()
