@@ -16,6 +16,9 @@ UFUNC_METHODS: dict[str, Callable[..., Any]] = {}
 """``reduce``, ``accumulate``, ``outer``, ``at``: called with the ufunc and its arguments; filled by dualad.numpy."""
 
 
+LATE: list[Callable[[Any], Any]] = []
+"""Finders of ufuncs' functions that are not there from the start (SciPy's): filled by dualad.numpy."""
+
 WHY: dict[Any, str] = {}
 """Functions without a rule -> why there is none, and what to write instead; filled by dualad.numpy."""
 
@@ -23,12 +26,16 @@ WHY: dict[Any, str] = {}
 def _array_ufunc(self: Tensor, ufunc: Any, method: str, *args: Any, **keywords: Any) -> Any:
     if method == "__call__":
         f = NUMPY.get(ufunc)
+        if f is None:
+            f = next((found for find in LATE if (found := find(ufunc)) is not None), None)
+            if f is not None:
+                NUMPY[ufunc] = f
         if f is not None:
             return f(*args, **keywords) if keywords else f(*args)
     elif method in UFUNC_METHODS:
         return UFUNC_METHODS[method](ufunc, *args, **keywords)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-    raise not_differentiable(f"np.{name}")
+    raise not_differentiable(f"np.{name}" if getattr(np, ufunc.__name__, None) is ufunc else name)
 
 
 def _array_function(self: Tensor, function: Any, types: Any, args: Any, keywords: Any) -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from dualad.core.dispatch import UFUNC_METHODS, not_differentiable
+from dualad.core.dispatch import LATE, UFUNC_METHODS, not_differentiable
 from dualad.core.errors import ArgumentError, DtypeError, NotDifferentiable, ShapeError, UntrackedError
 from dualad.core.primitive import NUMPY, UFUNC_KEYWORDS, Binary, Primitive, Unary, holds_tensor, plain
 from dualad.core.tensor import Tensor
@@ -290,3 +291,16 @@ def _method(name: str) -> Any:
 for _name in METHODS:
     setattr(Binary, _name, _method(_name))
 setattr(Unary, "at", _method("at"))
+
+
+def _of_scipy(ufunc: Any) -> Any:
+    """What ``scipy.special.<name>`` is on tensors."""
+    theirs: Any = sys.modules.get("scipy.special")
+    if theirs is None or getattr(theirs, ufunc.__name__, None) is not ufunc:
+        return None
+    from dualad.ops.specials import SPECIAL
+
+    return SPECIAL.get(ufunc.__name__)
+
+
+LATE.append(_of_scipy)

@@ -77,7 +77,12 @@ def _of_stack(name: str, **keywords: Any) -> Callable[[Any], Any]:
             kind = np.result_type(m.dtype, np.complex64) if y.dtype.kind == "c" else m.dtype
             return y.astype(kind, copy=False)
 
-        return stacked(one, a)
+        # SciPy's logm estimates norms with NumPy's global random numbers, which are the user's.
+        state = np.random.get_state()  # noqa: NPY002
+        try:
+            return stacked(one, a)
+        finally:
+            np.random.set_state(state)  # noqa: NPY002
 
     return impl
 
