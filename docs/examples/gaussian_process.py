@@ -71,9 +71,8 @@ def draw(result, path=PICTURES / "gaussian_process.png"):
     angle = np.linspace(0, 2 * np.pi, 100)
     section = np.linalg.inv(np.linalg.inv(result["covariance"])[1:, 1:])
     ellipse = 2 * np.linalg.cholesky(section) @ [np.cos(angle), np.sin(angle)]
-    right.plot(theta[1] + ellipse[0], theta[2] + ellipse[1], "C1--", label="Laplace, two deviations")
-    right.legend(frameon=False, loc="upper right", fontsize=8)
-    right.set(xlabel="log length", ylabel="log noise", title="likelihood, by its Hessian")
+    right.plot(theta[1] + ellipse[0], theta[2] + ellipse[1], "C1--")
+    right.set(xlabel="log length", ylabel="log noise", title="likelihood, Laplace's ellipse")
     save(picture, path)
 
 

@@ -93,7 +93,7 @@ def main(size="full"):
 def draw(result, path=PICTURES / "lstm.png"):
     picture, (left, right) = figure(2, width_ratios=[1, 3])
     left.semilogy(result["losses"])
-    left.set(xlabel="step", title="cross-entropy per character")
+    left.set(xlabel="step", title="cross-entropy")
     line = result["text"].split("\n")[0]
     cells = result["cells"][: len(line)]
     image = right.imshow(np.tanh(cells[:, np.argsort(cells.argmax(axis=0))]).T, aspect="auto", cmap="RdBu", vmin=-1, vmax=1)

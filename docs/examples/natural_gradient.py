@@ -70,13 +70,13 @@ def main(size="full"):
 
 
 def draw(result, path=PICTURES / "natural_gradient.png"):
-    picture, (left, right) = figure(2, width_ratios=[1, 1])
+    picture, (left, right) = figure(2)
     left.contourf(*result["axes"], result["posterior"].T, levels=8, cmap="Blues")
     left.plot(*result["path"].T, "0.3", lw=0.7, label="path of the mean")
     angle = np.linspace(0, 2 * np.pi, 100)
     circle = np.linalg.solve(np.linalg.cholesky(result["precision"]).T, [np.cos(angle), np.sin(angle)])
-    for radius in (1, 2):
-        left.plot(*(result["mean"][:, None] + radius * circle), "C1", label="q, one and two deviations"[: 30 * (2 - radius)])
+    for radius, label in ((1, "q, one and two deviations"), (2, None)):
+        left.plot(*(result["mean"][:, None] + radius * circle), "C1", label=label)
     left.plot(*result["mean"], "C1+")
     left.legend(frameon=False, loc="upper right")
     left.set(xlabel="intercept", ylabel="slope", title="exact posterior and q")
