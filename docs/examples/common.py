@@ -33,12 +33,16 @@ def figure(columns: int, rows: int = 1, size: tuple[float, float] = (8, 3), **op
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    picture = Figure(figsize=size, layout="constrained")
+    picture = Figure(figsize=size, dpi=90, layout="constrained")
     FigureCanvasAgg(picture)
     return picture, picture.subplots(rows, columns, **options)
 
 
 def save(picture: Any, path: pathlib.Path) -> None:
+    """Write a PNG of 64 colours, which keeps it small."""
+    from PIL import Image
+
+    picture.canvas.draw()
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture.savefig(path, dpi=90)
-    print(f"picture: {path}")
+    Image.fromarray(np.asarray(picture.canvas.buffer_rgba())).convert("RGB").quantize(64).save(path, optimize=True)
+    print(f"picture: {path.name}")

@@ -19,7 +19,7 @@ from dualad import check_grads, value_and_grad
 
 
 def solenoidal(v):
-    """The velocity without its divergence: (2, n, n) to the same."""
+    """The velocity without its divergence: (2, n, n) to the same, n odd (so that every mode has its conjugate)."""
     n = v.shape[1]
     k = np.stack(np.meshgrid(np.fft.fftfreq(n), np.fft.rfftfreq(n), indexing="ij"))
     modes = np.fft.rfft2(v)
@@ -66,7 +66,7 @@ def ring_and_block(n):
 
 
 def main(size="full"):
-    n, steps, iterations = {"small": (16, 8, 15), "full": (40, 30, 120)}[size]
+    n, steps, iterations = {"small": (17, 8, 40), "full": (41, 30, 120)}[size]
     density, target = ring_and_block(n)
     rng = np.random.default_rng(0)
     check_grads(lambda v: distance(v, density, target, 3), (rng.standard_normal((2, n, n)),))
@@ -82,7 +82,7 @@ def draw(result, path=PICTURES / "fluid.png"):
     n, steps = result["n"], result["steps"]
     density, target = ring_and_block(n)
     densities = simulate(result["v"], density, steps)
-    picture, axes = figure(6, size=(9, 1.9))
+    picture, axes = figure(6, size=(9, 1.75))
     axes[0].imshow(density, cmap="gray_r", vmin=0, vmax=1)
     v, every = solenoidal(result["v"]), max(n // 14, 1)
     at = np.arange(0, n, every)

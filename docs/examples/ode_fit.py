@@ -62,7 +62,7 @@ def main(size="full"):
 
 def draw(result, path=PICTURES / "ode_fit.png"):
     theta, data, steps = result["theta"], result["data"], result["steps"]
-    picture, (left, right) = figure(2, width_ratios=[2, 1], size=(7.6, 2.9))
+    picture, (left, right) = figure(2, width_ratios=[2, 1])
     horizon = 2 * steps
     time = STEP * np.arange(horizon + 1)
     states = solve(theta, horizon)

@@ -21,7 +21,7 @@ PIXELS = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij"), 
 
 def spots(rng, n):
     """Pictures with values in [0, 1], flattened, and the centres of their spots."""
-    centres = rng.uniform(2, SIDE - 3, size=(n, 2))
+    centres = rng.uniform(1, SIDE - 2, size=(n, 2))
     return np.exp(-0.3 * np.sum((PIXELS - centres[:, None, None]) ** 2, axis=-1)).reshape(n, -1), centres
 
 
@@ -76,15 +76,16 @@ def main(size="full"):
 
 
 def draw(result, path=PICTURES / "variational_autoencoder.png"):
-    picture, axes = figure(3, width_ratios=[3, 3, 3])
-    along = np.linspace(-2, 2, 9)
+    picture, axes = figure(3)
+    along = np.linspace(-1.8, 1.8, 7)
     z = np.stack(np.meshgrid(along, along, indexing="ij"), axis=-1).reshape(-1, 2)
     decoded = 1 / (1 + np.exp(-network(result["parameters"]["decoder"], z)))
-    sheet = decoded.reshape(9, 9, SIDE, SIDE).transpose(0, 2, 1, 3).reshape(9 * SIDE, 9 * SIDE)
-    axes[0].imshow(sheet, cmap="gray", extent=(-2.2, 2.2, 2.2, -2.2))
+    tiles = np.pad(decoded.reshape(7, 7, SIDE, SIDE), [(0, 0), (0, 0), (1, 1), (1, 1)], constant_values=0.3)
+    sheet = tiles.transpose(0, 2, 1, 3).reshape(7 * (SIDE + 2), 7 * (SIDE + 2))
+    axes[0].imshow(sheet, cmap="gray", extent=(-2.1, 2.1, 2.1, -2.1))
     axes[0].set(title="decoded", xlabel="$z_2$", ylabel="$z_1$")
     for i, axis in enumerate(axes[1:]):
-        axis.scatter(*result["code"].T[::-1], c=result["centres"][:, i], s=4, cmap="viridis")
+        axis.scatter(*result["code"].T[::-1], c=result["centres"][:, i], s=4)
         axis.set(title=f"codes, by true {('row', 'column')[i]}", xlabel="$z_2$", aspect="equal")
         axis.invert_yaxis()
     save(picture, path)
