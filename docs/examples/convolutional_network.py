@@ -4,8 +4,8 @@ A convolution is a product with the windows of the picture: with windows(x)[n, c
 
     conv(x, w)[n, o, y, x] = sum_ck w[o, c, k] windows(x)[n, c, k, y, x],
 
-one ``einsum``. Two such layers with ``maximum(., 0)`` and max-pooling, then an affine layer and the cross-entropy. The gradient of a
-class's logit in the *picture* shows the pixels that speak for and against the class (its saliency).
+one ``einsum``. Two such layers with ``maximum(., 0)`` and max-pooling, then an affine layer and the cross-entropy. The
+gradient of a class's logit in the *picture* shows the pixels that speak for and against the class (its saliency).
 
 LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document recognition", Proc. IEEE 86 (1998);
 Simonyan, Vedaldi and Zisserman, "Deep inside convolutional networks", ICLR workshop 2014.
@@ -85,7 +85,9 @@ def main(size="full"):
     check_grads(lambda p: loss(p, test[:2], answers[:2]), (p,), atol=1e-5, rtol=1e-5)
     p, losses = adam(lambda p, step: value_and_grad(loss)(p, *shapes(rng, 32)), p, steps, rate=0.01)
     accuracy = np.mean(logits(p, test).argmax(axis=1) == answers)
-    print(f"loss {losses[0]:.3f} -> {np.mean(losses[-20:]):.3f}; {accuracy:.1%} of {len(test)} new pictures told rightly")
+    print(
+        f"loss {losses[0]:.3f} -> {np.mean(losses[-20:]):.3f}; {accuracy:.1%} of {len(test)} new pictures told rightly"
+    )
     return {"losses": losses, "accuracy": accuracy, "parameters": p, "pictures": test, "labels": answers}
 
 

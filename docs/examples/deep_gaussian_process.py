@@ -5,11 +5,11 @@ u = L v, L L' = k(Z, Z), and A = L^-1 k(Z, X),
 
     f(X) has the mean A'm and the variances diag(k(X, X) - A'A + A'S A),     KL(q(v) || N(0, I)).
 
-Samples pass through the layers by reparameterization, and the evidence lower bound is a mean over them. With the noise of the samples
-held fixed it is a deterministic function of all parameters at once, and L-BFGS minimizes it.
+Samples pass through the layers by reparameterization, and the evidence lower bound is a mean over them. With the noise of
+the samples held fixed it is a deterministic function of all parameters at once, and L-BFGS maximizes it.
 
-Damianou and Lawrence, "Deep Gaussian processes", AISTATS 2013; Salimbeni and Deisenroth, "Doubly stochastic variational inference for deep
-Gaussian processes", NeurIPS 2017.
+Damianou and Lawrence, "Deep Gaussian processes", AISTATS 2013;
+Salimbeni and Deisenroth, "Doubly stochastic variational inference for deep Gaussian processes", NeurIPS 2017.
 """
 
 import numpy as np

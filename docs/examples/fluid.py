@@ -1,14 +1,15 @@
 """Smoke that flows into a picture: the initial velocity of a fluid, by the gradient of its final density.
 
-Velocity and density are carried along by the flow (each cell fetches the value from where its fluid came from), and after each step the
-velocity loses its divergence, which Fourier modes do exactly on a periodic square:
+Velocity and density are carried along by the flow (each cell fetches the value from where its fluid came from), and after
+each step the velocity loses its divergence, which Fourier modes do exactly on a periodic square:
 
     q(x) <- q(x - h v(x)) for q = v, density,     v(k) <- v(k) - k (k . v(k)) / |k|^2.
 
-L-BFGS looks for the initial velocity whose final density is closest to the target. The gradient passes back through all steps;
-``memory`` bounds what the tape may hold, and what it does not hold is computed again.
+L-BFGS looks for the initial velocity whose final density is closest to the target. The gradient passes back through all
+steps; ``memory`` bounds what the tape may hold, and what it does not hold is computed again.
 
-Stam, "Stable fluids", SIGGRAPH 1999; McNamara, Treuille, Popovic and Stam, "Fluid control using the adjoint method", SIGGRAPH 2004.
+Stam, "Stable fluids", SIGGRAPH 1999;
+McNamara, Treuille, Popovic and Stam, "Fluid control using the adjoint method", SIGGRAPH 2004.
 """
 
 import numpy as np

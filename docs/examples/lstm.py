@@ -86,7 +86,9 @@ def main(size="full"):
     p, losses = adam(objective, p, steps, rate=0.02)
     text, cells = recite(p, "'Twas", len(TEXT))
     agreement = np.mean([a == b for a, b in zip(text, TEXT)])
-    print(f"cross-entropy {losses[0]:.3f} -> {losses[-1]:.3f} nats; recited from \"'Twas\", {agreement:.0%} right:\n{text}")
+    print(
+        f'cross-entropy {losses[0]:.3f} -> {losses[-1]:.3f} nats; recited from "\'Twas", {agreement:.0%} right:\n{text}'
+    )
     return {"losses": losses, "text": text, "cells": cells, "agreement": agreement}
 
 
@@ -96,7 +98,9 @@ def draw(result, path=PICTURES / "lstm.png"):
     left.set(xlabel="step", title="cross-entropy")
     line = result["text"].split("\n")[0]
     cells = result["cells"][: len(line)]
-    image = right.imshow(np.tanh(cells[:, np.argsort(cells.argmax(axis=0))]).T, aspect="auto", cmap="RdBu", vmin=-1, vmax=1)
+    image = right.imshow(
+        np.tanh(cells[:, np.argsort(cells.argmax(axis=0))]).T, aspect="auto", cmap="RdBu", vmin=-1, vmax=1
+    )
     right.set(yticks=[], ylabel="cells", title="memory while reciting, tanh(c)")
     right.set_xticks(range(len(line)), line, family="monospace")
     picture.colorbar(image, pad=0.01)

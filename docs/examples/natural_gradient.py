@@ -1,7 +1,7 @@
 """Bayesian logistic regression by stochastic variational inference, in natural gradients.
 
-The posterior is approximated by q = N(m, P^-1). With l(w) = log p(data | w) p(w), the natural gradient of the evidence lower bound
-turns into two averages under q (Bonnet's and Price's theorems),
+The posterior is approximated by q = N(m, P^-1). With l(w) = log p(data | w) p(w), the natural gradient of the evidence
+lower bound turns into two averages under q (Bonnet's and Price's theorems),
 
     P <- (1 - r) P - r E_q[Hessian of l],     m <- m + r P^-1 E_q[gradient of l],
 
@@ -82,7 +82,9 @@ def draw(result, path=PICTURES / "natural_gradient.png"):
     left.set(xlabel="intercept", ylabel="slope", title="exact posterior and q")
     rng = np.random.default_rng(1)
     at = np.linspace(-3, 4, 200)
-    w = result["mean"][:, None] + np.linalg.solve(np.linalg.cholesky(result["precision"]).T, rng.standard_normal((2, 40)))
+    w = result["mean"][:, None] + np.linalg.solve(
+        np.linalg.cholesky(result["precision"]).T, rng.standard_normal((2, 40))
+    )
     right.plot(at, 1 / (1 + np.exp(-(w[0] + at[:, None] * w[1]))), "C1", lw=0.5, alpha=0.5)
     right.plot(result["x"][:, 1], (result["y"] + 1) / 2 + 0.03 * rng.standard_normal(100), "k.", ms=4)
     right.set(xlabel="x", ylabel="p(y = 1)", title="forty draws from q")

@@ -10,6 +10,8 @@ with z = m + s e, e ~ N(0, I): randomness comes in from outside, so that the gra
 Kingma and Welling, "Auto-encoding variational Bayes", ICLR 2014.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from common import PICTURES, adam, figure, save
 
@@ -26,7 +28,7 @@ def spots(rng, n):
 
 
 def layers(rng, *widths):
-    return [(rng.standard_normal((i, o)) / np.sqrt(i), np.zeros(o)) for i, o in zip(widths, widths[1:])]
+    return [(rng.standard_normal((i, o)) / np.sqrt(i), np.zeros(o)) for i, o in pairwise(widths)]
 
 
 def network(layers, x):
@@ -71,7 +73,9 @@ def main(size="full"):
     p, losses = adam(objective, p, steps, rate=3e-3)
     code, _ = encode(p, x)
     r2 = explained(code, centres)
-    print(f"negative lower bound {np.mean(losses[:10]):.2f} -> {np.mean(losses[-50:]):.2f}; code explains {r2:.1%} of the centres")
+    print(
+        f"negative lower bound {np.mean(losses[:10]):.2f} -> {np.mean(losses[-50:]):.2f}; code explains {r2:.1%} of the centres"
+    )
     return {"losses": losses, "code": code, "centres": centres, "explained": r2, "parameters": p}
 
 
