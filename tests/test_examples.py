@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dualad import grad
+
 DOCS = pathlib.Path(__file__).parent.parent / "docs"
 NAMES = sorted(p.stem for p in (DOCS / "examples").glob("*.py") if p.stem != "common")
 
@@ -116,6 +118,14 @@ def test_fluid_projection_leaves_no_divergence() -> None:
     k = np.fft.fftfreq(9)
     modes = np.fft.fft2(v)
     assert abs(k[:, None] * modes[0] + k * modes[1]).max() < 1e-12
+
+
+def test_fluid_gradient_is_the_same_under_a_memory_budget() -> None:
+    example = importlib.import_module("fluid")
+    density, target = example.ring_and_block(17)
+    v = np.random.default_rng(0).standard_normal((2, 17, 17))
+    distance = lambda v: example.distance(v, density, target, 8)
+    np.testing.assert_allclose(grad(distance, memory="500kB")(v), grad(distance)(v), rtol=1e-9, atol=1e-15)
 
 
 def test_the_index_shows_every_example() -> None:

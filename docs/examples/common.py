@@ -39,10 +39,10 @@ def figure(columns: int, rows: int = 1, size: tuple[float, float] = (8, 3), **op
 
 
 def save(picture: Any, path: pathlib.Path) -> None:
-    """Write a PNG of 64 colours, which keeps it small."""
+    """Write a PNG of 256 colours, which keeps it small."""
     from PIL import Image
 
     picture.canvas.draw()
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.asarray(picture.canvas.buffer_rgba())).convert("RGB").quantize(64).save(path, optimize=True)
+    Image.fromarray(np.asarray(picture.canvas.buffer_rgba())).convert("RGB").quantize(256).save(path, optimize=True)
     print(f"picture: {path.name}")
