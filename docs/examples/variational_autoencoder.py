@@ -61,7 +61,7 @@ def explained(code, centres):
 
 def main(size="full"):
     rng = np.random.default_rng(0)
-    steps = {"small": 300, "full": 2500}[size]
+    steps = {"small": 500, "full": 2500}[size]
     x, centres = spots(rng, 1000)
     p = {"encoder": layers(rng, SIDE**2, 64, 4), "decoder": layers(rng, 2, 64, SIDE**2)}
     check_grads(lambda p: loss(p, x[:3], np.ones((3, 2))), (p,))
