@@ -45,10 +45,10 @@ def sample(p, x, noise):
     """One draw of the observed function per row of noise (draws by layers by points)."""
     first, *others = p["layers"]
     values = []
-    for draw in noise:
-        f = x + layer(first, x, draw[0])  # the first layer bends the identity
-        for p_next, e in zip(others, draw[1:]):
-            f = layer(p_next, f, e)
+    for row in noise:
+        f = x + layer(first, x, row[0])  # the first layer bends the identity
+        for other, e in zip(others, row[1:]):
+            f = layer(other, f, e)
         values.append(f)
     return np.stack(values)
 

@@ -50,7 +50,7 @@ def main(size="full"):
     covariance = np.linalg.inv(hessian(negative_log_likelihood)(fit.x, x, y))
     for name, value, error in zip(("amplitude", "length", "noise"), fit.x, np.sqrt(np.diagonal(covariance))):
         print(f"log {name:9} = {value:6.3f} +- {error:.3f}   ({name} = {np.exp(value):.3f})")
-    return {"x": x, "y": y, "theta": fit.x, "covariance": covariance, "start": start, "slope": np.abs(fit.jac).max()}
+    return {"x": x, "y": y, "theta": fit.x, "covariance": covariance, "slope": np.abs(fit.jac).max()}
 
 
 def draw(result, path=PICTURES / "gaussian_process.png"):
