@@ -76,13 +76,13 @@ class CheckpointLevel(ReverseLevel):
         fixed = INSTRUCTION * len(self.nodes) + sum(c.nbytes for _, c in self.constants.values())
         left = self.budget - fixed
         if left < self.budget / 8:
-            self._refuse(fixed * 2)
+            self._refuse(fixed)
         return left
 
-    def _refuse(self, least: float) -> NoReturn:
+    def _refuse(self, held: float) -> NoReturn:
         raise ArgumentError(
-            f"memory={self.budget} bytes is too little for this program ({len(self.nodes)} operations so far): it needs at "
-            f"least about {int(least)} bytes."
+            f"memory={self.budget} bytes is too little for this program: after {len(self.nodes)} operations its tape holds "
+            f"{int(held)} bytes, with as few checkpoints as can be. Try memory={int(4 * held)}, or compute less."
         )
 
     def adopt(self, t: Tensor) -> Tensor:
@@ -115,8 +115,7 @@ class CheckpointLevel(ReverseLevel):
 
     def _check(self) -> None:
         if self.peak > self.budget:
-            sizes = [sum(map(nbytes, s.values())) for s in self.states.values()]
-            self._refuse(INSTRUCTION * len(self.nodes) + 2 * SHARE * max([1, *sizes]) + self.peak)
+            self._refuse(self.peak)
 
     # Backward -------------------------------------------------------------------------------
 

@@ -178,6 +178,11 @@ def reduce(
         if y is None and ufunc.identity is None:
             raise ShapeError(f"{name}: nothing to reduce along axis {axis} of shape {shape}. Pass initial=.")
         y = broadcast_to(operand(ufunc.identity if y is None else y), shape=x.shape[1:])
+    elif ufunc is np.logaddexp:
+        from dualad.scipy.special import logsumexp
+
+        whole = logsumexp(x, axis=0)
+        y = whole if y is None else f(y, whole)
     elif ufunc in _ASSOCIATIVE:
         while (n := x.shape[0]) > 1:
             half = n // 2
@@ -295,12 +300,13 @@ setattr(Unary, "at", _method("at"))
 
 def _of_scipy(ufunc: Any) -> Any:
     """What ``scipy.special.<name>`` is on tensors."""
+    name: str = ufunc.__name__
     theirs: Any = sys.modules.get("scipy.special")
-    if theirs is None or getattr(theirs, ufunc.__name__, None) is not ufunc:
+    if not theirs or getattr(theirs, name, None) is not ufunc:
         return None
     from dualad.ops.specials import SPECIAL
 
-    return SPECIAL.get(ufunc.__name__)
+    return SPECIAL.get(name)
 
 
 LATE.append(_of_scipy)

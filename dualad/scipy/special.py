@@ -143,7 +143,8 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
     if not np.prod(a.shape, dtype=int):
         return np.sum(np.exp(a), axis=axis, keepdims=keepdims) - np.inf
     top = _highest(a, axis)
-    terms = exp(a - top)
+    with np.errstate(over="ignore"):  # beside an infinity, which is not subtracted
+        terms = exp(a - top)
     total = sum_of(terms if b is None else b * terms, axis=axis, keepdims=True)
     sgn = sign(stop_gradient(total))
     empty = equal(total, 0)
