@@ -135,7 +135,7 @@ def chain(problem: Problem, model: Model) -> Candidate | None:
     passes = _passes(how, widths)
     cost = Cost(passes, operations, problem.m * problem.n * problem.dtype.itemsize, seconds)
     why = f"narrow places of {narrow if len(narrow) < 6 else sorted(narrow)[:5]} numbers; {_show(how)}"
-    run = functools.partial(_run, at=nodes, how=how)
+    run = functools.partial(_run, places=places, how=how)
     return Candidate("chain", cost, run, why, detail=how)
 
 
@@ -159,10 +159,7 @@ def _show(how: Any) -> str:
     return f"{_show(how[1])}, {kind} {how[2]}-{how[3]}"
 
 
-def _run(problem: Problem, at: list[int], how: Any) -> Any:
-    places = cuts(problem)
-    if [c.at for c in places] != at:
-        raise ValueError("the tape's narrow places have moved")
+def _run(problem: Problem, places: list[Cut], how: Any) -> Any:
     return _rows_for(problem, _evaluate(problem, places, how), places[-1])
 
 
