@@ -10,7 +10,8 @@ def main() -> int:
         tour(*sys.argv[2:])
         return 0
     if sys.argv[1:] == ["calibrate"]:
-        from dualad.plan.cost import cache_folder, calibrate
+        from dualad.core.cache import cache_folder
+        from dualad.plan.cost import calibrate
 
         for name, seconds in vars(calibrate()).items():
             print(f"{name:10} {seconds:.3g} s")

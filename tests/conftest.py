@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import tempfile
 from typing import Any
 
 import pytest
 
+os.environ.setdefault("DUALAD_CACHE", tempfile.mkdtemp(prefix="dualad-tests-"))  # not the user's
 PAGE = pathlib.Path(__file__).parent.parent / "docs" / "support.md"
-COLUMNS = ["value", "forward", "reverse", "second order", "Taylor", "vmap", "replay", "sparsity"]
+COLUMNS = ["value", "forward", "reverse", "second order", "Taylor", "vmap", "replay", "sparsity", "jit"]
 _seen: dict[str, dict[str, bool]] = {}
 
 

@@ -40,7 +40,7 @@ class Case:
     def aspects(self) -> list[str]:
         """What ``check`` checks of this case: the columns of the support table."""
         second = ["second order", "Taylor"] if self.order >= 2 else []
-        return ["value", "forward", "reverse", "replay", "sparsity", *second, *(["vmap"] if self.batch else [])]
+        return ["value", "forward", "reverse", "replay", "sparsity", "jit", *second, *(["vmap"] if self.batch else [])]
 
 
 def arr(*shape: int, seed: int = 0, lo: float = -2.0, hi: float = 2.0, dtype: Any = float) -> Any:
@@ -112,6 +112,12 @@ def check(case: Case) -> None:
     close(tape.replay(out, *xs), expected, "replay", **tol)
 
     dependences(f, xs)
+    compiled = dualad.jit(f)
+    compiled(*xs)
+    again = compiled(*xs)
+    close(again, expected, "compiled", **tol)
+    for a, b in zip(flat(again), flat(expected), strict=True):
+        assert np.asarray(a).dtype == np.asarray(b).dtype, "dtype of the compiled result"
 
     if not case.degenerate:
         if case.oracle == "differences":

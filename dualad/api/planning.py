@@ -136,6 +136,8 @@ def planned(f: Any, args: Any, kwargs: Any, argnums: Argnums, has_aux: bool, wan
                 f"differentiated or batched again. Leave sparse= and mode= away here."
             )
         return None
+    if not asked and any(node[1].along is not None for node in problem.nodes):
+        return None  # eigenvectors at equal eigenvalues follow the tangent, which a recording cannot
     if problem.dtype.kind == "c":
         if asked:
             raise DtypeError(

@@ -147,7 +147,8 @@ class Tensor:
 
 def _refuse(what: str) -> NoReturn:
     raise UntrackedError(
-        f"{what} would drop the derivative of a tracked tensor. Write dualad.numpy.array([...]) or stack(...) to "
-        "build an array from tensors, dualad.numpy.sin(x) or np.sin(x) for math.sin(x), dualad.scipy.linalg.f(x) for "
-        "scipy.linalg.f(x) and SciPy's other functions, out = dualad.numpy.zeros(n) for a buffer to assign into, and dualad.stop_gradient(x) where the plain value is wanted."
+        f"{what} would drop the derivative of a tracked tensor. Write dualad.numpy.array([...]) or stack(...) to build an "
+        "array from tensors, dualad.numpy.sin(x) or np.sin(x) for math.sin(x), dualad.scipy.linalg.f(x) for "
+        "scipy.linalg.f(x) and SciPy's other functions, out = dualad.numpy.zeros(n) for a buffer to assign into, and "
+        "dualad.stop_gradient(x) where the plain value is wanted."
     )

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import pathlib
 import re
 import tempfile
 import threading
@@ -20,6 +19,7 @@ from typing import Any
 from llvmlite import binding as llvm
 from llvmlite import ir
 
+from dualad.core.cache import cache_folder
 from dualad.native.machine import described, object_code, target_machine
 
 PREFIX = "dualad."
@@ -80,7 +80,7 @@ def _load(name: str, text: str) -> Any:
 
 def _cached(text: str) -> bytes:
     key = hashlib.sha256(f"{text}\n{described()}".encode()).hexdigest()
-    place = folder() / f"{key}.o"
+    place = cache_folder() / f"{key}.o"
     with contextlib.suppress(OSError):
         kept = place.read_bytes()
         digest, code = kept[:32], kept[32:]
@@ -94,11 +94,3 @@ def _cached(text: str) -> bytes:
             out.write(hashlib.sha256(key.encode() + code).digest() + code)
         os.replace(path, place)
     return code
-
-
-def folder() -> pathlib.Path:
-    """Where compiled functions are kept."""
-    if own := os.environ.get("DUALAD_CACHE"):
-        return pathlib.Path(own)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (pathlib.Path(base) if base else pathlib.Path.home() / ".cache") / "dualad"

@@ -81,11 +81,20 @@ erfinv = _declare("erfinv", (lambda y, x: exp(y * y) / _TWO_OVER_ROOT_PI,), keep
 erfcinv = _declare("erfcinv", (lambda y, x: -exp(y * y) / _TWO_OVER_ROOT_PI,), keep="y", samples=real(0.1, 1.9))
 dawsn = _declare("dawsn", (lambda y, x: 1 - 2 * x * y,), keep="xy", samples=real(-3, 3))
 ndtr = _declare("ndtr", (lambda y, x: exp(-0.5 * x * x) / math.sqrt(2 * math.pi),), keep="x", samples=real(-3, 3))
+
+
+def _hazard(y: Any, x: Any) -> Any:
+    """The normal density over exp(y), its distribution: on the left, where both underflow, by erfcx."""
+    right = x > 0
+    left = math.sqrt(2 / math.pi) / erfcx(where(right, 0.0, x) / -math.sqrt(2))
+    z, log_p = where(right, x, 0.0), where(right, y, 0.0)
+    return where(right, exp(-0.5 * z * z - log_p) / math.sqrt(2 * math.pi), left)
+
+
 log_ndtr = _declare(
     "log_ndtr",
-    # The density over the function, without its underflow far left.
-    (lambda y, x: math.sqrt(2 / math.pi) / erfcx(-x / math.sqrt(2)),),
-    keep="x",
+    (lambda y, x: _hazard(y, x),),
+    keep="xy",
     samples=real(-5, 3),
 )
 ndtri = _declare("ndtri", (lambda y, x: math.sqrt(2 * math.pi) * exp(0.5 * y * y),), keep="y", samples=real(0.1, 0.9))

@@ -7,13 +7,13 @@ shipped ones hold.
 from __future__ import annotations
 
 import json
-import os
-import pathlib
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+
+from dualad.core.cache import cache_folder
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,6 @@ class Cost:
     operations: float
     bytes: int
     seconds: float
-
-
-def cache_folder() -> pathlib.Path:
-    """Where dualad keeps what it measured: ``$XDG_CACHE_HOME/dualad`` or ``~/.cache/dualad``."""
-    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(base) / "dualad"
 
 
 def model() -> Model:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dualad.native import library
+from dualad.core.cache import cache_folder
 
 
 @pytest.fixture(autouse=True)
@@ -23,5 +23,5 @@ def compiles(caplog: Any) -> Any:
 def cache(tmp_path_factory: Any) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DUALAD_CACHE", str(tmp_path_factory.mktemp("cache")))
-        assert library.folder().exists()
+        assert cache_folder().exists()
         yield

@@ -11,6 +11,7 @@ import pytest
 from llvmlite import ir
 
 from dualad import jit
+from dualad.core.cache import cache_folder
 from dualad.native import compiler, library, vectormath
 
 CODE = """
@@ -63,9 +64,9 @@ def test_a_folder_that_cannot_be_written_does_not_matter(tmp_path: Any) -> None:
 def test_where_it_is(monkeypatch: Any, tmp_path: Any) -> None:
     monkeypatch.delenv("DUALAD_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert library.folder() == tmp_path / "dualad"
+    assert cache_folder() == tmp_path / "dualad"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert library.folder().parts[-2:] == (".cache", "dualad")
+    assert cache_folder().parts[-2:] == (".cache", "dualad")
 
 
 @pytest.mark.parametrize("inlined", [-1.0, 1e30])

@@ -293,12 +293,12 @@ def test_explain_measure_and_pickle() -> None:
 
 
 def test_the_model_is_read_from_the_cache_folder(tmp_path: Any, monkeypatch: Any) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("DUALAD_CACHE", str(tmp_path))
     assert cost.model() == cost.Model()
     figures = cost.calibrate()
     assert cost.model() == figures
     assert all(v >= 0 for v in vars(figures).values())
-    (tmp_path / "dualad" / "cost.json").write_text("{ not json")
+    (tmp_path / "cost.json").write_text("{ not json")
     assert cost.model() == cost.Model()
 
 
