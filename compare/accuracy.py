@@ -14,6 +14,7 @@ import numpy as np
 import dualad
 import dualad.numpy as dnp
 from dualad.ops.specials import SPECIAL
+from dualad.scipy import special
 
 mp.mp.dps = 50
 HEAD = """# Accuracy
@@ -81,6 +82,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any], float, float]
     "gammaln": (SPECIAL["gammaln"], mp.loggamma, 0.1, 100),
     "gamma": (SPECIAL["gamma"], mp.gamma, 0.1, 100),
     "rgamma": (SPECIAL["rgamma"], mp.rgamma, 0.1, 100),
+    "rgamma, left": (SPECIAL["rgamma"], mp.rgamma, -20, 0.1),
     "digamma": (SPECIAL["digamma"], mp.digamma, 0.1, 100),
     "polygamma(2)": (lambda x: SPECIAL["polygamma"](2, x), lambda x: mp.polygamma(2, x), 0.1, 100),
     "j0": (SPECIAL["j0"], mp.j0, 0.1, 50),
@@ -98,9 +100,22 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any], float, float]
     "iv(v, 5)": (lambda v: SPECIAL["iv"](v, 5.0), lambda v: mp.besseli(v, 5), 0, 8),
     "kv(v, 5)": (lambda v: SPECIAL["kv"](v, 5.0), lambda v: mp.besselk(v, 5), 0.1, 8),
     "expi": (SPECIAL["expi"], mp.ei, 0.5, 50),
+    "fresnel, sine": (lambda x: special.fresnel(x)[0], mp.fresnels, -5, 5),
+    "sici, sine": (lambda x: special.sici(x)[0], mp.si, -20, 20),
+    "sici, cosine": (lambda x: special.sici(x)[1], mp.ci, 0.1, 20),
+    "expn(3, x)": (lambda x: SPECIAL["expn"](3, x), lambda x: mp.expint(3, x), 0.1, 50),
     "exp1": (SPECIAL["exp1"], mp.e1, 0.01, 50),
     "spence": (SPECIAL["spence"], lambda x: mp.polylog(2, 1 - x), 0.01, 1.99),
     "zeta(3, q)": (lambda q: SPECIAL["zeta"](3.0, q), lambda q: mp.zeta(3, q), 0.1, 50),
+    "zeta(s, 0.3)": (lambda s: SPECIAL["zeta"](s, 0.3), lambda s: mp.zeta(s, mp.mpf(0.3)), 1.05, 30),
+    "zeta(s)": (special.zeta, mp.zeta, -10, 0.9),
+    "binom(n, 2.5)": (lambda n: SPECIAL["binom"](n, 2.5), lambda n: mp.binomial(n, 2.5), 0.1, 50),
+    "binom(20, k)": (lambda k: SPECIAL["binom"](20.0, k), lambda k: mp.binomial(20, k), 0.1, 19),
+    "hyp1f1(a, 1.7, -5)": (lambda a: SPECIAL["hyp1f1"](a, 1.7, -5.0), lambda a: mp.hyp1f1(a, mp.mpf(1.7), -5), -3, 5),
+    "hyp1f1(0.3, b, 5)": (lambda b: SPECIAL["hyp1f1"](0.3, b, 5.0), lambda b: mp.hyp1f1(mp.mpf(0.3), b, 5), 0.2, 10),
+    "hyp1f1(0.3, 1.7, x)": (
+        lambda x: SPECIAL["hyp1f1"](0.3, 1.7, x), lambda x: mp.hyp1f1(mp.mpf(0.3), mp.mpf(1.7), x), -30, 30,
+    ),
     "gammainc(2.5, x)": (
         lambda x: SPECIAL["gammainc"](2.5, x), lambda x: mp.gammainc(2.5, 0, x, regularized=True), 0.01, 30,
     ),

@@ -14,8 +14,10 @@ import numpy as np
 
 from dualad.core.errors import NotDifferentiable
 from dualad.ops.arithmetic import equal, where
+from dualad.ops.hurwitz import hurwitz
 from dualad.ops.kinds import elementwise
-from dualad.ops.samples import Sample, Samples, pair, real
+from dualad.ops.rounding import rint
+from dualad.ops.samples import Sample, Samples, pair, real, several
 from dualad.ops.transcendental import cos, exp, log, log1p, sin, sinc
 
 SPECIAL: dict[str, Any] = {}
@@ -29,11 +31,11 @@ def _scipy(name: str) -> Callable[..., Any]:
     return getattr(scipy.special, name)
 
 
-def _declare(name: str, partials: tuple[Any, ...], *aliases: str, **record: Any) -> Any:
-    """An elementwise primitive whose value is ``scipy.special.<name>``."""
+def _declare(name: str, partials: tuple[Any, ...], *aliases: str, value: Any = None, **record: Any) -> Any:
+    """An elementwise primitive whose value is ``scipy.special.<name>``, or that of the function ``value``."""
 
     def impl(*xs: Any) -> Any:
-        y = _scipy(name)(*xs)
+        y = (_scipy(name) if value is None else value)(*xs)
         kinds = [x.dtype for x in xs if hasattr(x, "dtype") and x.dtype.kind == "f"]
         # With an integer order SciPy answers float32 with float64.
         return y.astype(np.float32) if y.dtype == np.float64 and kinds and all(k == np.float32 for k in kinds) else y
@@ -65,6 +67,8 @@ def orders(*values: float, x: tuple[float, float]) -> Samples:
 
     return samples
 
+
+_rgamma_samples = several(real(0.5, 4), lambda: [Sample((np.array([0.0, -1.0, -2.0, -1.3]),))])
 
 _TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 
@@ -104,9 +108,20 @@ log_expit = _declare("log_expit", (lambda y, x: expit(-x),), keep="x", samples=r
 
 # Gamma and its logarithmic derivatives: DLMF 5.2, 5.15.
 
+
+def _polygamma(n: Any, x: Any) -> Any:
+    """SciPy's for real x, that of DLMF 5.15.1 for complex x, n > 0."""
+    if not np.iscomplexobj(x):
+        return _scipy("polygamma")(n, x)
+    n = np.asarray(n)
+    above = (-1.0) ** (n + 1) * _scipy("gamma")(n + 1.0) * hurwitz(0, np.maximum(n, 1) + 1.0, x)
+    return np.where(n == 0, _scipy("digamma")(x), above).astype(np.asarray(x).dtype)[()]
+
+
 polygamma = _declare(
     "polygamma",
     (_fixed("polygamma", "n"), lambda y, n, x: polygamma(n + 1, x)),
+    value=_polygamma,
     keep="x",
     samples=orders(0, 1, 2, x=(0.5, 4)),
 )
@@ -114,7 +129,49 @@ digamma = _declare("digamma", (lambda y, x: polygamma(1, x),), "psi", keep="x", 
 gammaln = _declare("gammaln", (lambda y, x: digamma(x),), keep="x", samples=real(0.5, 4))
 loggamma = _declare("loggamma", (lambda y, x: digamma(x),), keep="x", samples=real(0.5, 4))
 gamma = _declare("gamma", (lambda y, x: y * digamma(x),), keep="xy", samples=real(0.5, 4))
-rgamma = _declare("rgamma", (lambda y, x: -y * digamma(x),), keep="xy", samples=real(0.5, 4))
+
+
+def _rgamma_slope(x: Any) -> Any:
+    """The derivative of 1 / gamma(x); left of 1/2 by reflection (DLMF 5.5.3), which holds at the poles of gamma too."""
+    if x.dtype.kind == "c":
+        return -rgamma(x) * digamma(x)
+    left = x < 0.5
+    u = where(left, x, 0.0)
+    # Exact multiples of pi have the sine 0.
+    turn = math.pi * (u - 2 * rint(0.5 * u))
+    reflected = gamma(1 - u) * (cos(turn) - sin(turn) * digamma(1 - u) / math.pi)
+    v = where(left, 1.0, x)
+    return where(left, reflected, -rgamma(v) * digamma(v))
+
+
+rgamma = _declare("rgamma", (lambda y, x: _rgamma_slope(x),), keep="x", samples=_rgamma_samples)
+
+
+def _binom_partial(in_n: bool) -> Callable[..., Any]:
+    def partial(y: Any, n: Any, k: Any) -> Any:
+        n, k = 1.0 * n, 1.0 * k
+        a, b = k + 1, n - k + 1
+        # Where the coefficient vanishes its logarithm has no derivative; there the product of reciprocals has.
+        pole = ((a <= 0) & equal(a, rint(a))) | ((b <= 0) & equal(b, rint(b)))
+        an, bn, nn = where(pole, a, 1.0), where(pole, b, 1.0), where(pole, n, 1.0)
+        ag, bg, ng = where(pole, 1.0, a), where(pole, 1.0, b), where(pole, 1.0, n)
+        if in_n:
+            product = gamma(nn + 1) * rgamma(an) * (digamma(nn + 1) * rgamma(bn) + _rgamma_slope(bn))
+            return where(pole, product, y * (digamma(ng + 1) - digamma(bg)))
+        product = gamma(nn + 1) * (_rgamma_slope(an) * rgamma(bn) - rgamma(an) * _rgamma_slope(bn))
+        return where(pole, product, y * (digamma(bg) - digamma(ag)))
+
+    return partial
+
+
+binom = _declare(
+    "binom",
+    (_binom_partial(True), _binom_partial(False)),
+    keep="xy",
+    singular=True,
+    samples=pair((3.1, 5), (0.5, 2.9)),
+    source="DLMF 1.2.6, 5.2.1",
+)
 beta = _declare(
     "beta",
     (lambda y, a, b: y * (digamma(a) - digamma(a + b)), lambda y, a, b: y * (digamma(b) - digamma(a + b))),
@@ -133,11 +190,67 @@ poch = _declare(
     keep="xy",
     samples=pair((0.5, 3), (0.5, 3)),
 )
+
+
+def _zeta_value(p: Any, x: Any, q: Any) -> Any:
+    """By the Euler-Maclaurin formula; NaN where q + k meets 0 or powers of negative numbers."""
+    kinds = [v.dtype for v in (x, q) if hasattr(v, "dtype") and v.dtype.kind == "f"]
+    dtype = np.result_type(*kinds) if kinds else np.float64
+    with np.errstate(all="ignore"):
+        return hurwitz(p, np.asarray(x, float), np.asarray(q, float)).astype(dtype)[()]
+
+
+def _zeta_samples(*first: Any) -> Samples:
+    def samples() -> list[Sample]:
+        rng = np.random.default_rng(18)
+        return [Sample((*first, rng.uniform(2, 4, 3), rng.uniform(0.5, 4, 3)))]
+
+    return samples
+
+
+zeta_in_order = elementwise(
+    "zeta_in_order",
+    _zeta_value,
+    (
+        _fixed("zeta_in_order", "p"),
+        lambda y, p, x, q: zeta_in_order(p + 1, x, q),
+        lambda y, p, x, q: (
+            -x * zeta_in_order(p, x + 1.0, q) - 1.0 * p * zeta_in_order(np.maximum(p - 1, 0), x + 1.0, q)
+        ),
+    ),
+    keep="x",
+    samples=_zeta_samples(np.array(1)),
+    source="DLMF 25.11.5, 25.11.17",
+)
 zeta = _declare(
     "zeta",
-    (_fixed("zeta", "x"), lambda y, x, q: -x * zeta(x + 1, q)),
+    (lambda y, x, q: where(x > 1, zeta_in_order(1, x, q), np.nan), lambda y, x, q: -x * zeta(x + 1, q)),
     keep="x",
-    samples=orders(2, 3, x=(0.5, 4)),
+    samples=several(orders(2, 3, x=(0.5, 4)), _zeta_samples()),
+    source="DLMF 25.11.17",
+)
+
+
+def _riemann_slope(x: Any) -> Any:
+    """Left of -1, where the Euler-Maclaurin sum cancels, by the functional equation (DLMF 25.4.1)."""
+    left = x < -1
+    u = where(left, x, -2.0)
+    r = 1 - u
+    turn = 0.5 * math.pi * (u - 4 * rint(0.25 * u))
+    front = 2 * gamma(r) * exp(-r * math.log(2 * math.pi))
+    falling = (math.log(2 * math.pi) - digamma(r)) * riemann_zeta(r) - zeta_in_order(1, r, 1.0)
+    reflected = front * (sin(turn) * falling + 0.5 * math.pi * cos(turn) * riemann_zeta(r))
+    return where(left, reflected, zeta_in_order(1, where(left, 2.0, x), 1.0))
+
+
+riemann_zeta = elementwise(
+    "riemann_zeta",
+    lambda x: _scipy("zeta")(x),
+    (lambda y, x: _riemann_slope(x),),
+    keep="x",
+    singular=True,
+    samples=real(1.5, 6),
+    source="DLMF 25.2.1",
 )
 
 
@@ -158,7 +271,29 @@ expn = _declare(
     singular=True,
     samples=orders(3, 4, x=(0.5, 4)),
 )
-spence = _declare("spence", (lambda y, x: -_over(log(x), x - 1, 1.0),), keep="x", singular=True, samples=real(1.2, 3))
+
+
+def _log_over(x: Any) -> Any:
+    """log(x) / (x - 1); near 1 by the series of 2 artanh(w) with w = (x - 1) / (x + 1), smooth there."""
+    if x.dtype.kind == "c":
+        return _over(log(x), x - 1, 1.0)
+    near = abs(x - 1) < 0.2
+    u = where(near, x, 1.0)
+    w = (u - 1) / (u + 1)
+    total = 1 / 21
+    for k in reversed(range(10)):
+        total = total * (w * w) + 1 / (2 * k + 1)
+    v = where(near, 2.0, x)
+    return where(near, 2 / (u + 1) * total, log(v) / (v - 1))
+
+
+spence = _declare(
+    "spence",
+    (lambda y, x: -_log_over(x),),
+    keep="x",
+    singular=True,
+    samples=several(real(1.3, 3), lambda: [Sample((np.array([1.0, 0.9, 1.1]),))]),
+)
 
 fresnel_sine = elementwise(
     "fresnel_sine",
@@ -202,38 +337,6 @@ owens_t = _declare(
     keep="x",
     samples=pair((-2, 2), (-2, 2)),
     source="Owen 1956, Ann. Math. Stat. 27, eq. 2.1",
-)
-
-
-def _fixed_parameters(*ranges: tuple[float, ...], x: tuple[float, float]) -> Samples:
-    """Samples with integer parameters, which do not move."""
-    return lambda: [
-        Sample((*[np.array([int(v)]) for v in values], np.random.default_rng(9).uniform(*x, 3))) for values in ranges
-    ]
-
-
-hyp1f1 = _declare(
-    "hyp1f1",
-    (
-        _fixed("hyp1f1", "a"),
-        _fixed("hyp1f1", "b"),
-        lambda y, a, b, x: a / (1.0 * b) * hyp1f1(a + 1, b + 1, x),
-    ),
-    keep="x",
-    samples=_fixed_parameters((1, 2), (2, 5), x=(-2, 2)),
-    source="DLMF 13.3.15",
-)
-hyp2f1 = _declare(
-    "hyp2f1",
-    (
-        _fixed("hyp2f1", "a"),
-        _fixed("hyp2f1", "b"),
-        _fixed("hyp2f1", "c"),
-        lambda y, a, b, c, x: a * b / (1.0 * c) * hyp2f1(a + 1, b + 1, c + 1, x),
-    ),
-    keep="x",
-    samples=_fixed_parameters((1, 2, 3), (2, 1, 5), x=(-0.8, 0.6)),
-    source="DLMF 15.5.1",
 )
 
 # Entropy-like: 0 log 0 = 0.

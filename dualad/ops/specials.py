@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dualad.ops import bessel as bessel
+from dualad.ops import hypergeometric as hypergeometric
 from dualad.ops import incomplete as incomplete
 from dualad.ops.special import SPECIAL as SPECIAL
 

@@ -1,8 +1,8 @@
 """``scipy.special`` with derivatives: SciPy's names and signatures.
 
 Derivatives are in all arguments, parameters and orders included, but for those that are integers by nature (of ``polygamma``
-and ``expn``), the parameters of ``hyp1f1`` and ``hyp2f1``, and the first argument of ``zeta``: these raise
-``NotDifferentiable``. Of names that are not here, ``scipy.special``'s own are returned; they take plain arrays.
+and ``expn``) and the parameters of ``hyp2f1``: these raise ``NotDifferentiable``. Of names that are not here,
+``scipy.special``'s own are returned; they take plain arrays.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dualad.numpy.reductions import amax
 from dualad.numpy.reductions import sum as sum_of
 from dualad.ops.arithmetic import equal, sign, stop_gradient, where
 from dualad.ops.rounding import floor
-from dualad.ops.special import cosine_integral, fresnel_cosine, fresnel_sine, sine_integral
+from dualad.ops.special import cosine_integral, fresnel_cosine, fresnel_sine, riemann_zeta, sine_integral
 from dualad.ops.specials import SPECIAL
 from dualad.ops.transcendental import exp, expm1, log, log1p
 
@@ -75,14 +75,12 @@ def gammasgn(x: Any) -> Any:
     return scipy.special.gammasgn(x) if not tracked(x) else where(x > 0, 1.0, 1.0 - 2.0 * (floor(x) % 2))
 
 
-def binom(n: Any, k: Any) -> Any:
-    """The binomial coefficient n over k, continued by the gamma function."""
-    g = SPECIAL["gammaln"]
-    if not (tracked(n) or tracked(k)):
-        import scipy.special
+def zeta(x: Any, q: Any = None) -> Any:
+    """The Hurwitz zeta function, and without ``q`` Riemann's (DLMF 25.2, 25.11).
 
-        return scipy.special.binom(n, k)
-    return exp(g(n + 1.0) - g(k + 1.0) - g(n - k + 1.0))
+    The derivative in x is by the Euler-Maclaurin formula.
+    """
+    return riemann_zeta(x) if q is None else SPECIAL["zeta"](x, q)
 
 
 def boxcox(x: Any, lmbda: Any) -> Any:

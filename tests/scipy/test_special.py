@@ -71,6 +71,12 @@ def test_boxcox_is_smooth_at_zero() -> None:
         np.testing.assert_allclose(grad(f)(k), exact, rtol=1e-9)
 
 
+def test_values_on_tensors_are_scipys() -> None:
+    for name, args in (("binom", (-2.5, 3.0)), ("binom", (5.0, 2.0)), ("zeta", (2.5, 0.3)), ("zeta", (-2.5,))):
+        y = dualad.value_and_grad(getattr(special, name))(*args)[0]
+        assert y == getattr(scipy.special, name)(*args)
+
+
 def test_two_results() -> None:
     for name in ("fresnel", "sici"):
         f = getattr(special, name)

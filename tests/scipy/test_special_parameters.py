@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import dualad
+from dualad.core.primitive import REGISTRY
 from dualad.ops.specials import SPECIAL
 
 mp.mp.dps = 60
@@ -55,6 +56,12 @@ CASES: dict[str, tuple[Any, list[tuple[float, ...]], float, float]] = {
     "yv": (mp.bessely, [(0.5, 1.0), (2.3, 4.0), (1.0, 10.0)], 1e-11, 1e-10),
     "iv": (mp.besseli, [(0.5, 1.0), (2.3, 4.0), (1.0, 10.0), (0.0, 0.3)], 1e-10, 1e-9),
     "kv": (mp.besselk, [(0.5, 1.0), (2.3, 4.0), (1.0, 10.0), (0.7, 0.1)], 1e-11, 1e-10),
+    "hyp1f1": (mp.hyp1f1, [(1.0, 2.0, 0.5), (0.3, 1.7, -20.0), (2.5, 0.6, 9.0), (-1.5, 2.2, 4.0)], 1e-13, 1e-12),
+    "zeta": (mp.zeta, [(2.0, 1.0), (1.05, 0.3), (7.0, 3.3), (1.5, 200.0)], 1e-14, 1e-13),
+    "riemann_zeta": (mp.zeta, [(2.0,), (0.5,), (-0.5,), (-0.99,), (-1.01,), (-6.0,), (-12.3,)], 1e-12, 1e-11),
+    "binom": (mp.binomial, [(-2.5, 3.0), (5.0, 2.0), (2.0, 5.0), (3.5, -2.0), (200.0, 100.0)], 1e-12, 1e-10),
+    "rgamma": (mp.rgamma, [(-2.0,), (0.0,), (-2.3,), (0.7,), (30.0,)], 1e-13, 1e-12),
+    "spence": (lambda x: mp.polylog(2, 1 - x), [(1.0 + 1e-9,), (0.85,), (1.15,), (1.3,), (0.01,)], 1e-13, 1e-12),
     "ive": (lambda v, x: mp.besseli(v, x) * mp.exp(-x), [(0.5, 1.0), (2.3, 4.0)], 1e-10, 1e-9),
     "kve": (lambda v, x: mp.besselk(v, x) * mp.exp(x), [(0.5, 1.0), (2.3, 4.0)], 1e-11, 1e-10),
 }  # fmt: skip
@@ -85,7 +92,7 @@ def differences(f: Any, point: tuple[float, ...]) -> tuple[Any, Any]:
 @pytest.mark.parametrize(("name", "point"), [(n, p) for n, c in CASES.items() for p in c[1]])
 def test_in_all_arguments(name: str, point: tuple[float, ...]) -> None:
     exact, _, first, second = CASES[name]
-    f = SPECIAL[name]
+    f = SPECIAL.get(name) or REGISTRY[name]
     gradient, hessian = differences(exact, point)
     every = tuple(range(len(point)))
     ours = np.array(dualad.grad(f, every)(*point))
@@ -115,3 +122,14 @@ def test_far_tails() -> None:
         exact = (f(mp.mpf(a) + H) - f(mp.mpf(a) - H)) / (2 * H)
         ours = dualad.grad(SPECIAL["gammaincc" if x > a else "gammainc"])(a, x)
         assert abs(float(ours) / float(exact) - 1) < 1e-11
+
+
+def test_digamma_off_the_real_axis() -> None:
+    for z in (1.3 - 0.4j, -3.2 + 0.1j, 25.0 + 3j):
+        t = dualad.jvp(SPECIAL["digamma"], (z,), (1 + 0j,))[1]
+        assert abs(complex(t) / complex(mp.psi(1, z)) - 1) < 1e-13
+
+
+def test_derivatives_at_the_middle_of_spence() -> None:
+    d = dualad.grad(SPECIAL["spence"])
+    np.testing.assert_allclose([d(1.0), dualad.grad(d)(1.0), dualad.grad(dualad.grad(d))(1.0)], [-1, 1 / 2, -2 / 3])
