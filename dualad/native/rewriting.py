@@ -18,6 +18,7 @@ from dualad.ops.reduce import size_of
 
 Do = Callable[..., Any]
 LARGE = 20_000  # multiplications: from here on a contraction of two is left to BLAS
+FEW, MANY = 4, 10_000  # terms of each entry, and entries: such a product is written faster than BLAS does
 SMALL = 512  # multiplications for one of many matrices
 LIMIT = 10_000_000
 
@@ -31,10 +32,12 @@ def _mean(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
 
 
 def _matmul(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
-    """Of vectors, and of many small matrices, as a product and a sum."""
+    """Of vectors, and of many small matrices, as a product and a sum; of few terms and many entries, as these terms."""
     a, b = args
     if a.dtype != b.dtype or a.dtype.kind != "f":
         return None
+    if len(a.shape) == len(b.shape) == 2 and 0 < a.shape[1] <= FEW and y.size >= MANY:
+        return _outer(do, a, b, y)
     if len(a.shape) == len(b.shape) == 1:
         return do("sum", (do("multiply", args, a.shape, a.dtype),), y.shape, y.dtype, axis=(0,))
     if min(len(a.shape), len(b.shape)) < 2 or len(y.shape) < 3 or 0 in (a.size, b.size):
@@ -47,6 +50,16 @@ def _matmul(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
     right = do("reshape", (b,), wide, y.dtype, shape=wide)
     whole = (*y.shape[:-2], m, k, n)
     return do("sum", (do("multiply", (left, right), whole, y.dtype),), y.shape, y.dtype, axis=(len(whole) - 2,))
+
+
+def _outer(do: Do, a: Any, b: Any, y: Spec) -> Any:
+    total: Any = None
+    for k in range(a.shape[1]):
+        column = do("index", (a,), (y.shape[0], 1), y.dtype, template=(slice(None), slice(k, k + 1)))
+        row = do("index", (b,), (1, y.shape[1]), y.dtype, template=(slice(k, k + 1), slice(None)))
+        term = do("multiply", (column, row), y.shape, y.dtype)
+        total = term if total is None else do("add", (total, term), y.shape, y.dtype)
+    return total
 
 
 def _einsum(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:

@@ -17,7 +17,8 @@ from dualad.native.graph import Value
 
 MOVEMENTS = {"reshape", "transpose", "broadcast_to", "index", "scatter", "index_set", "concatenate", "stack"}
 REDUCTIONS = {"sum", "max", "min", "prod", "count", "any", "all"}
-FEW = 4  # operands that are joined by selection
+FEW = 4  # operands that are joined by selection,
+SHORT = 256  # elements up to which they are; longer joins are written part by part
 
 
 def kind_of(v: Value) -> str | None:
@@ -49,7 +50,7 @@ def _movement(v: Value) -> str | None:
     if name == "reshape":
         return "movement" if squeezed(v.shape) == squeezed(a.shape) else "alias"
     if name in ("concatenate", "stack"):
-        return "movement" if len(v.args) <= FEW and all(x.dtype is not None for x in v.args) else None
+        return "movement" if all(x.dtype is not None for x in v.args) else None
     if name in ("transpose", "broadcast_to"):
         return "movement"
     template = v.params["template"]
@@ -153,16 +154,14 @@ class Schedule:
     """What is computed, in order, for the values of one segment (``kinds``: of each value, by index)."""
 
     def __init__(self, values: Sequence[Value], kinds: dict[int, str], outputs: Sequence[Value]) -> None:
-        self.kinds = kinds
-        self.values = values
+        self.kinds = kinds = dict(kinds)
+        self.parts: dict[int, list[Value]] = {}  # of a join: its operands, each to be written to its place
+        self.owner: dict[int, Value] = {}  # of a part: the join
+        self.values = values = [w for v in values for w in (*self._split(v), v)]
         self.inside = {v.index for v in values}
-        self.users: dict[int, list[Value]] = {}
-        for v in values:
-            for a in dict.fromkeys(v.args):
-                self.users.setdefault(a.index, []).append(v)
         self.outputs = {v.index for v in outputs}
         self.stored = {v.index for v in outputs if v.index in self.inside}
-        self.stored |= {v.index for v in values if kinds[v.index] in ("reduction", "matmul", "scatter")}
+        self.stored |= {v.index for v in values if kinds[v.index] in ("reduction", "matmul", "scatter", "part")}
         for v in values:
             self._store_operands(v)
         for _ in range(4):
@@ -174,9 +173,37 @@ class Schedule:
             self._place()
         self.items = self._items()
 
+    def _split(self, v: Value) -> list[Value]:
+        """The parts of a value that is joined of several."""
+        if v.name not in ("concatenate", "stack") or (v.size <= SHORT and len(v.args) <= FEW):
+            return []
+        self.kinds[v.index] = "join"
+        for a in v.args:
+            part = Value("part", a.shape, v.dtype, args=(a,))
+            part.index = -2 - len(self.owner)
+            self.kinds[part.index] = "part"
+            self.owner[part.index] = v
+            self.parts.setdefault(v.index, []).append(part)
+        return self.parts[v.index]
+
+    def place(self, part: Value) -> tuple[int, ...]:
+        """Where a part's elements go in the join: offset and strides, over its own axes that are longer than one."""
+        v = self.owner[part.index]
+        strides = contiguous(v.shape)
+        axis = v.params["axis"]
+        before = self.parts[v.index][: self.parts[v.index].index(part)]
+        if v.name == "stack":
+            own, start = strides[:axis] + strides[axis + 1 :], len(before)
+        else:
+            own, start = strides, sum(p.shape[axis] for p in before)
+        return (start * strides[axis], *[k for k, n in zip(own, part.shape, strict=True) if n != 1])
+
+    def args(self, v: Value) -> Sequence[Value]:
+        return self.parts.get(v.index, v.args)
+
     def in_buffer(self, v: Value) -> bool:
         """Whether a value lies in memory, now or later."""
-        return v.index not in self.inside or v.index in self.stored or self.kinds[v.index] == "alias"
+        return v.index not in self.inside or v.index in self.stored or self.kinds[v.index] in ("alias", "join")
 
     def read_at(self, stage: int) -> Callable[[Value], bool]:
         """Which values a kernel of ``stage`` reads from memory: all others it computes."""
@@ -184,7 +211,7 @@ class Schedule:
         def stored(v: Value) -> bool:
             if v.index not in self.inside:
                 return True
-            if self.kinds[v.index] == "alias":
+            if self.kinds[v.index] in ("alias", "join"):
                 return True
             return v.index in self.stored and self.ready[v.index] < stage
 
@@ -200,7 +227,7 @@ class Schedule:
                 self._store(a if found is None else found[0])
 
     def _store(self, v: Value) -> None:
-        if v.index in self.inside and self.kinds[v.index] != "alias":
+        if v.index in self.inside and self.kinds[v.index] not in ("alias", "join"):
             self.stored.add(v.index)
 
     def _place(self) -> None:
@@ -211,7 +238,7 @@ class Schedule:
             kind = self.kinds[v.index]
             stage = 0
             work = cost(v) if kind == "elementwise" else 0.5
-            for a in dict.fromkeys(v.args):
+            for a in dict.fromkeys(self.args(v)):
                 if a.index not in self.inside:
                     continue
                 if self._reads(v, a):
@@ -220,29 +247,36 @@ class Schedule:
                     stage = max(stage, self.ready[a.index])
                     work += self.work[a.index]
             self.ready[v.index] = stage
-            self.work[v.index] = 0.5 if v.index in self.stored or kind == "alias" else work
+            self.work[v.index] = 0.5 if self.in_buffer(v) else work
 
     def readable(self, v: Value) -> int:
         """The first stage at which a value can be read from memory."""
         while v.index in self.inside and self.kinds[v.index] == "alias":
             v = v.args[0]
-        return self.ready[v.index] + 1 if v.index in self.inside else 0
+        if v.index not in self.inside:
+            return 0
+        return self.ready[v.index] + (self.kinds[v.index] != "join")
 
     def _reads(self, v: Value, a: Value) -> bool:
         """Whether ``v`` takes ``a`` from memory, rather than computing it in its own loop."""
         kind = self.kinds[v.index]
-        if self.kinds[a.index] in ("reduction", "matmul", "scatter", "alias") or kind in ("matmul", "alias"):
+        if self.kinds[a.index] in ("reduction", "matmul", "scatter", "alias", "join", "part") or kind in (
+            "matmul",
+            "alias",
+        ):
             return self.in_buffer(a)
         if v.name == "index" and len(v.args) > 1 and a is v.args[0]:
             return True
         if a.index not in self.stored:
             return False
-        same = kind in ("reduction", "scatter") or (kind == "elementwise" and squeezed(a.shape) == squeezed(v.shape))
+        same = kind in ("reduction", "scatter", "part") or (
+            kind == "elementwise" and squeezed(a.shape) == squeezed(v.shape)
+        )
         return not same
 
     def _home(self, v: Value) -> Any:
         kind = self.kinds[v.index]
-        if kind in ("matmul", "scatter", "alias"):
+        if kind in ("matmul", "scatter", "alias", "join"):
             return (self.ready[v.index], v.index)
         shape = v.args[0].shape if kind == "reduction" else v.shape
         return (self.ready[v.index], squeezed(shape))
@@ -257,7 +291,7 @@ class Schedule:
                 out.add(v.index)
                 mine = {self._home(v)}
             kind = self.kinds[v.index]
-            for a in v.args:
+            for a in self.args(v):
                 if a.index not in self.inside or self.in_buffer(a):
                     continue
                 own = mine
@@ -279,7 +313,7 @@ class Schedule:
             elif kind == "alias":
                 if v.index in self.outputs:
                     items.append(Single(self.readable(v), v, "copy"))
-            elif v.index in self.stored:
+            elif v.index in self.stored and kind != "join":
                 home = self._home(v)
                 k = kernels.get(home)
                 if k is None:

@@ -100,6 +100,7 @@ class Segment:
     def base(self, v: Value) -> Value:
         """Whose buffer a value lies in."""
         s = self.schedule
+        v = s.owner.get(v.index, v)
         while v.index in s.inside and s.kinds[v.index] == "alias" and v.index not in s.outputs:
             v = v.args[0]
         return v
@@ -124,6 +125,7 @@ class Segment:
         for k, own in enumerate(reads):
             for index in own:
                 last[index] = k
+        s = self.schedule
         free: list[tuple[int, int]] = []  # (place, size)
         busy: list[tuple[int, int, int]] = []  # (the last item that reads it, place, size)
         self.workspace = 0
@@ -131,7 +133,8 @@ class Segment:
             free += [(p, n) for end, p, n in busy if end < k]
             busy = [x for x in busy if x[0] >= k]
             for v in item.roots if isinstance(item, Kernel) else [item.value]:
-                if v.index in self.pointers:
+                v = s.owner.get(v.index, v)
+                if v.index in self.pointers or v.index in self.places:
                     continue
                 size = -(-max(1, v.size) * np.dtype(v.dtype).itemsize // ALIGN) * ALIGN
                 fits = [x for x in free if size <= x[1] <= 2 * size]
@@ -165,8 +168,11 @@ class Segment:
         else:
             x = Expressions(item.domain, s.read_at(item.stage))
             for v in item.roots:
-                a = v.args[0] if s.kinds[v.index] == "reduction" else v
+                a = v.args[0] if s.kinds[v.index] in ("reduction", "part") else v
                 k = x.resolve(a, x.identity(a.shape))
+                if s.kinds[v.index] == "part":
+                    stores.append((v, x.cast(k, type_of(v.dtype))))
+                    continue
                 if a is not v:
                     k = x.cast(k, I1 if v.name in ("any", "all") else type_of(v.dtype))
                     alive = [j for j, n in enumerate(a.shape) if n != 1]
@@ -175,7 +181,8 @@ class Segment:
                         reductions.append(Reduction(v, k, axes))
                         continue
                 stores.append((v, k))
-        places = [_rowmajor(x.domain) for _ in stores] + [c.at for c in scatters]
+        places = [s.place(v) if v.index in s.owner else _rowmajor(x.domain) for v, _ in stores]
+        places += [c.at for c in scatters]
         merged = x.merge([r.axes for r in reductions], places)
         for r, axes in zip(reductions, merged, strict=True):
             r.axes = axes
@@ -193,7 +200,7 @@ class Segment:
             if 0 in x.domain:
                 self._fill(r.v, r.start(r.type).constant)
         Nest(self.b, x, stores, reductions, scatters, self.pointer, self.flag).run()
-        names = ", ".join(v.name for v in (item.roots if isinstance(item, Kernel) else [item.value]))
+        names = ", ".join(self.base(v).name for v in (item.roots if isinstance(item, Kernel) else [item.value]))
         self.work += math.prod(x.domain) * sum(e.kind != "const" for e in x.all) * 0.2
         self.notes.append(f"loop {list(x.domain)}: {names} ({len(x.all)} expressions)")
 
