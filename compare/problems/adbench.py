@@ -52,7 +52,7 @@ def wishart(gamma: float, m: int, d: int) -> float:
 
 def mixture_by_hand(alphas: Any, means: Any, entries: Any, points: Any, gamma: float, m: int) -> list[Any]:
     """The gradient of ``mixture`` in NumPy."""
-    (n, d), k = points.shape, len(alphas)
+    n, d = points.shape
     q = factors(numpy, entries, d)
     centered = numpy.ascontiguousarray((points[:, None, :] - means).transpose(1, 0, 2))
     scaled = centered @ q.transpose(0, 2, 1)

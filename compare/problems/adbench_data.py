@@ -107,7 +107,9 @@ def _random_hand(count: int) -> tuple[Any, Model, Any]:
     parents = [-1, *[0 if k % 4 == 0 else k for k in range(20)], 0]
     relative = np.broadcast_to(np.eye(4), (22, 4, 4)).copy()
     relative[:, :3] += 0.1 * rng.normal(size=(22, 3, 4))
-    inverse = np.broadcast_to(np.eye(4), (22, 4, 4)) + np.pad(0.1 * rng.normal(size=(22, 3, 4)), ((0, 0), (0, 1), (0, 0)))
+    inverse = np.broadcast_to(np.eye(4), (22, 4, 4)) + np.pad(
+        0.1 * rng.normal(size=(22, 3, 4)), ((0, 0), (0, 1), (0, 0))
+    )
     weights = rng.random((count, 22)) * (rng.random((count, 22)) < 0.2)
     model = Model(parents, relative, inverse, 0.1 * rng.normal(size=(count, 3)), weights)
     return rng.normal(size=26), model, rng.normal(size=(count, 3))
