@@ -17,12 +17,13 @@ from dualad.native.graph import Value
 
 MOVEMENTS = {"reshape", "transpose", "broadcast_to", "index", "scatter", "index_set", "concatenate", "stack"}
 REDUCTIONS = {"sum", "max", "min", "prod", "count", "any", "all"}
+OWN = ("matmul", "scatter", "join")  # kinds of values with a loop nest of their own
 FEW = 4  # operands that are joined by selection
 
 
 def kind_of(v: Value) -> str | None:
-    """``elementwise``, ``movement``, ``alias`` (a reshape of a buffer), ``reduction``, ``scatter`` (with index arrays) or
-    ``matmul``; None: NumPy computes it."""
+    """``elementwise``, ``movement``, ``alias`` (a reshape of a buffer), ``join`` (of many), ``reduction``, ``scatter`` (with
+    index arrays) or ``matmul``; None: NumPy computes it."""
     if v.op != "call" or v.prim is None or v.prim.multiple or v.dtype not in TYPES:
         return None
     if any(a.op != "constant" and a.dtype not in TYPES for a in v.args):
@@ -49,7 +50,9 @@ def _movement(v: Value) -> str | None:
     if name == "reshape":
         return "movement" if squeezed(v.shape) == squeezed(a.shape) else "alias"
     if name in ("concatenate", "stack"):
-        return "movement" if len(v.args) <= FEW and all(x.dtype is not None for x in v.args) else None
+        if any(x.dtype is None for x in v.args):
+            return None
+        return "movement" if len(v.args) <= FEW else "join" if all(x.dtype == v.dtype for x in v.args) else None
     if name in ("transpose", "broadcast_to"):
         return "movement"
     template = v.params["template"]
@@ -141,7 +144,7 @@ class Kernel:
 
 
 class Single:
-    """A matrix product, a scatter, or a copy: one value, a loop nest of its own."""
+    """A matrix product, a scatter, a join of many, or a copy: one value, a loop nest of its own."""
 
     def __init__(self, stage: int, value: Value, kind: str) -> None:
         self.stage = stage
@@ -162,7 +165,7 @@ class Schedule:
                 self.users.setdefault(a.index, []).append(v)
         self.outputs = {v.index for v in outputs}
         self.stored = {v.index for v in outputs if v.index in self.inside}
-        self.stored |= {v.index for v in values if kinds[v.index] in ("reduction", "matmul", "scatter")}
+        self.stored |= {v.index for v in values if kinds[v.index] in (*OWN, "reduction")}
         for v in values:
             self._store_operands(v)
         for _ in range(4):
@@ -194,6 +197,9 @@ class Schedule:
         kind = self.kinds[v.index]
         if kind == "alias" or (v.name == "index" and len(v.args) > 1):
             self._store(v.args[0])
+        elif kind == "join":
+            for a in v.args:
+                self._store(a)
         elif kind == "matmul":
             for a in v.args:
                 found = matrix(a, self.in_buffer)
@@ -231,7 +237,7 @@ class Schedule:
     def _reads(self, v: Value, a: Value) -> bool:
         """Whether ``v`` takes ``a`` from memory, rather than computing it in its own loop."""
         kind = self.kinds[v.index]
-        if self.kinds[a.index] in ("reduction", "matmul", "scatter", "alias") or kind in ("matmul", "alias"):
+        if self.kinds[a.index] in ("reduction", *OWN, "alias") or kind in ("matmul", "join", "alias"):
             return self.in_buffer(a)
         if v.name == "index" and len(v.args) > 1 and a is v.args[0]:
             return True
@@ -242,7 +248,7 @@ class Schedule:
 
     def _home(self, v: Value) -> Any:
         kind = self.kinds[v.index]
-        if kind in ("matmul", "scatter", "alias"):
+        if kind in (*OWN, "alias"):
             return (self.ready[v.index], v.index)
         shape = v.args[0].shape if kind == "reduction" else v.shape
         return (self.ready[v.index], squeezed(shape))
@@ -274,7 +280,7 @@ class Schedule:
         for v in self.values:
             kind = self.kinds[v.index]
             stage = self.ready[v.index]
-            if kind in ("matmul", "scatter"):
+            if kind in OWN:
                 items.append(Single(stage, v, kind))
             elif kind == "alias":
                 if v.index in self.outputs:

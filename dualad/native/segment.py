@@ -16,12 +16,14 @@ from dualad.native import blas
 from dualad.native.elementwise import type_of
 from dualad.native.expressions import Expressions, opened, squeezed
 from dualad.native.graph import Guard, Value
-from dualad.native.loops import Loop, Nest, Reduction, Scatter, memory
+from dualad.native.loops import Loop, Nest, Reduction, Scatter, m_bytes, memory
 from dualad.native.machine import I1, I8, I64, PTR, constant
+from dualad.native.rows import rows
 from dualad.native.scalars import Scalars, check, load, suits
 from dualad.native.schedule import Kernel, Schedule, Single, contiguous, matrix
 
 ALIGN = 64
+SEVERAL = 4  # loop nests that are worth being one
 DONE, BAD_INDEX = -1, -2
 
 
@@ -57,6 +59,14 @@ class Segment:
             self.notes.append(f"straight-line code of {len(code.all)} operations")
             return
         self.schedule = Schedule(self.values, self.kinds, self.needed)
+        if len(self.schedule.items) >= SEVERAL:
+            by_rows = rows(self.values, self.kinds, self.inputs, self.outputs, self.guards)
+            if by_rows is not None:
+                self.workspace = by_rows.build(module, name)
+                self.keep = by_rows.keep
+                self.work = 0.05 * sum(by_rows.varies) * by_rows.n
+                self.notes.append(f"straight-line code of {len(by_rows.all)} operations for each of {by_rows.n} rows")
+                return
         n = len(self.inputs) + len(self.outputs)
         f = ir.Function(module, ir.FunctionType(I64, [PTR] * (n + 1)), name)
         f.linkage = "internal"
@@ -86,6 +96,9 @@ class Segment:
                 blas.multiply(b, item.value, self.schedule.in_buffer, self.pointer)
                 self.notes.append(f"BLAS: {item.value!r}")
                 self.products += item.value.args[0].size * math.prod(item.value.args[1].shape[1:]) * 0.05
+            elif item.kind == "join":
+                self._join(item.value)
+                self.notes.append(f"join of {len(item.value.args)}: {list(item.value.shape)}")
             else:
                 self._copy(item.value)
                 self.notes.append(f"copy: {item.value!r}")
@@ -153,8 +166,8 @@ class Segment:
             found = [matrix(a, s.in_buffer) for a in item.value.args]
             bases = [a if f is None else f[0] for a, f in zip(item.value.args, found, strict=True)]
             return None, {self.base(v).index for v in bases}
-        if isinstance(item, Single) and item.kind == "copy":
-            return None, {self.base(item.value.args[0]).index}
+        if isinstance(item, Single) and item.kind in ("copy", "join"):
+            return None, {self.base(a).index for a in item.value.args}
         stores: list[tuple[Value, int]] = []
         reductions: list[Reduction] = []
         scatters: list[Scatter] = []
@@ -216,6 +229,27 @@ class Segment:
             x = b.load(b.gep(self.pointer(v.args[0]), [loop.i], source_etype=m), typ=m)
             b.store(x, b.gep(self.pointer(v), [loop.i], source_etype=m))
             loop.close()
+
+    def _join(self, v: Value) -> None:
+        """Each operand of a concatenation or a stack in its place: blocks of neighbours."""
+        b = self.b
+        m = memory(type_of(v.dtype))
+        axis = v.params["axis"]
+        outer, row = math.prod(v.shape[:axis]), math.prod(v.shape[axis:])
+        start = 0
+        kind = ir.FunctionType(ir.VoidType(), [PTR, PTR, I64, I1])
+        name = "llvm.memcpy.p0.p0.i64"
+        copy = b.module.globals.get(name) or ir.Function(b.module, kind, name)
+        for a in v.args:
+            own = a.size // max(1, outer)
+            if a.size:
+                rows = Loop(b, 0, outer, 1)
+                source = b.gep(self.pointer(a), [b.mul(rows.i, constant(I64, own))], source_etype=m)
+                at = b.add(b.mul(rows.i, constant(I64, row)), constant(I64, start))
+                target = b.gep(self.pointer(v), [at], source_etype=m)
+                b.call(copy, [target, source, constant(I64, own * m_bytes(m)), constant(I1, 0)])
+                rows.close()
+            start += own
 
 
 def _scattered(x: Expressions, v: Value, values: Value, arrays: Sequence[Value]) -> Scatter:

@@ -408,3 +408,21 @@ def test_the_program_says_what_it_does(caplog: Any) -> None:
         assert part in text, text
     assert "define" in f.lower(np.ones((5, 5))).as_text()
     assert program.available()
+
+
+@pytest.mark.parametrize("dtype", [float, np.float32, np.int64, bool])
+def test_joining_many(dtype: Any) -> None:
+    def f(x: Any, y: Any) -> Any:
+        parts = [x[:, k] for k in range(6)]
+        wide = dnp.concatenate([x, y, x[:, ::-1], y[:, :1], x, x * x], axis=1)
+        return (
+            dnp.stack(parts),
+            dnp.stack(parts, axis=1),
+            dnp.stack([x] * 5, axis=1),
+            wide,
+            dnp.concatenate([x[k] for k in range(9)]),
+        )
+
+    x, y = normal(9, 6), normal(9, 70)
+    both(f, x.astype(dtype), y.astype(dtype), rtol=1e-6, only_native=dtype is not bool)
+    both(grad(lambda x, y: (dnp.stack([x[k] for k in range(9)], axis=1) ** 2 @ y).sum(), (0, 1)), x, y)
