@@ -19,6 +19,10 @@ from dualad.ops.reduce import size_of
 Do = Callable[..., Any]
 LARGE = 20_000  # multiplications: from here on a contraction of two is left to BLAS
 SMALL = 512  # multiplications for one of many matrices
+THIN, NARROW = (
+    4,
+    16,
+)  # inner sizes at which products of elements, or matrices side by side, are faster than many products
 LIMIT = 10_000_000
 
 
@@ -40,13 +44,56 @@ def _matmul(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
     if min(len(a.shape), len(b.shape)) < 2 or len(y.shape) < 3 or 0 in (a.size, b.size):
         return None
     (m, k), n = a.shape[-2:], b.shape[-1]
-    if m * k * n > SMALL or y.size * k > LIMIT:
+    if y.size * k > LIMIT:
         return None
+    if m * k * n > SMALL:
+        return _large_matmul(do, a, b, y)
     left = do("reshape", (a,), (*a.shape, 1), y.dtype, shape=(*a.shape, 1))
     wide = (*b.shape[:-2], 1, k, n)
     right = do("reshape", (b,), wide, y.dtype, shape=wide)
     whole = (*y.shape[:-2], m, k, n)
     return do("sum", (do("multiply", (left, right), whole, y.dtype),), y.shape, y.dtype, axis=(len(whole) - 2,))
+
+
+def _large_matmul(do: Do, a: Any, b: Any, y: Spec) -> Any:
+    """Many matrices times one, or one times many that are narrow: as one product, or as few products of elements."""
+    (m, k), n = a.shape[-2:], b.shape[-1]
+    dtype = y.dtype
+    if len(a.shape) == 2 and len(b.shape) == 3 and n <= NARROW:
+        # With the many matrices along the last axis: there is one product, or long rows to multiply.
+        count = b.shape[0]
+        turned = do("transpose", (b,), (k, n, count), dtype, axes=(1, 2, 0))
+        if k > THIN:
+            flat = do("reshape", (turned,), (k, n * count), dtype, shape=(k, n * count))
+            product = do("matmul", (a, flat), (m, n * count), dtype)
+            whole = do("reshape", (product,), (m, n, count), dtype, shape=(m, n, count))
+        else:
+            wide = do("reshape", (a,), (m, k, 1, 1), dtype, shape=(m, k, 1, 1))
+            whole = _terms(do, wide, 1, turned, 0, (m, n, count), dtype)
+        return do("transpose", (whole,), y.shape, dtype, axes=(2, 0, 1))
+    if len(b.shape) == 2 and k <= THIN:
+        wide = do("reshape", (a,), (*a.shape, 1), dtype, shape=(*a.shape, 1))
+        return _terms(do, wide, len(a.shape) - 1, b, 0, y.shape, dtype)
+    if len(b.shape) == 2:
+        rows = math.prod(a.shape[:-1])
+        flat = do("reshape", (a,), (rows, k), dtype, shape=(rows, k))
+        product = do("matmul", (flat, b), (rows, n), dtype)
+        return do("reshape", (product,), y.shape, dtype, shape=y.shape)
+    return None
+
+
+def _terms(do: Do, a: Any, i: int, b: Any, j: int, shape: tuple[int, ...], dtype: Any) -> Any:
+    """The sum of the products of the slices of ``a`` along axis i and of ``b`` along axis j."""
+    total: Any = None
+    for k in range(a.shape[i]):
+        pair = []
+        for x, axis in ((a, i), (b, j)):
+            template = tuple([k if q == axis else slice(None) for q in range(len(x.shape))])
+            own = x.shape[:axis] + x.shape[axis + 1 :]
+            pair.append(do("index", (x,), own, dtype, template=template))
+        term = do("multiply", pair, shape, dtype)
+        total = term if total is None else do("add", (total, term), shape, dtype)
+    return total
 
 
 def _einsum(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:

@@ -23,9 +23,9 @@ from dualad.native.scalars import BYTES, CHUNK, Scalars, check, load, store
 from dualad.ops.index import ARRAY
 
 FEWEST = 16  # rows
-WIDEST = 128  # elements of a value in one row
+WIDEST, TYPICAL = 512, 16  # elements of a value in one row: at most, and of most
 SHARED = 1024  # elements of a value that does not depend on the row
-OPERATIONS = 8000
+OPERATIONS = 20_000
 MOVED = {"index", "concatenate", "stack", "transpose"}
 
 
@@ -38,7 +38,7 @@ def rows(
 ) -> Rows | None:
     """The program as one of rows, where it is."""
     sizes = dict.fromkeys(n for v in outputs for n in v.shape if n >= FEWEST)
-    for n in sorted(sizes, reverse=True)[:2]:
+    for n in sorted(sizes, reverse=True)[:4]:
         for given in (True, False):
             try:
                 return Rows(values, kinds, inputs, outputs, guards, n, given)
@@ -79,6 +79,9 @@ class Rows(Scalars):
                 if a.op == "constant" and a.index not in self.own:
                     self._given(a, True)
             self._small(v)
+        sizes = sorted([self.own[v.index].size for v in values if self.axis[v.index] is not None])
+        if sizes and sizes[len(sizes) // 2] > TYPICAL:
+            raise Unsuited
         # Nothing is computed for a value before all of them are known to be suited.
         wanted = {v.index for v in outputs}
         if not any(self.axis[k] is not None for k in wanted):
@@ -93,8 +96,6 @@ class Rows(Scalars):
                 continue  # only gathered from
             w = self.own[v.index]
             self.elements[v.index] = self._numbers(w) if given else self._value(w)
-            if len(self.all) > OPERATIONS:
-                raise Unsuited
             if v.index in wanted:
                 for i, k in enumerate(self.elements[v.index].ravel().tolist()):
                     self._add("store", None, (w, i), (k,))
@@ -249,6 +250,8 @@ class Rows(Scalars):
 
     def _add(self, kind: str, t: Any, data: Any, kids: tuple[int, ...]) -> int:
         k = super()._add(kind, t, data, kids)
+        if k > OPERATIONS:
+            raise Unsuited
         if k == len(self.varies):
             rowed = kind in ("input", "store") and self.axis[data[0].index] is not None
             self.varies.append(rowed or kind == "gather" or any(self.varies[j] for j in kids))
