@@ -215,9 +215,9 @@ class Model:
 
     def __init__(self, parents: Sequence[int], relative: Any, inverse: Any, vertices: Any, weights: Any) -> None:
         self.parents = list(parents)
-        self.relative = relative
+        self.relative = relative.copy()
         homogeneous = numpy.concatenate([vertices, numpy.ones((len(vertices), 1))], axis=1)
         local = numpy.einsum("bij,nj->nbi", inverse, homogeneous)
-        self.seen = (local * weights[:, :, None]).reshape(len(vertices), -1)
+        self.seen = (local * weights[:, :, None]).reshape(len(vertices), -1).copy()
         for a in (self.relative, self.seen):
             a.flags.writeable = False

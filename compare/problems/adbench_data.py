@@ -99,7 +99,7 @@ def hand(name: str = "hand1_t26_c100", count: int = 100) -> tuple[Any, Model, An
         own[line[9::2].astype(int)] = line[10::2]
     seen = table[:, 0].astype(int)
     positions = np.array([line[:3] for line in lines])
-    return theta, Model(parents, relative, inverse, positions[seen], weights[seen]), table[:, 1:]
+    return theta, Model(parents, relative, inverse, positions[seen], weights[seen]), np.ascontiguousarray(table[:, 1:])
 
 
 def _random_hand(count: int) -> tuple[Any, Model, Any]:

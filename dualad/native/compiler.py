@@ -25,10 +25,14 @@ def _inline(module: ir.Module) -> None:
 
 
 def compiled(
-    values: Sequence[Value], kinds: dict[int, str], outputs: Sequence[Value], guards: Sequence[Guard]
+    values: Sequence[Value],
+    kinds: dict[int, str],
+    outputs: Sequence[Value],
+    guards: Sequence[Guard],
+    unused: Sequence[Value] = (),
 ) -> tuple[Segment, entry.Code]:
-    """The segment of ``values``, and its code."""
-    segment = Segment(values, kinds, outputs, guards)
+    """The segment of ``values``, and its code; it is given ``unused`` too."""
+    segment = Segment(values, kinds, outputs, guards, unused)
     module = ir.Module("dualad")
     segment.build(module, "run")
     entry.emit(module, segment.inputs, segment.outputs, segment.workspace, segment.work + segment.products > LONG)

@@ -125,19 +125,27 @@ def _einsum(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
 
 
 def _contraction(do: Do, args: Any, y: Spec, terms: Any, out: str, size: dict[str, int]) -> Any:
-    """A matrix product, where one letter is summed and each operand has one of its own."""
+    """A matrix product, or one for each index of a common letter: one letter is summed, each operand has one of its own."""
     (s, t), (a, b) = terms, args
     common = [c for c in s if c in t]
-    if len(s) != 2 or len(t) != 2 or len(common) != 1 or common[0] in out or len(out) != 2:
+    many = [c for c in common if c in out]
+    summed = [c for c in common if c not in out]
+    own = [[c for c in u if c not in common] for u in (s, t)]
+    if len(summed) != 1 or len(many) > 1 or any(len(cs) != 1 or cs[0] not in out for cs in own):
         return None
-    k = common[0]
-    if s.index(k) == 0:
-        a = do("transpose", (a,), a.shape[::-1], y.dtype, axes=(1, 0))
-    if t.index(k) == 1:
-        b = do("transpose", (b,), b.shape[::-1], y.dtype, axes=(1, 0))
-    first = s.replace(k, "")
-    product = do("matmul", (a, b), (a.shape[0], b.shape[1]), y.dtype)
-    return product if out[0] == first else do("transpose", (product,), y.shape, y.dtype, axes=(1, 0))
+    if len(set(s)) != len(s) or len(set(t)) != len(t):
+        return None
+    ((i,), (j,)), (k,) = own, summed
+
+    def ordered(x: Any, now: str, then: list[str]) -> Any:
+        if list(now) == then:
+            return x
+        axes = tuple([now.index(c) for c in then])
+        return do("transpose", (x,), tuple([size[c] for c in then]), y.dtype, axes=axes)
+
+    left, right = ordered(a, s, [*many, i, k]), ordered(b, t, [*many, k, j])
+    product = do("matmul", (left, right), tuple([size[c] for c in (*many, i, j)]), y.dtype)
+    return ordered(product, "".join([*many, i, j]), list(out))
 
 
 def _root_sum_squares(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
@@ -166,9 +174,24 @@ def _root_sum_squares(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any
     return do("where", (fine, plain, scaled), y.shape, dtype)
 
 
+def _scatter(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
+    """The transpose of an index with new axes: without them."""
+    template = params["template"]
+    if len(args) != 1 or not any(k is None for k in template):
+        return None
+    (x,) = args
+    template = tuple([k for k in template if k is not None])
+    whole = tuple([len(range(*k.indices(n))) for k, n in zip(template, y.shape, strict=True) if isinstance(k, slice)])
+    x = do("reshape", (x,), whole, y.dtype, shape=whole)
+    if whole == tuple(y.shape) and all(k.step in (None, 1) for k in template):
+        return x
+    return do("scatter", (x,), y.shape, y.dtype, **{**params, "template": template})
+
+
 RULES: dict[str, Callable[..., Any]] = {
     "mean": _mean,
     "matmul": _matmul,
     "einsum": _einsum,
+    "scatter": _scatter,
     "root_sum_squares": _root_sum_squares,
 }

@@ -214,7 +214,7 @@ class Rows(Scalars):
         assert v.prim is not None
         arrays = []
         if v.name == "index":
-            if at[0] is None or any(k is not None for k in at[1:]) or not _full(v.params["template"], at[0]):
+            if at[0] is None or any(k is not None for k in at[1:]) or not _full(v.params["template"], at[0], self.n):
                 raise Unsuited
             arrays = _constants(v.args[1:])
         elif any(k is None for k in at):
@@ -234,7 +234,7 @@ class Rows(Scalars):
             raise Unsuited
         values = v.args[first - 1]
         for q in [at[0]] if first == 2 else range(len(v.shape)):
-            if q is None or v.shape[q] != self.n or not _full(template, q):
+            if q is None or v.shape[q] != self.n or not _full(template, q, self.n):
                 continue
             where = _follows(lambda x: REGISTRY["index"].impl(x, *arrays, template=template), [(v.shape, q)])
             if where is None:
@@ -440,10 +440,11 @@ class Rows(Scalars):
             b.store(b.extract_element(x, ir.Constant(I32, j)), b.gep(p, [place], source_etype=m))
 
 
-def _full(template: Sequence[Any], axis: int) -> bool:
-    """Whether an index takes all of an axis, in order."""
+def _full(template: Sequence[Any], axis: int, n: int) -> bool:
+    """Whether an index takes all of an axis of ``n``, in order."""
     entries = [k for k in template if k is not None]
-    return axis < len(entries) and entries[axis] == slice(None)
+    k = entries[axis] if axis < len(entries) else slice(None)
+    return isinstance(k, slice) and k.indices(n) == (0, n, 1)
 
 
 def _constants(args: Sequence[Value]) -> list[Any]:

@@ -18,6 +18,7 @@ from dualad.native.graph import Value
 MOVEMENTS = {"reshape", "transpose", "broadcast_to", "index", "scatter", "index_set", "concatenate", "stack"}
 REDUCTIONS = {"sum", "max", "min", "prod", "count", "any", "all"}
 OWN = ("matmul", "scatter", "join")  # kinds of values with a loop nest of their own
+MANY = 512  # multiplications for one of many matrices, from where on each is left to BLAS
 FEW = 4  # operands that are joined by selection
 
 
@@ -90,6 +91,8 @@ def _multiplies(v: Value) -> bool:
     a, b = v.args
     if v.dtype.kind != "f" or a.dtype != v.dtype or b.dtype != v.dtype or 0 in (v.size, a.size, b.size):
         return False
+    if len(a.shape) == len(b.shape) == 3:
+        return a.shape[0] == b.shape[0] and a.size * b.shape[2] // a.shape[0] > MANY
     return (len(a.shape), len(b.shape)) in ((2, 2), (2, 1), (1, 2))
 
 
@@ -111,9 +114,10 @@ def matrix(v: Value, stored: Callable[[Value], bool]) -> tuple[Value, int, tuple
     strides = tuple([1 if n == 1 else s for n, s in zip(item.shape, item.strides, strict=True)])
     if any(s < 1 for s in strides):
         return None
-    if len(strides) == 2:
-        rows, columns = item.shape
-        if not ((strides[1] == 1 and (strides[0] >= columns or rows == 1)) or (strides[0] == 1 and strides[1] >= rows)):
+    if len(strides) >= 2:
+        rows, columns = item.shape[-2:]
+        down, along = strides[-2:]
+        if not ((along == 1 and (down >= columns or rows == 1)) or (down == 1 and along >= rows)):
             return None
     return base, item.__array_interface__["data"][0] - start, strides
 

@@ -32,13 +32,18 @@ class Segment:
     """Values that are computed natively together; ``inputs`` and ``outputs`` are arrays (or numbers) that it shares."""
 
     def __init__(
-        self, values: Sequence[Value], kinds: dict[int, str], outputs: Sequence[Value], guards: Sequence[Guard]
+        self,
+        values: Sequence[Value],
+        kinds: dict[int, str],
+        outputs: Sequence[Value],
+        guards: Sequence[Guard],
+        unused: Sequence[Value] = (),
     ) -> None:
         self.values = values
         self.outputs = list(dict.fromkeys(outputs))
         inside = {v.index for v in values}
         used = [a for v in values for a in v.args if a.index not in inside]
-        used = [a for a in dict.fromkeys([*used, *[g.value for g in guards]]) if a.index not in inside]
+        used = [a for a in dict.fromkeys([*used, *[g.value for g in guards], *unused]) if a.index not in inside]
         self.inputs = sorted([a for a in used if a.op != "constant"], key=lambda v: v.index)
         self.guards = guards
         self.scalars = suits(values, kinds, self.inputs)
@@ -59,7 +64,7 @@ class Segment:
             self.workspace = code.build(module, name)
             self.notes.append(f"straight-line code of {len(code.all)} operations")
             return
-        if (by_rows := self._rows(self.values, self.needed)) is not None:
+        if (by_rows := self._rows(self.values, self.outputs)) is not None:
             self.workspace = by_rows.build(module, name)
             return
         n = len(self.inputs) + len(self.outputs)
@@ -135,7 +140,7 @@ class Segment:
         for v in self.values:
             for a in v.args:
                 users.setdefault(a.index, []).append(v)
-        wanted = {v.index for v in self.needed}
+        wanted = {v.index for v in self.outputs}
         for v in reversed(self.values):  # views are better taken where they are used
             if self.kinds[v.index] == "alias" and v.index not in wanted:
                 if all(u.index in later for u in users.get(v.index, ())):

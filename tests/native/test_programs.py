@@ -426,3 +426,35 @@ def test_joining_many(dtype: Any) -> None:
     x, y = normal(9, 6), normal(9, 70)
     both(f, x.astype(dtype), y.astype(dtype), rtol=1e-6, only_native=dtype is not bool)
     both(grad(lambda x, y: (dnp.stack([x[k] for k in range(9)], axis=1) ** 2 @ y).sum(), (0, 1)), x, y)
+
+
+def test_gradients_through_new_axes() -> None:
+    def f(x: Any) -> Any:
+        y = x[:, :, None] * x[:, None, :] + x[:2, None, 1:2, None].sum() + x[1, None, ::-1, None]
+        return (y * y[None, 0, :, 0]).sum() + (x[::-1, None, :] ** 3).sum()
+
+    both(grad(f), normal(4, 5))
+
+
+@pytest.mark.parametrize(
+    "terms", ["kij,nkj->nki", "nki,nkj->kij", "nki,kij->nkj", "ikn,kjn->jik", "nk,nkj->kj", "ij,kj->ki"]
+)
+def test_products_of_many_matrices(terms: str) -> None:
+    sizes = {"k": 3, "i": 9, "j": 11, "n": 300}
+    a, b = [normal(*[sizes[c] for c in t]) for t in terms.split("->")[0].split(",")]
+    f = lambda a, b: dnp.einsum(terms, a + 1, b)
+    both(f, a, b, rtol=1e-11)
+    both(grad(lambda a, b: (f(a, b) ** 2).sum(), (0, 1)), a, b, rtol=1e-10)
+    both(f, a.astype(np.float32), b.astype(np.float32), rtol=1e-3)
+
+
+def test_products_of_many_matrices_that_are_views() -> None:
+    f = lambda a, b: (a.transpose(0, 2, 1) @ b[:, ::2], a @ b[:, :20, 3:], a[:, :, ::-1] @ b[:, :20])
+    both(f, normal(4, 30, 20), normal(4, 60, 30), rtol=1e-11)
+    both(
+        lambda a, b: (a @ b, a @ b[0], b @ b[0].T),
+        normal(3, 40, 30),
+        normal(3, 30, 50),
+        rtol=1e-11,
+        only_native=False,
+    )

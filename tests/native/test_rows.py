@@ -10,6 +10,7 @@ import pytest
 import dualad.numpy as dnp
 from dualad import grad, jacfwd, jacrev, jit, jvp, vmap
 from tests.native.test_programs import both, normal
+from tests.native.test_registry import programs
 
 
 def by_rows(f: Any, *args: Any, n: int, rtol: float = 1e-12, only_native: bool = True) -> None:
@@ -146,3 +147,28 @@ def test_long_programs_are_cut() -> None:
     x, m = normal(37, 3), normal(3)
     f = lambda x, m: vmap(lambda v, t: jvp(one, (v, m), (t, m))[1], in_axes=(0, 0))(x, x * 2)
     by_rows(f, x, m, n=37, rtol=1e-9)
+
+
+@pytest.mark.parametrize("checked", [False, True])
+def test_rows_before_products(checked: bool) -> None:
+    """A chain of small matrices pushed forward along all inputs, and products with large ones afterwards."""
+    big, thin = normal(120, 20), normal(200, 4)
+
+    def f(t: Any, table: Any) -> Any:
+        if checked and dnp.sum(t) > 1000:
+            return t
+        m = np.eye(2) * t[0]
+        for k in range(18):
+            c, s = dnp.cos(t[k]), dnp.sin(t[k])
+            m = dnp.stack([dnp.stack([c, -s]), dnp.stack([s, c])]) @ m + t[k] * np.ones((2, 2))
+        whole = dnp.stack([m * k + dnp.sin(m) for k in range(10)]).reshape(20, 2)
+        flat = m @ m
+        return big @ whole @ flat, thin @ dnp.concatenate([m, flat]), table - (big @ whole).sum(axis=0), m
+
+    t, table = normal(18) * 0.3, normal(2)
+    by_rows(jacfwd(f), t, table, n=18, rtol=1e-9)
+
+
+def test_an_argument_that_nothing_depends_on() -> None:
+    g = both(jacfwd(lambda x, y: dnp.sin(x) + y), normal(5), normal(5))
+    assert all(len(p.steps) == 1 for p in programs(g))
