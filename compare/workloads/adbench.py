@@ -41,7 +41,7 @@ def mixture(d: int, k: int) -> Problem:
     return Problem(f"GMM d={d} K={k} N=1000", make, tuple(args), 0.8, by_hand)
 
 
-def sequence(length: int, target: float | None) -> Problem:
+def sequence(length: int, target: float) -> Problem:
     main, extra, state, xs = adbench_data.sequence()
 
     def make(np: Any, library: Any, scan: Any) -> Any:
@@ -80,8 +80,7 @@ def measure(peers: dict[str, ModuleType], rounds: int) -> tuple[list[Row], list[
     problems = [
         mixture(2, 5),
         mixture(10, 25),
-        sequence(16, None),
-        # sequence(1024, 0.8),
+        sequence(1024, 0.8),
         hand("hand1_t26_c100", 100, 0.1),
         hand("hand5_t26_c800", 800, 0.1),
         bundle(),

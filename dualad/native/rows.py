@@ -394,7 +394,7 @@ class Rows(Scalars):
         return f
 
     def _address(self, data: Any, row: Any) -> tuple[Any, int]:
-        """Where element ``i`` of a value lies in the first of the present rows, given as (row * stride + constant), and the stride."""
+        """Where element ``i`` of a value lies in the first of the present rows, as (row, constant), and the rows' stride."""
         v, i = data
         axis = self.axis[v.index]
         assert axis is not None
