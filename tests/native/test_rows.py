@@ -139,11 +139,14 @@ def test_long_programs_are_cut() -> None:
     """Several functions, values that cross from one to another, of both kinds."""
 
     def one(x: Any, m: Any) -> Any:
-        for k in range(60):
-            m = dnp.cos(m) * 0.9 + dnp.stack([m[2], m[0], m[1]]) * 0.1
-            x = dnp.stack([x[1], x[2], x[0] * 0.5]) + dnp.sin(x * m) * (0.1 + k % 3)
+        for k in order:
+            m = (dnp.cos(m), dnp.sin(m) * 0.9, m / (1 + m * m), dnp.sqrt(1 + m * m))[k] + dnp.stack(
+                [m[2], m[0], m[1]]
+            ) * 0.1
+            x = dnp.stack([x[1], x[2], x[k % 3] * 0.5]) + dnp.sin(x * m) * (0.1 + k)
         return x, m
 
+    order = np.random.default_rng(0).integers(0, 4, 60).tolist()  # nothing that repeats
     x, m = normal(37, 3), normal(3)
     f = lambda x, m: vmap(lambda v, t: jvp(one, (v, m), (t, m))[1], in_axes=(0, 0))(x, x * 2)
     by_rows(f, x, m, n=37, rtol=1e-9)
