@@ -143,7 +143,7 @@ def test_long_programs_are_cut() -> None:
             m = (dnp.cos(m), dnp.sin(m) * 0.9, m / (1 + m * m), dnp.sqrt(1 + m * m))[k] + dnp.stack(
                 [m[2], m[0], m[1]]
             ) * 0.1
-            x = dnp.stack([x[1], x[2], x[k % 3] * 0.5]) + dnp.sin(x * m) * (0.1 + k)
+            x = dnp.stack([x[1], x[2], x[k % 3]]) * 0.7 + dnp.sin(x * m) * (0.1 + 0.02 * k)
         return x, m
 
     order = np.random.default_rng(0).integers(0, 4, 60).tolist()  # nothing that repeats
