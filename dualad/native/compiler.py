@@ -15,6 +15,7 @@ LONG = 50_000.0  # nanoseconds of work from which on other threads may run Pytho
 INLINED = (
     20_000.0  # nanoseconds of work from which on vector math becomes part of its loops: faster, but slow to compile
 )
+FUNCTIONS = 200  # of vector math in straight-line code, from where on they stay out of line
 
 
 def _inline(module: ir.Module) -> None:
@@ -36,7 +37,7 @@ def compiled(
     module = ir.Module("dualad")
     segment.build(module, "run")
     entry.emit(module, segment.inputs, segment.outputs, segment.workspace, segment.work + segment.products > LONG)
-    if segment.work > INLINED:
+    if segment.work > INLINED and segment.functions <= FUNCTIONS:
         _inline(module)
     else:
         library.link(module)

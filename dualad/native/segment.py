@@ -55,6 +55,7 @@ class Segment:
         self.workspace = 0
         self.notes: list[str] = []
         self.work = self.products = 0.0  # roughly, in nanoseconds: of loops and of matrix products
+        self.functions = 0  # of vector math in straight-line code
         self.text = ""  # its LLVM code
 
     def build(self, module: ir.Module, name: str) -> None:
@@ -122,6 +123,7 @@ class Segment:
         found = rows(values, self.kinds, self.inputs, outputs, guards)
         if found is not None:
             self.keep += found.keep
+            self.functions += sum(e.kind == "op" and e.data[1][0] == "math" for e in found.all)
             self.work += 0.05 * sum(found.varies) * found.n
             self.notes.append(f"straight-line code of {len(found.all)} operations for each of {found.n} rows")
             self.remaining = [g for g in self.guards if g not in guards]
