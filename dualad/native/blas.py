@@ -11,8 +11,9 @@ from llvmlite import ir
 
 from dualad.native.elementwise import type_of
 from dualad.native.graph import Value
+from dualad.native.loops import Loop
 from dualad.native.machine import F64, I32, I64, constant
-from dualad.native.schedule import matrix
+from dualad.native.schedule import contiguous, matrix
 
 
 @functools.cache
@@ -36,11 +37,21 @@ def multiply(b: Any, v: Value, stored: Callable[[Value], bool], pointer: Callabl
     (_, _, s), (_, _, r) = found
     x, y = v.args
     call = Call(b, "d" if t is F64 else "s", t)
-    if len(x.shape) == 2 and len(y.shape) == 2:
-        (m, k), n = x.shape, y.shape[1]
-        ty, ldy = _layout(y.shape, r)
-        tx, ldx = _layout(x.shape, s)
-        call("gemm", ty, tx, n, m, k, 1.0, places[1], ldy, places[0], ldx, 0.0, pointer(v), n)
+    if len(x.shape) >= 2 and len(y.shape) >= 2:
+        (m, k), n = x.shape[-2:], y.shape[-1]
+        ty, ldy = _layout(y.shape[-2:], r[-2:])
+        tx, ldx = _layout(x.shape[-2:], s[-2:])
+        out = pointer(v)
+        if len(x.shape) == 2:
+            call("gemm", ty, tx, n, m, k, 1.0, places[1], ldy, places[0], ldx, 0.0, out, n)
+            return
+        loop = Loop(b, 0, x.shape[0], 1)
+        moved = [
+            b.gep(p, [b.mul(loop.i, constant(I64, step))], source_etype=t)
+            for p, step in ((places[0], s[0]), (places[1], r[0]), (out, m * n))
+        ]
+        call("gemm", ty, tx, n, m, k, 1.0, moved[1], ldy, moved[0], ldx, 0.0, moved[2], n)
+        loop.close()
     elif len(y.shape) == 1:
         _gemv(call, x.shape, s, places[0], False, places[1], r[0], pointer(v))
     else:
@@ -68,7 +79,7 @@ def _layout(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[str, int]
 
 
 def _contiguous(v: Value) -> tuple[int, ...]:
-    return (v.shape[1], 1) if len(v.shape) == 2 else (1,)
+    return contiguous(v.shape)
 
 
 class Call:

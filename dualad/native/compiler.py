@@ -15,6 +15,7 @@ LONG = 50_000.0  # nanoseconds of work from which on other threads may run Pytho
 INLINED = (
     20_000.0  # nanoseconds of work from which on vector math becomes part of its loops: faster, but slow to compile
 )
+FUNCTIONS = 200  # of vector math in straight-line code, from where on they stay out of line
 
 
 def _inline(module: ir.Module) -> None:
@@ -25,14 +26,18 @@ def _inline(module: ir.Module) -> None:
 
 
 def compiled(
-    values: Sequence[Value], kinds: dict[int, str], outputs: Sequence[Value], guards: Sequence[Guard]
+    values: Sequence[Value],
+    kinds: dict[int, str],
+    outputs: Sequence[Value],
+    guards: Sequence[Guard],
+    unused: Sequence[Value] = (),
 ) -> tuple[Segment, entry.Code]:
-    """The segment of ``values``, and its code."""
-    segment = Segment(values, kinds, outputs, guards)
+    """The segment of ``values``, and its code; it is given ``unused`` too."""
+    segment = Segment(values, kinds, outputs, guards, unused)
     module = ir.Module("dualad")
     segment.build(module, "run")
     entry.emit(module, segment.inputs, segment.outputs, segment.workspace, segment.work + segment.products > LONG)
-    if segment.work > INLINED:
+    if segment.work > INLINED and segment.functions <= FUNCTIONS:
         _inline(module)
     else:
         library.link(module)

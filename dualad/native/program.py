@@ -86,6 +86,7 @@ class Program:
 
     def _native(self, inside: list[Value], kinds: dict[int, str], guards: list[Guard]) -> None:
         from dualad.native.compiler import compiled
+        from dualad.native.elementwise import TYPES
 
         here = {v.index for v in inside}
         users = self.graph.users()
@@ -93,7 +94,10 @@ class Program:
         # Results first, in their order: then the native function can be the program.
         needed = [v for v in dict.fromkeys(self.graph.outputs) if v.index in here]
         needed += [v for v in inside if v.index in wanted or any(u.index not in here for u in users[v.index])]
-        segment, code = compiled(inside, kinds, needed, guards)
+        # Arguments that nothing depends on are taken where that makes the native function the whole program.
+        whole = all(v.index in here for v in self.graph.values if v.op in ("call", "pick"))
+        unused = [v for v in self.graph.inputs if whole and v.dtype in TYPES and not users[v.index]]
+        segment, code = compiled(inside, kinds, needed, guards, unused)
         self.segments.append(segment)
         outs = tuple([v.index for v in segment.outputs])
         arguments = [v.index for v in segment.inputs]

@@ -18,8 +18,12 @@ from dualad.ops.reduce import size_of
 
 Do = Callable[..., Any]
 LARGE = 20_000  # multiplications: from here on a contraction of two is left to BLAS
-FEW, MANY = 4, 10_000  # terms of each entry, and entries: such a product is written faster than BLAS does
+WIDE = 10_000  # entries, of few terms each: such a product is written faster than BLAS does
 SMALL = 512  # multiplications for one of many matrices
+THIN, NARROW = (
+    4,
+    16,
+)  # inner sizes at which products of elements, or matrices side by side, are faster than many products
 LIMIT = 10_000_000
 
 
@@ -36,15 +40,18 @@ def _matmul(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
     a, b = args
     if a.dtype != b.dtype or a.dtype.kind != "f":
         return None
-    if len(a.shape) == len(b.shape) == 2 and 0 < a.shape[1] <= FEW and y.size >= MANY:
-        return _outer(do, a, b, y)
+    if len(a.shape) == len(b.shape) == 2 and 0 < a.shape[1] <= THIN and y.size >= WIDE:
+        column = do("reshape", (a,), (*a.shape, 1), y.dtype, shape=(*a.shape, 1))
+        return _terms(do, column, 1, b, 0, y.shape, y.dtype)
     if len(a.shape) == len(b.shape) == 1:
         return do("sum", (do("multiply", args, a.shape, a.dtype),), y.shape, y.dtype, axis=(0,))
     if min(len(a.shape), len(b.shape)) < 2 or len(y.shape) < 3 or 0 in (a.size, b.size):
         return None
     (m, k), n = a.shape[-2:], b.shape[-1]
-    if m * k * n > SMALL or y.size * k > LIMIT:
+    if y.size * k > LIMIT:
         return None
+    if m * k * n > SMALL:
+        return _large_matmul(do, a, b, y)
     left = do("reshape", (a,), (*a.shape, 1), y.dtype, shape=(*a.shape, 1))
     wide = (*b.shape[:-2], 1, k, n)
     right = do("reshape", (b,), wide, y.dtype, shape=wide)
@@ -52,13 +59,44 @@ def _matmul(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
     return do("sum", (do("multiply", (left, right), whole, y.dtype),), y.shape, y.dtype, axis=(len(whole) - 2,))
 
 
-def _outer(do: Do, a: Any, b: Any, y: Spec) -> Any:
+def _large_matmul(do: Do, a: Any, b: Any, y: Spec) -> Any:
+    """Many matrices times one, or one times many that are narrow: as one product, or as few products of elements."""
+    (m, k), n = a.shape[-2:], b.shape[-1]
+    dtype = y.dtype
+    if len(a.shape) == 2 and len(b.shape) == 3 and n <= NARROW:
+        # With the many matrices along the last axis: there is one product, or long rows to multiply.
+        count = b.shape[0]
+        turned = do("transpose", (b,), (k, n, count), dtype, axes=(1, 2, 0))
+        if k > THIN:
+            flat = do("reshape", (turned,), (k, n * count), dtype, shape=(k, n * count))
+            product = do("matmul", (a, flat), (m, n * count), dtype)
+            whole = do("reshape", (product,), (m, n, count), dtype, shape=(m, n, count))
+        else:
+            wide = do("reshape", (a,), (m, k, 1, 1), dtype, shape=(m, k, 1, 1))
+            whole = _terms(do, wide, 1, turned, 0, (m, n, count), dtype)
+        return do("transpose", (whole,), y.shape, dtype, axes=(2, 0, 1))
+    if len(b.shape) == 2 and k <= THIN:
+        wide = do("reshape", (a,), (*a.shape, 1), dtype, shape=(*a.shape, 1))
+        return _terms(do, wide, len(a.shape) - 1, b, 0, y.shape, dtype)
+    if len(b.shape) == 2:
+        rows = math.prod(a.shape[:-1])
+        flat = do("reshape", (a,), (rows, k), dtype, shape=(rows, k))
+        product = do("matmul", (flat, b), (rows, n), dtype)
+        return do("reshape", (product,), y.shape, dtype, shape=y.shape)
+    return None
+
+
+def _terms(do: Do, a: Any, i: int, b: Any, j: int, shape: tuple[int, ...], dtype: Any) -> Any:
+    """The sum of the products of the slices of ``a`` along axis i and of ``b`` along axis j."""
     total: Any = None
-    for k in range(a.shape[1]):
-        column = do("index", (a,), (y.shape[0], 1), y.dtype, template=(slice(None), slice(k, k + 1)))
-        row = do("index", (b,), (1, y.shape[1]), y.dtype, template=(slice(k, k + 1), slice(None)))
-        term = do("multiply", (column, row), y.shape, y.dtype)
-        total = term if total is None else do("add", (total, term), y.shape, y.dtype)
+    for k in range(a.shape[i]):
+        pair = []
+        for x, axis in ((a, i), (b, j)):
+            template = tuple([k if q == axis else slice(None) for q in range(len(x.shape))])
+            own = x.shape[:axis] + x.shape[axis + 1 :]
+            pair.append(do("index", (x,), own, dtype, template=template))
+        term = do("multiply", pair, shape, dtype)
+        total = term if total is None else do("add", (total, term), shape, dtype)
     return total
 
 
@@ -91,19 +129,27 @@ def _einsum(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
 
 
 def _contraction(do: Do, args: Any, y: Spec, terms: Any, out: str, size: dict[str, int]) -> Any:
-    """A matrix product, where one letter is summed and each operand has one of its own."""
+    """A matrix product, or one for each index of a common letter: one letter is summed, each operand has one of its own."""
     (s, t), (a, b) = terms, args
     common = [c for c in s if c in t]
-    if len(s) != 2 or len(t) != 2 or len(common) != 1 or common[0] in out or len(out) != 2:
+    many = [c for c in common if c in out]
+    summed = [c for c in common if c not in out]
+    own = [[c for c in u if c not in common] for u in (s, t)]
+    if len(summed) != 1 or len(many) > 1 or any(len(cs) != 1 or cs[0] not in out for cs in own):
         return None
-    k = common[0]
-    if s.index(k) == 0:
-        a = do("transpose", (a,), a.shape[::-1], y.dtype, axes=(1, 0))
-    if t.index(k) == 1:
-        b = do("transpose", (b,), b.shape[::-1], y.dtype, axes=(1, 0))
-    first = s.replace(k, "")
-    product = do("matmul", (a, b), (a.shape[0], b.shape[1]), y.dtype)
-    return product if out[0] == first else do("transpose", (product,), y.shape, y.dtype, axes=(1, 0))
+    if len(set(s)) != len(s) or len(set(t)) != len(t):
+        return None
+    ((i,), (j,)), (k,) = own, summed
+
+    def ordered(x: Any, now: str, then: list[str]) -> Any:
+        if list(now) == then:
+            return x
+        axes = tuple([now.index(c) for c in then])
+        return do("transpose", (x,), tuple([size[c] for c in then]), y.dtype, axes=axes)
+
+    left, right = ordered(a, s, [*many, i, k]), ordered(b, t, [*many, k, j])
+    product = do("matmul", (left, right), tuple([size[c] for c in (*many, i, j)]), y.dtype)
+    return ordered(product, "".join([*many, i, j]), list(out))
 
 
 def _root_sum_squares(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
@@ -132,9 +178,24 @@ def _root_sum_squares(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any
     return do("where", (fine, plain, scaled), y.shape, dtype)
 
 
+def _scatter(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
+    """The transpose of an index with new axes: without them."""
+    template = params["template"]
+    if len(args) != 1 or not any(k is None for k in template):
+        return None
+    (x,) = args
+    template = tuple([k for k in template if k is not None])
+    whole = tuple([len(range(*k.indices(n))) for k, n in zip(template, y.shape, strict=True) if isinstance(k, slice)])
+    x = do("reshape", (x,), whole, y.dtype, shape=whole)
+    if whole == tuple(y.shape) and all(k.step in (None, 1) for k in template):
+        return x
+    return do("scatter", (x,), y.shape, y.dtype, **{**params, "template": template})
+
+
 RULES: dict[str, Callable[..., Any]] = {
     "mean": _mean,
     "matmul": _matmul,
     "einsum": _einsum,
+    "scatter": _scatter,
     "root_sum_squares": _root_sum_squares,
 }

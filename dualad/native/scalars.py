@@ -40,7 +40,7 @@ def suits(values: Sequence[Value], kinds: dict[int, str], inputs: Sequence[Value
         return False
     if any(v.name == "index" and any(a.op != "constant" for a in v.args[1:]) for v in values):
         return False
-    moved = sum(kinds[v.index] in ("movement", "alias", "scatter") for v in values)
+    moved = sum(kinds[v.index] in ("movement", "alias", "join", "scatter") for v in values)
     return max(sizes) <= TINY or 4 * moved >= len(values)
 
 

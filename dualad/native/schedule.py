@@ -17,13 +17,15 @@ from dualad.native.graph import Value
 
 MOVEMENTS = {"reshape", "transpose", "broadcast_to", "index", "scatter", "index_set", "concatenate", "stack"}
 REDUCTIONS = {"sum", "max", "min", "prod", "count", "any", "all"}
+OWN = ("matmul", "scatter")  # kinds of values with a loop nest of their own
+MANY = 512  # multiplications for one of many matrices, from where on each is left to BLAS
 FEW = 4  # operands that are joined by selection,
 SHORT = 256  # elements up to which they are; longer joins are written part by part
 
 
 def kind_of(v: Value) -> str | None:
-    """``elementwise``, ``movement``, ``alias`` (a reshape of a buffer), ``reduction``, ``scatter`` (with index arrays) or
-    ``matmul``; None: NumPy computes it."""
+    """``elementwise``, ``movement``, ``alias`` (a reshape of a buffer), ``reduction``, ``scatter`` (with
+    index arrays) or ``matmul``; None: NumPy computes it."""
     if v.op != "call" or v.prim is None or v.prim.multiple or v.dtype not in TYPES:
         return None
     if any(a.op != "constant" and a.dtype not in TYPES for a in v.args):
@@ -88,6 +90,8 @@ def _multiplies(v: Value) -> bool:
     a, b = v.args
     if v.dtype.kind != "f" or a.dtype != v.dtype or b.dtype != v.dtype or 0 in (v.size, a.size, b.size):
         return False
+    if len(a.shape) == len(b.shape) == 3:
+        return a.shape[0] == b.shape[0] and a.size * b.shape[2] // a.shape[0] > MANY
     return (len(a.shape), len(b.shape)) in ((2, 2), (2, 1), (1, 2))
 
 
@@ -109,9 +113,10 @@ def matrix(v: Value, stored: Callable[[Value], bool]) -> tuple[Value, int, tuple
     strides = tuple([1 if n == 1 else s for n, s in zip(item.shape, item.strides, strict=True)])
     if any(s < 1 for s in strides):
         return None
-    if len(strides) == 2:
-        rows, columns = item.shape
-        if not ((strides[1] == 1 and (strides[0] >= columns or rows == 1)) or (strides[0] == 1 and strides[1] >= rows)):
+    if len(strides) >= 2:
+        rows, columns = item.shape[-2:]
+        down, along = strides[-2:]
+        if not ((along == 1 and (down >= columns or rows == 1)) or (down == 1 and along >= rows)):
             return None
     return base, item.__array_interface__["data"][0] - start, strides
 
@@ -161,7 +166,7 @@ class Schedule:
         self.inside = {v.index for v in values}
         self.outputs = {v.index for v in outputs}
         self.stored = {v.index for v in outputs if v.index in self.inside}
-        self.stored |= {v.index for v in values if kinds[v.index] in ("reduction", "matmul", "scatter", "part")}
+        self.stored |= {v.index for v in values if kinds[v.index] in (*OWN, "reduction", "part")}
         for v in values:
             self._store_operands(v)
         for _ in range(4):
@@ -260,10 +265,7 @@ class Schedule:
     def _reads(self, v: Value, a: Value) -> bool:
         """Whether ``v`` takes ``a`` from memory, rather than computing it in its own loop."""
         kind = self.kinds[v.index]
-        if self.kinds[a.index] in ("reduction", "matmul", "scatter", "alias", "join", "part") or kind in (
-            "matmul",
-            "alias",
-        ):
+        if self.kinds[a.index] in ("reduction", *OWN, "alias", "join", "part") or kind in ("matmul", "alias"):
             return self.in_buffer(a)
         if v.name == "index" and len(v.args) > 1 and a is v.args[0]:
             return True
@@ -276,7 +278,7 @@ class Schedule:
 
     def _home(self, v: Value) -> Any:
         kind = self.kinds[v.index]
-        if kind in ("matmul", "scatter", "alias", "join"):
+        if kind in (*OWN, "alias", "join"):
             return (self.ready[v.index], v.index)
         shape = v.args[0].shape if kind == "reduction" else v.shape
         return (self.ready[v.index], squeezed(shape))
@@ -308,7 +310,7 @@ class Schedule:
         for v in self.values:
             kind = self.kinds[v.index]
             stage = self.ready[v.index]
-            if kind in ("matmul", "scatter"):
+            if kind in OWN:
                 items.append(Single(stage, v, kind))
             elif kind == "alias":
                 if v.index in self.outputs:

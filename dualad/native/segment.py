@@ -18,10 +18,13 @@ from dualad.native.expressions import Expressions, opened, squeezed
 from dualad.native.graph import Guard, Value
 from dualad.native.loops import Loop, Nest, Reduction, Scatter, memory
 from dualad.native.machine import I1, I8, I64, PTR, constant
+from dualad.native.rows import Rows, rows
 from dualad.native.scalars import Scalars, check, load, suits
 from dualad.native.schedule import Kernel, Schedule, Single, contiguous, matrix
 
 ALIGN = 64
+SEVERAL = 4  # loop nests that are worth being one
+PRODUCT = 4096  # multiplications of a matrix product that is not part of straight-line code
 DONE, BAD_INDEX = -1, -2
 
 
@@ -29,13 +32,18 @@ class Segment:
     """Values that are computed natively together; ``inputs`` and ``outputs`` are arrays (or numbers) that it shares."""
 
     def __init__(
-        self, values: Sequence[Value], kinds: dict[int, str], outputs: Sequence[Value], guards: Sequence[Guard]
+        self,
+        values: Sequence[Value],
+        kinds: dict[int, str],
+        outputs: Sequence[Value],
+        guards: Sequence[Guard],
+        unused: Sequence[Value] = (),
     ) -> None:
         self.values = values
         self.outputs = list(dict.fromkeys(outputs))
         inside = {v.index for v in values}
         used = [a for v in values for a in v.args if a.index not in inside]
-        used = [a for a in dict.fromkeys([*used, *[g.value for g in guards]]) if a.index not in inside]
+        used = [a for a in dict.fromkeys([*used, *[g.value for g in guards], *unused]) if a.index not in inside]
         self.inputs = sorted([a for a in used if a.op != "constant"], key=lambda v: v.index)
         self.guards = guards
         self.scalars = suits(values, kinds, self.inputs)
@@ -47,6 +55,7 @@ class Segment:
         self.workspace = 0
         self.notes: list[str] = []
         self.work = self.products = 0.0  # roughly, in nanoseconds: of loops and of matrix products
+        self.functions = 0  # of vector math in straight-line code
         self.text = ""  # its LLVM code
 
     def build(self, module: ir.Module, name: str) -> None:
@@ -56,7 +65,9 @@ class Segment:
             self.workspace = code.build(module, name)
             self.notes.append(f"straight-line code of {len(code.all)} operations")
             return
-        self.schedule = Schedule(self.values, self.kinds, self.needed)
+        if (by_rows := self._rows(self.values, self.outputs)) is not None:
+            self.workspace = by_rows.build(module, name)
+            return
         n = len(self.inputs) + len(self.outputs)
         f = ir.Function(module, ir.FunctionType(I64, [PTR] * (n + 1)), name)
         f.linkage = "internal"
@@ -71,10 +82,12 @@ class Segment:
         body = f.append_basic_block("body")
         b.branch(body)
         b.position_at_end(body)
+        rest = self._after_rows(module, name)
+        self.schedule = Schedule(rest, self.kinds, [v for v in self.needed if v in rest])
         plans = [self._plan(item) for item in self.schedule.items]
         self._plan_memory([reads for _, reads in plans])
         due: dict[int, list[Guard]] = {}
-        for g in self.guards:
+        for g in self.remaining:
             due.setdefault(self.base(g.value).index, []).append(g)
         for v in self.inputs:
             for g in due.get(v.index, ()):
@@ -94,6 +107,63 @@ class Segment:
                     self._check(g)
         bad = b.load(self.flag, typ=I1)
         b.ret(b.select(bad, constant(I64, BAD_INDEX), constant(I64, DONE)))
+
+    # Rows -------------------------------------------------------------------------------------
+
+    def _rows(self, values: Sequence[Value], outputs: Sequence[Value]) -> Rows | None:
+        """``values`` as a program of rows, where that replaces several loop nests."""
+        if len(Schedule(values, self.kinds, outputs).items) < SEVERAL:
+            return None
+        inside = {v.index for v in values}
+        given = {v.index for v in self.inputs}
+        guards = [g for g in self.guards if g.value.index in inside or g.value.index in given]
+        found = rows(values, self.kinds, self.inputs, outputs, guards)
+        if found is not None:
+            self.keep += found.keep
+            self.functions += sum(e.kind == "op" and e.data[1][0] == "math" for e in found.all)
+            self.work += 0.05 * sum(found.varies) * found.n
+            self.notes.append(f"straight-line code of {len(found.all)} operations for each of {found.n} rows")
+            self.remaining = [g for g in self.guards if g not in guards]
+        return found
+
+    def _after_rows(self, module: ir.Module, name: str) -> list[Value]:
+        """Compute by rows what comes before large matrix products, where that is a program of rows; returns the rest."""
+        self.remaining = list(self.guards)
+        later: set[int] = set()
+        for v in self.values:
+            if any(a.index in later for a in v.args) or (
+                self.kinds[v.index] == "matmul" and v.args[0].size * math.prod(v.args[1].shape[1:]) > PRODUCT
+            ):
+                later.add(v.index)
+        users: dict[int, list[Value]] = {}
+        for v in self.values:
+            for a in v.args:
+                users.setdefault(a.index, []).append(v)
+        wanted = {v.index for v in self.outputs}
+        for v in reversed(self.values):  # views are better taken where they are used
+            if self.kinds[v.index] == "alias" and v.index not in wanted:
+                if all(u.index in later for u in users.get(v.index, ())):
+                    later.add(v.index)
+        first = [v for v in self.values if v.index not in later]
+        if not first or len(first) == len(self.values):
+            return list(self.values)
+        outputs = [v for v in first if v.index in wanted or any(u.index in later for u in users.get(v.index, ()))]
+        by_rows = self._rows(first, outputs)
+        if by_rows is None:
+            return list(self.values)
+        b = self.b
+        for v in outputs:
+            if v.index not in self.pointers:
+                self.pointers[v.index] = b.gep(self.space, [constant(I64, self.workspace)], source_etype=I8)
+                self.workspace += -(-v.size * np.dtype(v.dtype).itemsize // ALIGN) * ALIGN
+        space = b.gep(self.space, [constant(I64, self.workspace)], source_etype=I8)
+        self.workspace += -(-by_rows.build(module, f"{name}.rows") // ALIGN) * ALIGN
+        status = b.call(
+            module.get_global(f"{name}.rows"), [*[self.pointers[v.index] for v in [*self.inputs, *outputs]], space]
+        )
+        with b.if_then(b.icmp_signed("!=", status, constant(I64, DONE)), likely=False):
+            b.ret(status)
+        return [v for v in self.values if v.index in later]
 
     # Memory -----------------------------------------------------------------------------------
 
@@ -128,7 +198,6 @@ class Segment:
         s = self.schedule
         free: list[tuple[int, int]] = []  # (place, size)
         busy: list[tuple[int, int, int]] = []  # (the last item that reads it, place, size)
-        self.workspace = 0
         for k, item in enumerate(self.schedule.items):
             free += [(p, n) for end, p, n in busy if end < k]
             busy = [x for x in busy if x[0] >= k]
@@ -157,7 +226,7 @@ class Segment:
             bases = [a if f is None else f[0] for a, f in zip(item.value.args, found, strict=True)]
             return None, {self.base(v).index for v in bases}
         if isinstance(item, Single) and item.kind == "copy":
-            return None, {self.base(item.value.args[0]).index}
+            return None, {self.base(a).index for a in item.value.args}
         stores: list[tuple[Value, int]] = []
         reductions: list[Reduction] = []
         scatters: list[Scatter] = []

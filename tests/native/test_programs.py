@@ -130,7 +130,7 @@ def test_long_joins_are_written_part_by_part() -> None:
     def f(x: Any, y: Any) -> Any:
         parts = dnp.concatenate([np.sin(x), y[:, ::-1], x.T @ y, y, 2.0 * x, np.zeros((3, 40))])
         across = dnp.concatenate([x, np.exp(y), x * y, y + 1, x[:, :7]], axis=1)
-        stacked = dnp.stack([x, y, np.tanh(x), x * 0.5, y], axis=1)
+        stacked = dnp.stack([x, y, np.tanh(x), x * 0.5, y], axis=2)
         again = dnp.concatenate([across[0], across[1] * 2, dnp.sum(stacked, axis=(0, 1))])
         return parts, across, stacked, again, parts[1:4] * parts[2:5], dnp.reshape(stacked, (-1,))
 
@@ -432,3 +432,53 @@ def test_the_program_says_what_it_does(caplog: Any) -> None:
         assert part in text, text
     assert "define" in f.lower(np.ones((5, 5))).as_text()
     assert program.available()
+
+
+@pytest.mark.parametrize("dtype", [float, np.float32, np.int64, bool])
+def test_joining_many(dtype: Any) -> None:
+    def f(x: Any, y: Any) -> Any:
+        parts = [x[:, k] for k in range(6)]
+        wide = dnp.concatenate([x, y, x[:, ::-1], y[:, :1], x, x * x], axis=1)
+        return (
+            dnp.stack(parts),
+            dnp.stack(parts, axis=1),
+            dnp.stack([x] * 5, axis=1),
+            wide,
+            dnp.concatenate([x[k] for k in range(9)]),
+        )
+
+    x, y = normal(9, 6), normal(9, 70)
+    both(f, x.astype(dtype), y.astype(dtype), rtol=1e-6, only_native=dtype is not bool)
+    both(grad(lambda x, y: (dnp.stack([x[k] for k in range(9)], axis=1) ** 2 @ y).sum(), (0, 1)), x, y)
+
+
+def test_gradients_through_new_axes() -> None:
+    def f(x: Any) -> Any:
+        y = x[:, :, None] * x[:, None, :] + x[:2, None, 1:2, None].sum() + x[1, None, ::-1, None]
+        return (y * y[None, 0, :, 0]).sum() + (x[::-1, None, :] ** 3).sum()
+
+    both(grad(f), normal(4, 5))
+
+
+@pytest.mark.parametrize(
+    "terms", ["kij,nkj->nki", "nki,nkj->kij", "nki,kij->nkj", "ikn,kjn->jik", "nk,nkj->kj", "ij,kj->ki"]
+)
+def test_products_of_many_matrices(terms: str) -> None:
+    sizes = {"k": 3, "i": 9, "j": 11, "n": 300}
+    a, b = [normal(*[sizes[c] for c in t]) for t in terms.split("->")[0].split(",")]
+    f = lambda a, b: dnp.einsum(terms, a + 1, b)
+    both(f, a, b, rtol=1e-11)
+    both(grad(lambda a, b: (f(a, b) ** 2).sum(), (0, 1)), a, b, rtol=1e-10)
+    both(f, a.astype(np.float32), b.astype(np.float32), rtol=1e-3)
+
+
+def test_products_of_many_matrices_that_are_views() -> None:
+    f = lambda a, b: (a.transpose(0, 2, 1) @ b[:, ::2], a @ b[:, :20, 3:], a[:, :, ::-1] @ b[:, :20])
+    both(f, normal(4, 30, 20), normal(4, 60, 30), rtol=1e-11)
+    both(
+        lambda a, b: (a @ b, a @ b[0], b @ b[0].T),
+        normal(3, 40, 30),
+        normal(3, 30, 50),
+        rtol=1e-11,
+        only_native=False,
+    )
