@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import inspect
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ParamSpec
 
 import numpy as np
@@ -316,6 +318,10 @@ class Jit(Transform):
             why = f"a guard failed: {path.program.graph.guards[k]}"
         elif entry.paths:
             why = "another value of a Python number"
+        with _uncollected():
+            return self._compile(entry, call, args, kwargs, captured, why)
+
+    def _compile(self, entry: Entry, call: Call, args: Any, kwargs: Any, captured: Captured, why: str) -> Any:
         recorded = self._trace(entry, call)
         if recorded is None:
             return _normal(self.f, args, kwargs)
@@ -462,6 +468,18 @@ def _normal(f: Callable[..., Any], args: Any, kwargs: Any, **_: Any) -> Any:
         return out
     leaves, structure = outputs(out, "jit")
     return unflatten(structure, leaves)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection, which would walk through the growing recording again and again."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 def _hashable(x: Any) -> bool:

@@ -67,16 +67,18 @@ class Tape:
 
     def __init__(self, inputs: Sequence[Node], nodes: Sequence[Node]) -> None:
         self.inputs, self.nodes = inputs, nodes
-        at = {node[0]: -1 - k for k, node in enumerate(inputs)}
+        at: dict[Any, int] = {node[0]: -1 - k for k, node in enumerate(inputs)}
         numbers: dict[Any, int] = {}
         codes, places, widths, leads = [], [], [], []
+        at[None] = NEVER
         for k, node in enumerate(nodes):
             key, lead = _key(node)
             codes.append(numbers.setdefault(key, len(numbers)))
             leads.append(lead)
             parents = node[2]
             widths.append(len(parents))
-            places += [NEVER if p is None else at[p] for p in parents]
+            for p in parents:
+                places.append(at[p])
             at[node[0]] = k
         self.at = at
         self.codes = np.array(codes, np.int64)
@@ -325,6 +327,14 @@ class Tape:
 def _key(node: Node) -> tuple[Any, int]:
     """What must be equal in every iteration, and the place of leading integers of an index (or -1)."""
     _, prim, parents, args, y, params, _ = node
+    if prim.elementwise and not params:
+        if len(parents) == 1:
+            return (prim, y.shape, y.dtype), -1
+        if len(parents) == 2:
+            a, b = parents
+            if a is None:
+                return (prim, y.shape, y.dtype, 0, _kind(args[0])), -1
+            return (prim, y.shape, y.dtype) if b is not None else (prim, y.shape, y.dtype, 1, _kind(args[1])), -1
     if prim is GUARD:
         seen = np.asarray(params["value"])
         return (prim, params["why"], seen.dtype, seen.shape, seen.tobytes()), -1

@@ -55,7 +55,7 @@ class Writer:
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
         self.out: list[Node] = []
-        self.next = 1 + max(n[0] for n in [*tape.inputs, *tape.nodes])
+        self.next = 1 + max(n[0] for n in [*tape.inputs, tape.nodes[-1]])  # nodes are in order
         self.known: dict[Any, int] = {}
         self.pieces: dict[int, list[Any]] = {}  # of stacks of many
 
