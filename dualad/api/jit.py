@@ -72,7 +72,7 @@ class Path:
             self.program = Program(graph, native=False)
         self.structure = structure
         self.guards = [repr(g.seen) for g in graph.guards]
-        self.narrow = any(v.dtype is not None and v.dtype not in WIDE for v in graph.values)
+        self.narrow = not graph.dtypes() <= WIDE
 
     def direct(self, call: Call) -> Callable[..., Any] | None:
         """The native function itself, where the caller's arguments are its arguments and its result is the result."""

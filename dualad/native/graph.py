@@ -5,6 +5,7 @@ Nothing here changes a floating-point result: only whole operations are merged, 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from dualad.native.iteration import LOOP
 from dualad.native.rewriting import RULES
 from dualad.native.rolling import rolled
 
+logger = logging.getLogger("dualad.jit")
 FOLD_LIMIT = 1 << 20  # bytes: results of constant operations up to this size are computed once
 SCALARS = (bool, int, float, complex)
 
@@ -128,7 +130,11 @@ class Graph:
         ends = [y.aux for y in outputs if _of(y, level)]
         wanted = _wanted(level.nodes, ends)
         live = [node for node in level.nodes if node[0] in wanted or node[1] is GUARD]
-        nodes, ends = rolled(level.inputs, live, ends)
+        try:
+            nodes, ends = rolled(level.inputs, live, ends)
+        except Exception:  # a fault there is no reason to fail: the recording is a program as it is
+            logger.warning("a recording could not be compiled as loops; it is compiled as it is", exc_info=True)
+            nodes = live
         for index, prim, parents, args, y, params, _ in nodes:
             if prim is GUARD:
                 self.guards.append(Guard(env[parents[0]], params["why"], params["value"], len(self.guards)))
@@ -199,6 +205,14 @@ class Graph:
         for k, v in enumerate(self.values):
             v.index = k
         self._known.clear()
+
+    def dtypes(self) -> set[Any]:
+        """Of all values, those in the bodies of loops included."""
+        out = {v.dtype for v in self.values if v.dtype is not None}
+        for v in self.values:
+            if v.prim is LOOP:
+                out |= v.params["body"].graph.dtypes()
+        return out
 
     def users(self) -> list[list[Value]]:
         """For each value (by index), the values computed from it."""

@@ -48,6 +48,10 @@ class Program:
         self.segments: list[Any] = []
         self.names = {id(v.prim.impl): v.prim.name for v in graph.values if v.prim is not None}
         self.direct: Callable[..., Any] | None = None
+        self.picks: dict[int, list[Value]] = {}
+        for v in graph.values:
+            if v.op == "pick":
+                self.picks.setdefault(v.args[0].index, []).append(v)
         kinds = _kinds(graph) if native and available() else {}
         depth = _depths(graph, kinds)
         _drop_idle(graph, kinds, depth)
@@ -70,12 +74,14 @@ class Program:
             if inside:
                 self._native(inside, kinds, self.native_guards.get(d, []))
             for v in own:
+                if v.op == "pick" and v.args[0].prim is LOOP:
+                    continue  # the loop's step puts it there
                 if v.op == "pick":
                     self._step(lambda ys, k: ys[k], v.args, {"k": v.data}, v.index)
                 elif v.index not in kinds:
                     assert v.prim is not None
                     if v.prim is LOOP:
-                        self._step(Runner(v.params["body"], native and available()), v.args, {}, v.index)
+                        self._loop(v, native)
                     else:
                         self._step(v.prim.impl, v.args, v.params, v.index)
                 for g in guards.get(v.index, ()):
@@ -86,6 +92,13 @@ class Program:
 
     def _step(self, f: Callable[..., Any], args: Sequence[Value], params: dict[str, Any], out: Any) -> None:
         self.steps.append((f, tuple([a.index for a in args]), params, out, ()))
+
+    def _loop(self, v: Value, native: bool) -> None:
+        body = v.params["body"]
+        out = [v.index] * len(body.stacks)
+        for pick in self.picks.get(v.index, ()):
+            out[pick.data] = pick.index
+        self._step(Runner(body, native and available()), v.args, {}, tuple(out))
 
     def _check(self, g: Guard) -> None:
         self._step(_check, (g.value,), {"guard": g}, None)

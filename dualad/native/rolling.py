@@ -17,6 +17,7 @@ from dualad.native.iteration import LOOP, Iteration, Read, Stack
 from dualad.native.recurrence import ADD, FULL, INDEX, NEVER, SCATTER, Loop, Node, Operand, Tape, affine
 
 STACK, RESHAPE, CONCATENATE, TRANSPOSE = (REGISTRY[k] for k in ("stack", "reshape", "concatenate", "transpose"))
+ATTEMPTS = 8  # at leaving out loops of which too much is read
 
 
 class _Body:
@@ -39,14 +40,15 @@ def rolled(inputs: Sequence[Node], nodes: Sequence[Node], outputs: Sequence[int]
         return list(nodes), list(outputs)
     tape = Tape(inputs, nodes)
     banned: set[int] = set()
-    while True:
+    for _ in range(ATTEMPTS):
         tape.find(banned)
         if not tape.loops:
-            return list(nodes), list(outputs)
+            break
         try:
             return Writer(tape).run(outputs)
         except _Refused as e:
             banned.add(e.start)
+    return list(nodes), list(outputs)
 
 
 class Writer:

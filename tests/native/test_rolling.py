@@ -208,6 +208,19 @@ def test_float32_and_integers() -> None:
     check(grad(lambda x: (f(x)[0] ** 2).sum()), x, rtol=1e-4)
 
 
+def test_narrow_numbers_in_the_body_only() -> None:
+    def f(x: Any, c: float) -> Any:
+        y = x
+        for _ in range(40):
+            y = y + (y.astype(np.float32) * c).astype(np.float64)
+        return y
+
+    g = jit(f)
+    for c in (0.1, 0.3, 0.1):
+        np.testing.assert_allclose(g(X, c), f(X, c), rtol=1e-14)
+    assert loops(g)
+
+
 def test_larger_arrays() -> None:
     a = RNG.normal(size=(30, 30)) / 8
 
@@ -255,6 +268,23 @@ def test_a_guard_in_each_iteration() -> None:
         np.testing.assert_allclose(g(x), f(x), rtol=1e-13)
     assert loops(g)
     assert "in each of" in g.explain()
+
+
+def test_a_loop_of_guards_only() -> None:
+    def f(x: Any) -> Any:
+        for k in range(40):
+            if x[k] < 0:
+                return x * k
+        return x * 2.0
+
+    x = RNG.random(40)
+    for compiled in (jit(f), jit(grad(lambda x: f(x).sum()))):
+        for k in (None, 20, 3, 39, None):
+            y = x.copy()
+            if k is not None:
+                y[k] = -1.0
+            np.testing.assert_array_equal(compiled(y), f(y) if compiled.f is f else grad(lambda x: f(x).sum())(y))
+        assert loops(compiled)
 
 
 def test_a_loop_that_ends_when_it_likes() -> None:
