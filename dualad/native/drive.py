@@ -18,6 +18,7 @@ from dualad.native.program import native_guard
 from dualad.native.schedule import kind_of
 from dualad.native.segment import Segment
 
+SCRATCH = 1 << 14  # bytes on C's stack for the places of buffers that an iteration reads and writes
 PER_OPERATION = 0.5  # nanoseconds, roughly
 
 
@@ -27,6 +28,8 @@ def driven(loop: Iteration) -> tuple[Any, Segment] | None:
     calls = [v for v in graph.values if v.op not in ("input", "constant")]
     kinds = {v.index: k for v in calls if (k := kind_of(v)) is not None}
     specs = [*loop.args, *[s.spec for s in loop.stacks]]
+    if sum(r.spec.nbytes for r in [*loop.reads, *loop.writes] if r.buffer) > SCRATCH:
+        return None
     if not calls or len(kinds) < len(calls) or any(np.dtype(s.dtype) not in TYPES for s in specs):
         return None
     if not all(native_guard(g, kinds) for g in graph.guards):
@@ -36,7 +39,8 @@ def driven(loop: Iteration) -> tuple[Any, Segment] | None:
     module = ir.Module("dualad")
     body.build(module, "body")
     inputs = [Value("input", tuple(s.shape), np.dtype(s.dtype), k) for k, s in enumerate(loop.args)]
-    outputs = [Value("input", s.shape, np.dtype(s.spec.dtype), k) for k, s in enumerate(loop.stacks)]
+    outputs = [Value("input", s.shape, np.dtype(s.spec.dtype)) for s in loop.stacks]
+    outputs += [Value("input", tuple(loop.args[k].shape), np.dtype(loop.args[k].dtype)) for k in loop.buffers]
     keep = _Driver(module, loop, body).emit()
     work = loop.count * (body.work + body.products + PER_OPERATION * len(calls))
     entry.emit(module, inputs, outputs, body.workspace, work > LONG)
@@ -56,11 +60,16 @@ class _Driver:
     def emit(self) -> list[Any]:
         """Emit it; returns the arrays whose addresses are in the code."""
         loop, body, outs = self.loop, self.body, self.loop.graph.outputs
-        kind = ir.FunctionType(I64, [PTR] * (len(loop.args) + len(loop.stacks) + 1))
+        kind = ir.FunctionType(I64, [PTR] * (len(loop.args) + len(loop.stacks) + len(loop.buffers) + 1))
         f = ir.Function(self.module, kind, "run")
         f.linkage = "internal"
-        self.args, self.stacks, space = f.args[: len(loop.args)], f.args[len(loop.args) : -1], f.args[-1]
+        n, m = len(loop.args), len(loop.args) + len(loop.stacks)
+        self.args, self.stacks, self.buffers, space = f.args[:n], f.args[n:m], f.args[m:-1], f.args[-1]
         b = self.b = ir.IRBuilder(f.append_basic_block("entry"))
+        reading = {k: self._scratch(r) for k, r in enumerate(loop.reads) if r.buffer}
+        writing = [self._scratch(w) for w in loop.writes]
+        for k, p in zip(loop.buffers, self.buffers, strict=True):
+            self._copy(self.args[k], p, loop.args[k])
         for s, p in zip(loop.stacks, self.stacks, strict=True):
             for t, arg in enumerate(s.before, -len(s.before)):
                 self._copy(self.args[arg], self._at(p, constant(I64, s.place(t)), s.spec), s.spec)
@@ -68,8 +77,11 @@ class _Driver:
         b.branch(inner)
         b.position_at_end(inner)
         over = Loop(b, 0, loop.count, 1)
-        reads = {v.index: self._read(loop.reads[v.data], over.i) for v in loop.graph.inputs}
-        places = [self._place(s, p, over.i) for s, p in zip(loop.stacks, self.stacks, strict=True)]
+        for k, p in reading.items():
+            self._copy(self._read(loop.reads[k], over.i), p, loop.reads[k].spec)
+        reads = {v.index: reading.get(v.data) or self._read(loop.reads[v.data], over.i) for v in loop.graph.inputs}
+        places = [self._place(s, p, over.i) for s, p in zip(loop.stacks, self.stacks, strict=True)] + writing
+        specs = [s.spec for s in loop.stacks] + [w.spec for w in loop.writes]
         first: dict[int, Any] = {}
         for v, p in zip(outs, places, strict=True):
             first.setdefault(v.index, p)
@@ -77,17 +89,24 @@ class _Driver:
         status = b.call(self.module.globals["body"], [*pointers, space])
         with b.if_then(b.icmp_signed("!=", status, constant(I64, -1)), likely=False):
             b.ret(status)
-        for v, p, s in zip(outs, places, loop.stacks, strict=True):
+        for v, p, spec in zip(outs, places, specs, strict=True):
             if v.op == "input":
-                self._copy(reads[v.index], p, s.spec)
+                self._copy(reads[v.index], p, spec)
             elif v.op == "constant":
-                data = np.ascontiguousarray(v.data, np.dtype(s.spec.dtype))
-                self._copy(self._address(data), p, s.spec)
+                data = np.ascontiguousarray(v.data, np.dtype(spec.dtype))
+                self._copy(self._address(data), p, spec)
             elif first[v.index] is not p:
-                self._copy(first[v.index], p, s.spec)
+                self._copy(first[v.index], p, spec)
+        for w, p in zip(loop.writes, writing, strict=True):
+            self._copy(p, self._read(w, over.i), w.spec)
         over.close()
         b.ret(constant(I64, -1))
         return self.keep
+
+    def _scratch(self, r: Read) -> Any:
+        """Memory for what is read of a buffer or written there: the body may assume that its memory is its own."""
+        a = self.b.alloca(ir.ArrayType(I64, -(-max(r.spec.nbytes, 1) // 8)))
+        return self.b.inttoptr(self.b.ptrtoint(a, I64), PTR)
 
     def _address(self, data: np.ndarray) -> Any:
         self.keep.append(data)
@@ -115,7 +134,7 @@ class _Driver:
             at = b.load(b.gep(self._address(table), [t], source_etype=I64), typ=I64)
         else:
             at = b.add(constant(I64, r.start * item), b.mul(t, constant(I64, r.step * item)))
-        return b.gep(self.args[r.arg], [at], source_etype=I8)
+        return b.gep((self.buffers if r.buffer else self.args)[r.arg], [at], source_etype=I8)
 
     def _copy(self, source: Any, target: Any, spec: Any) -> None:
         b = self.b

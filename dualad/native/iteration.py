@@ -19,12 +19,26 @@ from dualad.core.spec import Spec
 
 class Read:
     """What an iteration reads: argument ``arg`` as a whole, or its elements from ``start + step * t`` or ``table[t]`` on, in
-    iteration t; or (``back`` > 0) what ``back`` iterations before put on stack ``arg``."""
+    iteration t; or (``back`` > 0) what ``back`` iterations before put on stack ``arg``; or elements of a ``buffer``."""
 
-    __slots__ = ("arg", "back", "spec", "start", "step", "table")
+    __slots__ = ("arg", "back", "buffer", "spec", "start", "step", "table")
 
-    def __init__(self, arg: int, spec: Spec, start: int = 0, step: int = 0, table: Any = None, back: int = 0) -> None:
+    def __init__(
+        self,
+        arg: int,
+        spec: Spec,
+        start: int = 0,
+        step: int = 0,
+        table: Any = None,
+        back: int = 0,
+        buffer: bool = False,
+    ) -> None:
         self.arg, self.spec, self.start, self.step, self.table, self.back = arg, spec, start, step, table, back
+        self.buffer = buffer
+
+    def at(self, t: int) -> int:
+        """Where the elements begin."""
+        return self.start + self.step * t if self.table is None else int(self.table[t])
 
 
 class Stack:
@@ -49,12 +63,24 @@ class Stack:
 
 
 class Iteration:
-    """A loop of ``count``: ``graph`` is its body, whose inputs are ``reads`` and whose outputs go to ``stacks``."""
+    """A loop of ``count``: ``graph`` is its body, whose inputs are ``reads`` and whose outputs go to ``stacks`` and ``writes``.
+
+    ``buffers`` are arrays that iterations change in place, each begun as the argument of that number; writes (which are
+    described as reads are) happen at the end of an iteration. It returns stacks and buffers.
+    """
 
     def __init__(
-        self, graph: Any, count: int, reads: Sequence[Read], stacks: Sequence[Stack], args: Sequence[Spec]
+        self,
+        graph: Any,
+        count: int,
+        reads: Sequence[Read],
+        stacks: Sequence[Stack],
+        args: Sequence[Spec],
+        buffers: Sequence[int],
+        writes: Sequence[Read],
     ) -> None:
         self.graph, self.count = graph, count
+        self.buffers, self.writes = list(buffers), list(writes)
         self.reads, self.stacks, self.args = list(reads), list(stacks), list(args)
         self.places: list[int] = []  # of the body's guards among those of the program
 
@@ -99,18 +125,23 @@ class Runner:
             for t, arg in enumerate(s.before, -len(s.before)):
                 a[s.place(t)] = args[arg]
         flat = [np.ascontiguousarray(a).reshape(-1) for a in args]
+        buffers = [np.array(args[k], order="C") for k in self.loop.buffers]
+        places = [a.reshape(-1) for a in buffers]
         for t in range(self.loop.count):
-            ys = self.program([self._read(r, t, args, flat, stacks) for r in self.loop.reads])
-            for s, a, y in zip(own, stacks, ys, strict=True):
+            ys = self.program([self._read(r, t, flat, stacks, places) for r in self.loop.reads])
+            for s, a, y in zip(own, stacks, ys, strict=False):
                 a[s.place(t)] = y
-        return tuple(stacks)
+            for w, y in zip(self.loop.writes, ys[len(own) :], strict=True):
+                places[w.arg][w.at(t) : w.at(t) + w.spec.size] = np.ravel(y)
+        return (*stacks, *buffers)
 
-    def _read(self, r: Read, t: int, args: Any, flat: Any, stacks: Any) -> Any:
+    def _read(self, r: Read, t: int, flat: Any, stacks: Any, buffers: Any) -> Any:
         if r.back:
             x = stacks[r.arg][self.loop.stacks[r.arg].place(t - r.back)]
         else:
-            at = r.start + r.step * t if r.table is None else int(r.table[t])
-            x = flat[r.arg][at : at + r.spec.size].reshape(r.spec.shape)
+            at = r.at(t)
+            x = (buffers if r.buffer else flat)[r.arg][at : at + r.spec.size].reshape(r.spec.shape)
+            x = x.copy() if r.buffer else x
         return x if x.ndim else x[()]
 
     def listing(self) -> list[str]:
@@ -120,6 +151,8 @@ class Runner:
         size = sum(s.nbytes for s in loop.stacks)
         how = "native" if self.code is not None else "one by one"
         head = f"loop of {loop.count} iterations ({how}): {carried} values carried, {size} bytes on stacks"
+        if loop.buffers:
+            head += f", {len(loop.buffers)} arrays changed in place"
         return [head, *[f"  {g!r}" for g in loop.graph.guards], *[f"  {line}" for line in self.notes]]
 
 

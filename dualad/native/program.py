@@ -95,7 +95,7 @@ class Program:
 
     def _loop(self, v: Value, native: bool) -> None:
         body = v.params["body"]
-        out = [v.index] * len(body.stacks)
+        out = [v.index] * (len(body.stacks) + len(body.buffers))
         for pick in self.picks.get(v.index, ()):
             out[pick.data] = pick.index
         self._step(Runner(body, native and available()), v.args, {}, tuple(out))

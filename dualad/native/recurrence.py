@@ -26,9 +26,17 @@ RUNS = 32  # runs looked at
 NEVER = -(1 << 40)  # the place of a constant; inputs are at -1, -2, ...
 WEAK = (bool, int, float, complex)
 FULL = slice(None)
-INDEX, SCATTER, ADD = (REGISTRY[k] for k in ("index", "scatter", "add"))
+INDEX, INDEX_SET, SCATTER, ADD = (REGISTRY[k] for k in ("index", "index_set", "scatter", "add"))
 Node = tuple[Any, ...]
 Operand = tuple[Any, ...]
+
+
+class Buffer:
+    """An array that iterations change element by element (or row by row), and read at the same kind of places: of shape and
+    dtype ``spec``, the places of ``inner``."""
+
+    def __init__(self, spec: Spec, inner: Spec) -> None:
+        self.spec, self.inner = spec, inner
 
 
 class Loop:
@@ -41,8 +49,10 @@ class Loop:
     def __init__(self, start: int, period: int, count: int, operands: list[list[Operand]]) -> None:
         self.start, self.period, self.count, self.operands = start, period, count, operands
         self.elements: dict[int, Operand] = {}  # nodes that read elements of what is outside
-        self.sums: dict[int, list[tuple[int, Operand, Any]]] = {}  # last addition: scatters, what they place, offsets
-        self.apart: set[int] = set()  # nodes of sums, done after the loop
+        self.buffers: dict[int, Buffer] = {}  # arrays that change in place, by the last node that changes them
+        self.events: dict[int, tuple[int, str, np.ndarray]] = {}  # nodes that read, set or add: buffer, what, offsets
+        self.apart: set[int] = set()  # nodes that stand for whole buffers, or for what is added to them
+        self.final: set[int] = set()  # buffers read after the loop
         self.first: dict[int, int] = {}  # of each node read from outside, the first iteration that is
         self.whole: set[int] = set()  # nodes read from outside at every iteration
         self.back: dict[int, int] = {}  # nodes carried, and how far
@@ -216,7 +226,7 @@ class Tape:
         if front or behind:
             return front, behind
         loop = Loop(start, period, count, operands)
-        return loop if self._elements(loop) and self._sums(loop) else None
+        return loop if self._buffers(loop, self._elements(loop)) else None
 
     def _constant(self, place: int, period: int, count: int, k: int) -> Operand | None:
         values = [self.nodes[place + t * period][3][k] for t in range(count)]
@@ -254,74 +264,123 @@ class Tape:
         turns = at + by * np.arange(count)
         return ("element", base, where[np.clip(turns, 0, other.count - 1)], spec)
 
-    def _elements(self, loop: Loop) -> bool:
-        """Note the nodes that read elements of an array outside at integers that may move."""
+    def _elements(self, loop: Loop) -> set[int]:
+        """Note the nodes that read elements of an array outside at integers that may move; returns the nodes that read or
+        write elements of other arrays at integers that do move."""
+        moving = set()
         for j in range(loop.period):
-            leads = self.leads[loop.start + j : loop.end : loop.period]
-            if leads[0] < 0 or self.nodes[loop.start + j][1] is not INDEX:
+            leads = self._leads(loop, j)
+            if leads[0] < 0:
                 continue
-            (o,) = loop.operands[j]
-            if o[0] == "outer":
-                shape, dtype = self.spec(loop.start + j)
-                loop.elements[j] = ("element", o[1], affine(leads), Spec(tuple(shape), dtype))
+            o = loop.operands[j][0]
+            if self.nodes[loop.start + j][1] is INDEX and o[0] == "outer":
+                loop.elements[j] = ("element", o[1], affine(leads), self._spec(loop, j))
             elif (leads != leads[0]).any():
-                return False
-        return True
+                moving.add(j)
+        return moving
 
-    def _sums(self, loop: Loop) -> bool:
-        """Note sums of arrays that are zero but for a part that moves: these are put together after the loop."""
-        moving = {}
-        for j in range(loop.period):
-            leads = self.leads[loop.start + j : loop.end : loop.period]
-            if self.nodes[loop.start + j][1] is SCATTER and leads[0] >= 0 and (leads != leads[0]).any():
-                moving[j] = leads
+    def _leads(self, loop: Loop, j: int) -> np.ndarray:
+        return self.leads[loop.start + j : loop.end : loop.period]
+
+    def _spec(self, loop: Loop, j: int) -> Spec:
+        shape, dtype = self.spec(loop.start + j)
+        return Spec(tuple(shape), dtype)
+
+    def _buffers(self, loop: Loop, moving: set[int]) -> bool:
+        """Note the arrays that change in place, which must account for all that moves.
+
+        Each change makes a new value on the recording. It is in place where that value has one next change, and is read
+        before it; where all that an iteration touches is the same for sure or different for sure.
+        """
         if not moving:
             return True
-        users: dict[int, list[int]] = {}
+        users: dict[int, list[tuple[int, int]]] = {}
         for j, own in enumerate(loop.operands):
             for o in own:
                 if o[0] in ("local", "carried"):
-                    users.setdefault(o[1], []).append(j)
-        following: dict[int, int] = {}  # from what is added to, to the sum
-        placed: dict[int, int] = {}
-        carried = set()
-        for s in moving:
-            if len(users.get(s, ())) != 1:
+                    users.setdefault(o[1], []).append((j, o[2] if o[0] == "carried" else 0))
+        links: dict[int, tuple[Operand, int]] = {}  # what is changed, and the node that has the offsets
+        for j in range(loop.period):
+            prim = self.nodes[loop.start + j][1]
+            if prim is INDEX_SET and self._leads(loop, j)[0] >= 0:
+                links[j] = (loop.operands[j][0], j)
+            elif prim is ADD:
+                for k, o in enumerate(loop.operands[j]):
+                    s = o[1]
+                    if o[0] == "local" and self.nodes[loop.start + s][1] is SCATTER and users[s] == [(j, 0)]:
+                        if self._leads(loop, s)[0] >= 0 and self._spec(loop, s) == self._spec(loop, j):
+                            links[j] = (loop.operands[j][1 - k], s)
+                            break
+        for j, (base, _) in links.items():
+            if base[0] == "carried" and base[2] == 1 and base[1] in links and base[1] not in loop.buffers:
+                chain = self._chain(links, users, j, base[1])
+                if chain is not None and any(s in moving for _, s in chain):
+                    if not self._note(loop, links, chain, base[1]):
+                        return False
+                    moving -= {s for _, s in chain}
+        return not moving
+
+    def _chain(self, links: Any, users: Any, first: int, last: int) -> list[tuple[int, int]] | None:
+        """The nodes that change or read an array from ``first`` to ``last``, with those that have the offsets; or None."""
+        found: list[tuple[int, int]] = []
+        version, back, at = last, 1, first
+        while True:
+            for j, n in users.get(version, ()):
+                if (j, n) == (at, back):
+                    continue
+                if (n == back and j < at) or (version == last and n == 0 and j > last):
+                    found.append((j, j))
+                elif version != last or n != 1:
+                    return None
+            found.append((at, links[at][1]))
+            if at == last:
+                break
+            following = [j for j, n in users.get(at, ()) if n == 0 and j in links and links[j][0][:2] == ("local", at)]
+            if len(following) != 1:
+                return None
+            version, back, at = at, 0, following[0]
+        for j, n in users.get(last, ()):
+            if not ((n == 1 and j <= first) or (n == 0 and j > last)):
+                return None
+        return sorted(set(found))
+
+    def _note(self, loop: Loop, links: Any, chain: list[tuple[int, int]], last: int) -> bool:
+        whole = self._spec(loop, last)
+        inner: Spec | None = None
+        touched: list[np.ndarray] = []
+        for j, s in chain:
+            node = self.nodes[loop.start + s]
+            leads = self._leads(loop, s)
+            if leads[0] < 0:
                 return False
-            a = users[s][0]
-            if self.nodes[loop.start + a][1] is not ADD:
-                return False
-            rest = [o for o in loop.operands[a] if o[:2] != ("local", s)]
-            if len(rest) != 1 or rest[0][0] not in ("local", "carried") or users.get(rest[0][1]) != [a]:
-                return False
-            if rest[0][0] == "carried":
-                if rest[0][2] != 1:
+            if node[1] is INDEX:
+                own, what = self._spec(loop, s), "read"
+            else:
+                v = node[3][1] if node[1] is INDEX_SET else node[3][0]
+                what = "set" if node[1] is INDEX_SET else "add"
+                own = Spec(tuple(np.shape(v) if not hasattr(v, "shape") else v.shape), whole.dtype)
+                if node[1] is INDEX_SET and node[2][1] is None:
+                    if np.size(v) != 1 or np.asarray(v).dtype.kind not in "fiub" or loop.operands[s][1][0] != "const":
+                        return False
+                    own = inner if inner is not None else own
+                elif np.dtype(v.dtype) != whole.dtype or node[2][0 if what == "add" else 1] is None:
                     return False
-                carried.add(rest[0][1])
-            if self.spec(loop.start + a) != self.spec(loop.start + s) or loop.operands[s][0][0] not in (
-                "local",
-                "carried",
-            ):
+            if inner is not None and own != inner:
                 return False
-            following[rest[0][1]], placed[a] = a, s
-        for last in carried:
-            chain, a = [], last
-            while True:
-                if a not in following:
+            inner = own
+            for other in touched:
+                same = leads == other
+                if same.any() and not same.all():
                     return False
-                a = following.pop(a)
-                s = placed[a]
-                chain.append((s, loop.operands[s][0], moving[s]))
-                loop.apart |= {a, s}
-                if a == last:
-                    break
-            loop.sums[last] = chain
-        return not following and all(
-            not (o[0] in ("local", "carried") and o[1] in loop.apart)
-            for j, own in enumerate(loop.operands)
-            if j not in loop.apart
-            for o in own
-        )
+            touched.append(leads)
+            loop.events[j] = (last, what, leads)
+            if what != "read":
+                loop.apart |= {j, s}
+        assert inner is not None
+        if whole.dtype.kind not in "fc" or inner.size == 0:
+            return False
+        loop.buffers[last] = Buffer(whole, inner)
+        return True
 
 
 def _key(node: Node) -> tuple[Any, int]:
@@ -345,9 +404,10 @@ def _key(node: Node) -> tuple[Any, int]:
     if not params:
         return (prim, held, own), -1
     lead = -1
-    if (prim is INDEX or prim is SCATTER) and len(parents) == 1 and parents[0] is not None:
+    operands = 1 if prim is INDEX or prim is SCATTER else 2 if prim is INDEX_SET else 0
+    if operands == len(parents) and parents[0] is not None:
         template = params["template"]
-        shape = args[0].shape if prim is INDEX else params["shape"]
+        shape = params["shape"] if prim is SCATTER else args[0].shape
         n = 0
         while n < len(template) and type(template[n]) is int:
             n += 1

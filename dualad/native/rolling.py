@@ -10,11 +10,11 @@ import numpy as np
 from dualad.core.primitive import REGISTRY
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
-from dualad.modes.record import GUARD
+from dualad.modes.record import GUARD, LIFT
 from dualad.modes.reverse import PICK
 from dualad.native import recurrence
 from dualad.native.iteration import LOOP, Iteration, Read, Stack
-from dualad.native.recurrence import ADD, FULL, INDEX, NEVER, SCATTER, Loop, Node, Operand, Tape, affine
+from dualad.native.recurrence import ADD, FULL, INDEX, NEVER, Loop, Node, Operand, Tape, affine
 
 STACK, RESHAPE, CONCATENATE, TRANSPOSE = (REGISTRY[k] for k in ("stack", "reshape", "concatenate", "transpose"))
 ATTEMPTS = 8  # at leaving out loops of which too much is read
@@ -57,7 +57,7 @@ class Writer:
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
         self.out: list[Node] = []
-        self.next = 1 + max(n[0] for n in [*tape.inputs, tape.nodes[-1]])  # nodes are in order
+        self.next = 1 + max(k for k in tape.at if k is not None)
         self.known: dict[Any, int] = {}
         self.pieces: dict[int, list[Any]] = {}  # of stacks of many
 
@@ -95,8 +95,9 @@ class Writer:
             return
         j, t = (place - loop.start) % loop.period, (place - loop.start) // loop.period
         if j in loop.apart:
-            if j not in loop.sums or t != loop.count - 1:
+            if j not in loop.buffers or t != loop.count - 1:
                 raise _Refused(loop.start)
+            loop.final.add(j)
             return
         if j in loop.elements and not every:
             return
@@ -152,16 +153,15 @@ class Writer:
         for j, own in enumerate(loop.operands):
             if j in loop.elements:
                 self._ask(loop.elements[j][1])
-                continue
-            if j in loop.apart:
-                continue
-            for o in own:
-                self._ask_of_operand(loop, o)
-        for last, chain in loop.sums.items():
+            elif j not in loop.apart and j not in loop.events:
+                for o in own:
+                    self._ask_of_operand(loop, o)
+            elif j in loop.events and loop.events[j][1] == "set":
+                self._ask_of_operand(loop, own[1])
+            elif j in loop.apart and j not in loop.events:  # what is added
+                self._ask_of_operand(loop, own[0])
+        for last in loop.buffers:
             self._ask(loop.start + last - loop.period)
-            for _, o, _ in chain:
-                loop.whole.add(o[1])
-                self._ask_of_operand(loop, o)
         for j, n in loop.back.items():
             for e in range(1, n + 1):
                 self._ask(loop.start + j - e * loop.period)
@@ -197,8 +197,8 @@ class Writer:
         _, prim, _, args, y, params, _ = self.tape.nodes[place]
         if j in loop.elements:
             k = self._add(prim, [self._value(loop.elements[j][1])], args, y, params)
-        elif j in loop.sums:
-            k = self._sum(loop, j)
+        elif j in loop.buffers:
+            k = loop.picks[j]
         else:
             n = loop.length(j)
             template = ((t + loop.before(j)) % n, *[FULL] * len(y.shape))
@@ -215,34 +215,6 @@ class Writer:
         template = (slice(at, None if stop < 0 else stop, step), *[FULL] * len(y.shape))
         args = [Spec((loop.length(j), *y.shape), y.dtype)]
         return self._add(INDEX, [loop.picks[j]], args, Spec((n, *y.shape), y.dtype), {"template": template})
-
-    def _sum(self, loop: Loop, last: int) -> int:
-        """A sum of what a loop places, iteration by iteration, into zeros."""
-        total = self._value(loop.start + last - loop.period)
-        n = loop.count
-        for s, o, leads in loop.sums[last]:
-            node = self.tape.nodes[loop.start + s]
-            y = Spec(node[4].shape, node[4].dtype)
-            v = node[3][0]
-            inner = tuple(v.shape)
-            block = int(np.prod(inner, dtype=np.int64))
-            rows = leads // max(block, 1)
-            wide = (y.size // max(block, 1), *inner)
-            part = self._part(loop, o[1], -o[2] if o[0] == "carried" else 0, 1, n)
-            held = Spec((n, *inner), v.dtype)
-            where = affine(rows)
-            if isinstance(where, tuple) and where[1]:
-                at, step = where
-                stop = at + step * n
-                template: tuple[Any, ...] = (slice(at, None if stop < 0 else stop, step), *[FULL] * len(inner))
-                k = self._add(SCATTER, [part], [held], Spec(wide, y.dtype), {"template": template, "shape": wide})
-            else:
-                params = {"template": ("array", *[FULL] * len(inner)), "shape": wide}
-                k = self._add(SCATTER, [part, None], [held, rows.astype(np.int64)], Spec(wide, y.dtype), params)
-            if wide != y.shape:
-                k = self._add(RESHAPE, [k], [Spec(wide, y.dtype)], y, {"shape": y.shape})
-            total = self._add(ADD, [total, k], [y, y], y, {})
-        return total
 
     def _node(self, k: int) -> None:
         node = self.tape.nodes[k]
@@ -289,7 +261,7 @@ class Writer:
     def _loop(self, loop: Loop) -> None:
         kept = sorted({*loop.first, *loop.whole, *loop.back})
         guarded = any(self.tape.nodes[loop.start + j][1] is GUARD for j in range(loop.period))
-        if kept or guarded:
+        if kept or guarded or loop.final:
             _Call(self, loop, kept).write()
 
 
@@ -304,40 +276,84 @@ class _Call:
         self.inputs: list[Node] = []
         self._given: dict[Any, int] = {}  # arguments
         self._taken: dict[Any, int] = {}  # reads
+        self.body: list[Node] = []
+        self.where: dict[int, int] = {}  # of nodes in the body's recording
+        self.cells: list[list[Any]] = []  # of buffers: which, the offsets, the value now, whether it was written
 
     def write(self) -> None:
         from dualad.native.graph import Graph
 
         loop, nodes = self.loop, self.tape.nodes
-        body: list[Node] = []
-        where: dict[int, int] = {}  # of nodes in the body's recording
+        where = self.where
         for j in range(loop.period):
             _, prim, parents, args, y, params, fix = nodes[loop.start + j]
             if j in loop.elements:
                 where[j] = self._element(loop.elements[j])
-                continue
-            if j in loop.apart:
-                continue
-            places, held = [], []
-            for o, a, p in zip(loop.operands[j], args, parents, strict=True):
-                k, x = (None, o[1]) if o[0] == "const" else (self._operand(o, where), a if p is not None else None)
-                places.append(k)
-                held.append(Spec(o[1].shape[1:], o[1].dtype) if o[0] == "table" else x)
-            body.append((j, prim, tuple(places), tuple(held), y, params, fix))
-            where[j] = j
+            elif j in loop.events:
+                self._event(j)
+            elif j not in loop.apart:
+                places, held = [], []
+                for o, a, p in zip(loop.operands[j], args, parents, strict=True):
+                    k, x = (None, o[1]) if o[0] == "const" else (self._operand(o), a if p is not None else None)
+                    places.append(k)
+                    held.append(Spec(o[1].shape[1:], o[1].dtype) if o[0] == "table" else x)
+                self.body.append((j, prim, tuple(places), tuple(held), y, params, fix))
+                where[j] = j
         stacks = []
         for j in self.kept:
             y = nodes[loop.start + j][4]
             before = [self._outer(loop.start + j - e * loop.period) for e in range(loop.before(j), 0, -1)]
             stacks.append(Stack(Spec(tuple(y.shape), np.dtype(y.dtype)), loop.length(j), before))
-        level: Any = _Body(self.inputs, body)
-        graph = Graph(level, [Tensor(None, level, where[j]) for j in self.kept])
+        begun = [self._outer(loop.start + last - loop.period) for last in loop.buffers]
+        writes = [
+            _place(list(loop.buffers).index(last), loop.buffers[last].inner, leads)
+            for last, leads, _, written in self.cells
+            if written
+        ]
+        level: Any = _Body(self.inputs, self.body)
+        ends = [where[j] for j in self.kept] + [now for _, _, now, written in self.cells if written]
+        graph = Graph(level, [Tensor(None, level, k) for k in ends])
         specs = [Spec(tuple(x.shape), np.dtype(x.dtype)) for _, x in self.args]
-        iteration = Iteration(graph, loop.count, self.reads, stacks, specs)
-        own = tuple([Spec(s.shape, s.spec.dtype) for s in stacks])
+        iteration = Iteration(graph, loop.count, self.reads, stacks, specs, begun, writes)
+        own = tuple([Spec(s.shape, s.spec.dtype) for s in stacks] + [b.spec for b in loop.buffers.values()])
         call = self.writer._add(LOOP, [p for p, _ in self.args], [x for _, x in self.args], own, {"body": iteration})
-        for k, (j, s) in enumerate(zip(self.kept, own, strict=True)):
+        for k, (j, s) in enumerate(zip([*self.kept, *loop.buffers], own, strict=True)):
             loop.picks[j] = self.writer._add(PICK, [call], [None], s, {"k": k, "n": len(own)})
+
+    def _event(self, j: int) -> None:
+        """Read, set, or add to a place of a buffer: what an iteration has touched is known by value."""
+        loop = self.loop
+        last, what, leads = loop.events[j]
+        buffer = loop.buffers[last]
+        cell = next((c for c in self.cells if c[0] == last and (c[1] == leads).all()), None)
+        if cell is None:
+            now = -1
+            if what != "set":
+                at = list(loop.buffers).index(last)
+                now = self._read(("buffer", at, leads.tobytes()), _place(at, buffer.inner, leads))
+            cell = [last, leads, now, False]
+            self.cells.append(cell)
+        if what == "read":
+            self.where[j] = cell[2]
+            return
+        cell[3] = True
+        if what == "set":
+            o = loop.operands[j][1]
+            if o[0] != "const":
+                cell[2] = self._operand(o)
+                return
+            x = np.full(buffer.inner.shape, o[1], buffer.inner.dtype)
+            cell[2] = self._made(LIFT, (None,), (x,), buffer.inner)
+            return
+        s = next(o[1] for o in loop.operands[j] if o[0] == "local" and o[1] in loop.apart and o[1] not in loop.events)
+        v = self._operand(loop.operands[s][0])
+        cell[2] = self._made(ADD, (cell[2], v), (buffer.inner, buffer.inner), buffer.inner)
+
+    def _made(self, prim: Any, parents: tuple[Any, ...], args: tuple[Any, ...], y: Spec) -> int:
+        """A node of the body that is not in the recording; its number comes after those of all reads there can be."""
+        k = (1 << 40) + len(self.body)
+        self.body.append((k, prim, parents, args, y, {}, None))
+        return k
 
     def _argument(self, key: Any, parent: Any, x: Any) -> int:
         k = self._given.get(key)
@@ -360,10 +376,10 @@ class _Call:
             self.inputs.append((k, None, (), (), read.spec, {}, None))
         return k
 
-    def _operand(self, o: Operand, where: dict[int, int]) -> int:
+    def _operand(self, o: Operand) -> int:
         kind = o[0]
         if kind == "local":
-            return where[o[1]]
+            return self.where[o[1]]
         if kind == "table":
             arg = self._argument(("table", id(o[1])), None, o[1])
             spec = Spec(o[1].shape[1:], o[1].dtype)
@@ -389,4 +405,11 @@ class _Call:
         arg = self._outer(place)
         if isinstance(offsets, tuple):
             return self._read(("element", arg, offsets, spec), Read(arg, spec, *offsets))
-        return self._read(("element", arg, id(offsets)), Read(arg, spec, table=offsets))
+        return self._read(("element", arg, offsets.tobytes(), spec), Read(arg, spec, table=offsets))
+
+
+def _place(buffer: int, inner: Spec, leads: np.ndarray) -> Read:
+    """Where iterations read a buffer, or write it."""
+    found = affine(leads)
+    start, step, table = (*found, None) if isinstance(found, tuple) else (0, 0, found)
+    return Read(buffer, inner, start, step, table, buffer=True)

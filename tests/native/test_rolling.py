@@ -451,8 +451,70 @@ def test_assignment_into_an_array() -> None:
             y[k] = np.sin(y[k - 1]) + x[k]
         return y
 
-    check(f, RNG.normal(size=40))
-    check(grad(lambda x: (f(x) ** 2).sum()), RNG.normal(size=40), rtol=1e-11)
+    x = RNG.normal(size=40)
+    g = check(f, x, rolled=1)
+    assert native(g)
+    assert "changed in place" in g.explain()
+    h = check(grad(lambda x: (f(x) ** 2).sum()), x, rolled=2, rtol=1e-11)
+    assert native(h)
+
+
+def test_assignment_of_rows_and_sums_in_place() -> None:
+    def f(x: Any) -> Any:
+        y = dnp.zeros((41, 3)) + x[:1]
+        for k in range(40):
+            y[k + 1] = np.tanh(y[k] * 0.5 + x[k])
+            y[k] += x[40 - k] * y[k + 1]
+        return y
+
+    x = RNG.normal(size=(41, 3))
+    check(f, x, rolled=1)
+    check(grad(lambda x: (f(x) ** 2).sum()), x, rtol=1e-11)
+
+
+def test_an_array_written_and_read_at_places_that_meet() -> None:
+    where = RNG.integers(0, 12, 60).tolist()
+
+    def f(x: Any) -> Any:
+        y = x * 1.0
+        for k in range(60):
+            y[where[k]] = np.sin(y[where[59 - k]]) + 0.1 * k
+            y[k % 5] = y[where[k]] * 0.5
+        return y
+
+    x = RNG.normal(size=12)
+    check(f, x)
+    check(grad(lambda x: (f(x) ** 2).sum()), x, rtol=1e-11)
+
+
+def test_old_versions_of_an_array() -> None:
+    def f(x: Any) -> Any:
+        y, olds = x * 1.0, []
+        for k in range(40):
+            old = y
+            y = dnp.where(np.arange(40) == k, np.sin(old), old)
+            z = y.copy()
+            z[k] = old[k] * 2.0
+            olds.append(z[k] + y[39 - k] + old.sum())
+            y = z
+        return y, dnp.stack(olds)
+
+    check(f, RNG.normal(size=40), rtol=1e-11)
+
+
+def test_constants_into_an_array() -> None:
+    def f(x: Any) -> Any:
+        y = x * 2.0
+        for k in range(40):
+            y[k] = k * 1.5
+        z = x * 3.0
+        for k in range(0, 80, 2):
+            z[79 - k] = -1.0
+            z[k] = z[k] + x[k // 2]
+        return y, z
+
+    check(f, RNG.normal(size=80))
+    check(grad(lambda x: (f(x)[1] ** 2).sum() + (f(x)[0] ** 2).sum()), RNG.normal(size=80))
 
 
 # What is compiled ------------------------------------------------------------------------------
@@ -542,8 +604,9 @@ BINARY = [lambda a, b: a * b, lambda a, b: a + b, lambda a, b: np.maximum(a, b),
 
 @st.composite
 def bodies(draw: Any) -> Any:
-    """(state size, history, count, code): an instruction is (operation, operands), an operand (kind, which)."""
-    kinds = ["state", "back", "constant", "table", "element", "local", "reverse"]
+    """(state size, history, count, code, the odd iteration, places written, seed): an instruction is (operation, operands),
+    an operand (kind, which)."""
+    kinds = ["state", "back", "constant", "table", "element", "local", "reverse", "buffer"]
     code = []
     for _ in range(draw(st.integers(2, 6))):
         op = draw(st.integers(0, len(UNARY) + len(BINARY) - 1))
@@ -554,6 +617,7 @@ def bodies(draw: Any) -> Any:
         draw(st.integers(9, 40)),
         code,
         draw(st.sampled_from([None, None, 0, 5, -1])),
+        draw(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=2)),
         draw(st.integers(0, 2**16)),
     )
 
@@ -572,15 +636,18 @@ def test_random_bodies_nightly(drawn: Any) -> None:
 
 
 def random_body(drawn: Any) -> None:
-    shape, history, count, code, odd, seed = drawn
+    shape, history, count, code, odd, written, seed = drawn
     rng = np.random.default_rng(seed)
     table = rng.normal(size=(count, *shape))
     xs = rng.normal(size=(count, *shape)) * 0.5
+    order = rng.integers(0, count, count).tolist()
 
     def f(x: Any, z: Any) -> Any:
         past = [z * (k + 1.0) for k in range(history)]
         kept = []
+        y = x * 1.0
         for t in range(count):
+            places = [t, count - 1 - t, (t + 1) % count, max(t - 2, 0), order[t], 3]
             local: list[Any] = []
             for op, operands in code:
                 chosen = []
@@ -592,6 +659,7 @@ def random_body(drawn: Any) -> None:
                         else table[t] if kind == "table"
                         else x[t] if kind == "element"
                         else x[count - 1 - t] if kind == "reverse"
+                        else y[places[k]] if kind == "buffer"
                         else local[-1 - k] if k < len(local)
                         else z
                     )  # fmt: skip
@@ -601,9 +669,11 @@ def random_body(drawn: Any) -> None:
                     local.append(np.tanh(BINARY[op - len(UNARY)](*chosen) + 0.0 * z))
             if odd is not None and t == odd % count:
                 local.append(local[-1] * 0.5 + z)
+            for k, added in written:
+                y[places[k]] = local[-1] + y[places[k]] if added else local[-1]
             past.append(local[-1])
             kept.append(local[0])
-        return (past[-1] * past[-2]).sum(), dnp.stack(kept)
+        return (past[-1] * past[-2]).sum() + (y * y).sum(), dnp.stack(kept)
 
     z = rng.normal(size=shape)[()]
     g = value_and_grad(lambda x, z: (lambda a, b: a + (b * b).sum())(*f(x, z)), (0, 1))
