@@ -65,8 +65,8 @@ class Stack:
 class Iteration:
     """A loop of ``count``: ``graph`` is its body, whose inputs are ``reads`` and whose outputs go to ``stacks`` and ``writes``.
 
-    ``buffers`` are arrays that iterations change in place, each begun as the argument of that number; writes (which are
-    described as reads are) happen at the end of an iteration. It returns stacks and buffers.
+    ``buffers`` are arrays that iterations may change in place, each begun as the arguments of these numbers, joined; writes
+    (which are described as reads are) happen at the end of an iteration. It returns stacks and buffers.
     """
 
     def __init__(
@@ -76,13 +76,18 @@ class Iteration:
         reads: Sequence[Read],
         stacks: Sequence[Stack],
         args: Sequence[Spec],
-        buffers: Sequence[int],
+        buffers: Sequence[tuple[Spec, list[int]]],
         writes: Sequence[Read],
     ) -> None:
         self.graph, self.count = graph, count
         self.buffers, self.writes = list(buffers), list(writes)
         self.reads, self.stacks, self.args = list(reads), list(stacks), list(args)
         self.places: list[int] = []  # of the body's guards among those of the program
+
+    @property
+    def results(self) -> list[Spec]:
+        """What it returns: stacks and buffers."""
+        return [Spec(s.shape, s.spec.dtype) for s in self.stacks] + [spec for spec, _ in self.buffers]
 
 
 class Runner:
@@ -100,9 +105,9 @@ class Runner:
 
             done = driven(loop)
             if done is not None:
-                code, self.segment = done
+                code, self.body = done
                 self.code = Native(code)
-                self.notes = self.segment.notes
+                self.notes = self.body.notes
         if self.code is None:
             self.program = Program(loop.graph, native)
             self.notes = self.program.listing()
@@ -125,8 +130,8 @@ class Runner:
             for t, arg in enumerate(s.before, -len(s.before)):
                 a[s.place(t)] = args[arg]
         flat = [np.ascontiguousarray(a).reshape(-1) for a in args]
-        buffers = [np.array(args[k], order="C") for k in self.loop.buffers]
-        places = [a.reshape(-1) for a in buffers]
+        places = [np.concatenate([flat[k] for k in ks]) for _, ks in self.loop.buffers]
+        buffers = [a.reshape(spec.shape) for a, (spec, _) in zip(places, self.loop.buffers, strict=True)]
         for t in range(self.loop.count):
             ys = self.program([self._read(r, t, flat, stacks, places) for r in self.loop.reads])
             for s, a, y in zip(own, stacks, ys, strict=False):
@@ -151,8 +156,8 @@ class Runner:
         size = sum(s.nbytes for s in loop.stacks)
         how = "native" if self.code is not None else "one by one"
         head = f"loop of {loop.count} iterations ({how}): {carried} values carried, {size} bytes on stacks"
-        if loop.buffers:
-            head += f", {len(loop.buffers)} arrays changed in place"
+        if loop.writes:
+            head += f", {len({w.arg for w in loop.writes})} arrays changed in place"
         return [head, *[f"  {g!r}" for g in loop.graph.guards], *[f"  {line}" for line in self.notes]]
 
 

@@ -53,7 +53,7 @@ class Program:
             if v.op == "pick":
                 self.picks.setdefault(v.args[0].index, []).append(v)
         kinds = _kinds(graph) if native and available() else {}
-        depth = _depths(graph, kinds)
+        depth = depths(graph, kinds)
         _drop_idle(graph, kinds, depth)
         guards: dict[int, list[Guard]] = {}  # that Python checks
         self.native_guards: dict[int, list[Guard]] = {}  # by depth
@@ -95,7 +95,7 @@ class Program:
 
     def _loop(self, v: Value, native: bool) -> None:
         body = v.params["body"]
-        out = [v.index] * (len(body.stacks) + len(body.buffers))
+        out = [v.index] * len(body.results)
         for pick in self.picks.get(v.index, ()):
             out[pick.data] = pick.index
         self._step(Runner(body, native and available()), v.args, {}, tuple(out))
@@ -214,7 +214,7 @@ def _kinds(graph: Graph) -> dict[int, str]:
     return {v.index: k for v in graph.values if (k := kind_of(v)) is not None}
 
 
-def _depths(graph: Graph, kinds: dict[int, str]) -> dict[int, int]:
+def depths(graph: Graph, kinds: dict[int, str]) -> dict[int, int]:
     """Of each operation, how many times NumPy must have been called before: native values of equal depth go together,
     followed by the calls of NumPy of that depth."""
     out: dict[int, int] = {}
@@ -255,4 +255,4 @@ def _drop_idle(graph: Graph, kinds: dict[int, str], depth: dict[int, int]) -> No
     busy = {depth[k] for k, kind in kinds.items() if kind not in ("movement", "alias")}
     for k in [k for k in kinds if depth[k] not in busy]:
         del kinds[k]
-    depth.update(_depths(graph, kinds))
+    depth.update(depths(graph, kinds))

@@ -22,6 +22,7 @@ from dualad.native.repetition import longest, repeats
 COUNT = 8  # iterations, at least
 LEAST = 1000  # operations saved, at least
 BACK = 16  # iterations from which an operand may come
+GATHERED = 1000  # values from before a loop that its iterations read one by one
 RUNS = 32  # runs looked at
 NEVER = -(1 << 40)  # the place of a constant; inputs are at -1, -2, ...
 WEAK = (bool, int, float, complex)
@@ -43,7 +44,8 @@ class Loop:
     """``count`` iterations of ``period`` nodes from ``start``; ``operands`` of each node of the body are one of
 
     (const, value), (table, values), (local, node of the body), (carried, node, iterations back), (outer, place),
-    (other, loop, node, its iteration at first, step), (element, place, offsets: (first, step) or an array, Spec).
+    (other, loop, node, its iteration at first, step), (element, place, offsets: (first, step) or an array, Spec),
+    (gathered, places).
     """
 
     def __init__(self, start: int, period: int, count: int, operands: list[list[Operand]]) -> None:
@@ -213,7 +215,14 @@ class Tape:
                 else:
                     column = rows[:, q]
                     other = self.loop_at(int(column[count // 2]))
-                    if other is None or step % other.period:
+                    if other is None:
+                        o = self._gathered(column, start)
+                        if o is None:
+                            return None
+                        own.append(o)
+                        q += 1
+                        continue
+                    if step % other.period:
                         return None
                     inside, n = longest((column >= other.start) & (column < other.end))
                     front, behind = max(front, inside), max(behind, count - inside - n)
@@ -227,6 +236,16 @@ class Tape:
             return front, behind
         loop = Loop(start, period, count, operands)
         return loop if self._buffers(loop, self._elements(loop)) else None
+
+    def _gathered(self, column: np.ndarray, start: int) -> Operand | None:
+        """Values from before the loop, another one in each iteration."""
+        places = column.tolist()
+        spec = self.spec(places[0])
+        if max(places) >= start or spec is None or len(places) > GATHERED:
+            return None
+        if any(self.loop_at(p) is not None or self.spec(p) != spec for p in places):
+            return None
+        return ("gathered", tuple(places))
 
     def _constant(self, place: int, period: int, count: int, k: int) -> Operand | None:
         values = [self.nodes[place + t * period][3][k] for t in range(count)]

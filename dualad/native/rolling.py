@@ -173,6 +173,9 @@ class Writer:
             loop.back[o[1]] = max(o[2], loop.back.get(o[1], 0))
         elif o[0] in ("outer", "element"):
             self._ask(o[1])
+        elif o[0] == "gathered":
+            for place in o[1]:
+                self._ask(place)
         elif o[0] == "other":
             self._ask(o[1].start + o[2], every=True)
 
@@ -277,6 +280,7 @@ class _Call:
         self._given: dict[Any, int] = {}  # arguments
         self._taken: dict[Any, int] = {}  # reads
         self.body: list[Node] = []
+        self.banks: list[tuple[Spec, list[int]]] = []  # buffers of gathered values, and these
         self.where: dict[int, int] = {}  # of nodes in the body's recording
         self.cells: list[list[Any]] = []  # of buffers: which, the offsets, the value now, whether it was written
 
@@ -304,7 +308,9 @@ class _Call:
             y = nodes[loop.start + j][4]
             before = [self._outer(loop.start + j - e * loop.period) for e in range(loop.before(j), 0, -1)]
             stacks.append(Stack(Spec(tuple(y.shape), np.dtype(y.dtype)), loop.length(j), before))
-        begun = [self._outer(loop.start + last - loop.period) for last in loop.buffers]
+        buffers = [
+            (b.spec, [self._outer(loop.start + last - loop.period)]) for last, b in loop.buffers.items()
+        ] + self.banks
         writes = [
             _place(list(loop.buffers).index(last), loop.buffers[last].inner, leads)
             for last, leads, _, written in self.cells
@@ -314,10 +320,10 @@ class _Call:
         ends = [where[j] for j in self.kept] + [now for _, _, now, written in self.cells if written]
         graph = Graph(level, [Tensor(None, level, k) for k in ends])
         specs = [Spec(tuple(x.shape), np.dtype(x.dtype)) for _, x in self.args]
-        iteration = Iteration(graph, loop.count, self.reads, stacks, specs, begun, writes)
-        own = tuple([Spec(s.shape, s.spec.dtype) for s in stacks] + [b.spec for b in loop.buffers.values()])
+        iteration = Iteration(graph, loop.count, self.reads, stacks, specs, buffers, writes)
+        own = tuple([Spec(s.shape, s.spec.dtype) for s in stacks] + [spec for spec, _ in buffers])
         call = self.writer._add(LOOP, [p for p, _ in self.args], [x for _, x in self.args], own, {"body": iteration})
-        for k, (j, s) in enumerate(zip([*self.kept, *loop.buffers], own, strict=True)):
+        for k, (j, s) in enumerate(zip([*self.kept, *loop.buffers], own, strict=False)):
             loop.picks[j] = self.writer._add(PICK, [call], [None], s, {"k": k, "n": len(own)})
 
     def _event(self, j: int) -> None:
@@ -389,6 +395,8 @@ class _Call:
             return self._read(("whole", arg), Read(arg, self.args[arg][1]))
         if kind == "element":
             return self._element(o)
+        if kind == "gathered":
+            return self._gathered(o)
         if kind == "carried":
             y = self.tape.nodes[self.loop.start + o[1]][4]
             spec = Spec(tuple(y.shape), np.dtype(y.dtype))
@@ -399,6 +407,15 @@ class _Call:
         parent = other.picks[j]
         arg = self._argument(("at", parent), parent, Spec((other.length(j), *spec.shape), spec.dtype))
         return self._read(("stack", arg, at, by), Read(arg, spec, (at + other.before(j)) * spec.size, by * spec.size))
+
+    def _gathered(self, o: Operand) -> int:
+        shape, dtype = self.tape.spec(o[1][0])
+        spec = Spec(tuple(shape), dtype)
+        if o not in self._taken:
+            at = len(self.loop.buffers) + len(self.banks)
+            self.banks.append((Spec((len(o[1]), *spec.shape), dtype), [self._outer(p) for p in o[1]]))
+            self._read(o, Read(at, spec, 0, spec.size, buffer=True))
+        return self._taken[o]
 
     def _element(self, o: Operand) -> int:
         _, place, offsets, spec = o

@@ -407,17 +407,51 @@ def test_a_loop_reads_every_other_iteration_of_another() -> None:
     check(grad(f), 0.4)
 
 
-def test_nested_loops() -> None:
+def test_values_from_before_the_loop_one_by_one() -> None:
     def f(x: Any) -> Any:
-        for i in range(20):
+        xs = [np.sin(x), np.cos(x), x * x, np.tanh(x), np.exp(x), x / 3, -x, np.sqrt(x + 2), np.arctan(x), x + 1.5]
+        s = 0.0 * x
+        for y in xs:
+            s = np.sin(s * y + 0.5) + np.tanh(s - y) * np.cos(y)
+        return s
+
+    assert native(check(f, X, rolled=1))
+    check(grad(lambda x: f(x).sum()), X, rtol=1e-11)
+
+
+def test_nested_loops() -> None:
+    table = RNG.normal(size=(30, 25))
+
+    def f(x: Any) -> Any:
+        for i in range(30):
             y = x * 0.5
-            for j in range(20):
-                y = np.sin(y) + 0.01 * j * x
+            for j in range(25):
+                y = np.sin(y) + 0.01 * j * x + table[i, j] * 0.1
             x = np.tanh(y + 0.1 * i)
         return x
 
-    check(f, 0.4)
-    check(grad(f), 0.4, rtol=1e-11)
+    g = check(f, 0.4, rolled=2)
+    assert native(g)
+    assert sorted(b.count for b in loops(g)) == [25, 30]
+    assert native(check(grad(f), 0.4, rtol=1e-11))
+
+
+def test_a_guard_in_a_nested_loop() -> None:
+    def f(x: Any) -> Any:
+        for i in range(12):
+            y = x[i]
+            for j in range(12):
+                y = np.sin(y) + 0.1 if y < 2.0 else y * 0.25 - 0.01 * j
+            x = x * 0.9 + y * 0.1 if y > -1.0 else x
+        return x
+
+    g = jit(f)
+    x = RNG.random(12)
+    for k in (None, 5, 11, 0, None):
+        y = x.copy()
+        if k is not None:
+            y[k] = 9.0 + k
+        np.testing.assert_allclose(g(y), f(y), rtol=1e-13)
 
 
 def test_loops_of_changing_length() -> None:
