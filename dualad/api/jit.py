@@ -458,7 +458,7 @@ class Lowered:
 
     def as_text(self) -> str:
         """The steps, and the LLVM code of the native ones."""
-        return "\n".join([*self.program.listing(), *[s.text for s in self.program.segments]])
+        return "\n".join([*self.program.listing(), *self.program.texts()])
 
 
 def _normal(f: Callable[..., Any], args: Any, kwargs: Any, **_: Any) -> Any:

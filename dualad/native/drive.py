@@ -16,7 +16,7 @@ from dualad.native.graph import Graph, Guard, Repeated, Value
 from dualad.native.iteration import LOOP, Iteration, Read, Stack
 from dualad.native.loops import Loop, memory
 from dualad.native.machine import I8, I64, PTR, Machine, constant
-from dualad.native.program import depths, native_guard
+from dualad.native.program import _depths, native_guard
 from dualad.native.schedule import kind_of
 from dualad.native.segment import ALIGN, Segment
 
@@ -55,6 +55,10 @@ def _body(module: ir.Module, graph: Graph, name: str) -> Body | None:
         return parts if parts.build(name) else None
     body = Segment(calls, kinds, [v for v in dict.fromkeys(graph.outputs) if v.index in kinds], graph.guards)
     body.build(module, name)
+    if body.scalars:  # a call with dozens of addresses costs about what a small body does
+        for f in module.functions:
+            if f.blocks and f.name.startswith(name):
+                f.attributes.add("alwaysinline")
     return body
 
 
@@ -75,7 +79,7 @@ class _Parts:
     def build(self, name: str) -> bool:
         """Emit the function; False where a loop's body is not native."""
         graph = self.graph
-        depth = depths(graph, self.kinds)
+        depth = _depths(graph, self.kinds)
         users = graph.users()
         ends = {v.index for v in graph.outputs}
         guards: dict[int, list[Guard]] = {}

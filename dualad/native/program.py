@@ -53,7 +53,7 @@ class Program:
             if v.op == "pick":
                 self.picks.setdefault(v.args[0].index, []).append(v)
         kinds = _kinds(graph) if native and available() else {}
-        depth = depths(graph, kinds)
+        depth = _depths(graph, kinds)
         _drop_idle(graph, kinds, depth)
         guards: dict[int, list[Guard]] = {}  # that Python checks
         self.native_guards: dict[int, list[Guard]] = {}  # by depth
@@ -148,6 +148,11 @@ class Program:
                 lines.append(f"NumPy: {self.names.get(id(f), 'pick')}")
         return lines
 
+    def texts(self) -> list[str]:
+        """The LLVM code of the native steps."""
+        loops = [f.body.text for f, *_ in self.steps if isinstance(f, Runner) and f.code is not None]
+        return [*[s.text for s in self.segments], *loops]
+
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
         env = self.template.copy()
         for k, a in zip(self.inputs, arrays, strict=True):
@@ -214,7 +219,7 @@ def _kinds(graph: Graph) -> dict[int, str]:
     return {v.index: k for v in graph.values if (k := kind_of(v)) is not None}
 
 
-def depths(graph: Graph, kinds: dict[int, str]) -> dict[int, int]:
+def _depths(graph: Graph, kinds: dict[int, str]) -> dict[int, int]:
     """Of each operation, how many times NumPy must have been called before: native values of equal depth go together,
     followed by the calls of NumPy of that depth."""
     out: dict[int, int] = {}
@@ -255,4 +260,4 @@ def _drop_idle(graph: Graph, kinds: dict[int, str], depth: dict[int, int]) -> No
     busy = {depth[k] for k, kind in kinds.items() if kind not in ("movement", "alias")}
     for k in [k for k in kinds if depth[k] not in busy]:
         del kinds[k]
-    depth.update(depths(graph, kinds))
+    depth.update(_depths(graph, kinds))

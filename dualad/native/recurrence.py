@@ -23,6 +23,7 @@ COUNT = 8  # iterations, at least
 LEAST = 1000  # operations saved, at least
 BACK = 16  # iterations from which an operand may come
 GATHERED = 1000  # values from before a loop that its iterations read one by one
+TRIES = 4  # periods for one stretch of a recording
 RUNS = 32  # runs looked at
 NEVER = -(1 << 40)  # the place of a constant; inputs are at -1, -2, ...
 WEAK = (bool, int, float, complex)
@@ -132,17 +133,16 @@ class Tape:
                     todo += [(lo, hi, runs)] if s - lo < LEAST else [(lo, hi, runs), (lo, s)]
                 continue
             lo, hi, runs = piece
-            for s, p, n in runs:
-                loop = next((x for k in (1, 2, 3) if (x := self.fit(s, p * k, n // k)) is not None), None)
-                if loop is not None and loop.start not in banned:
-                    break
-            else:
+            found = (x for s, p, n in runs[:TRIES] for k in (1, 2, 3) if (x := self.fit(s, p * k, n // k)) is not None)
+            loop = next((x for x in found if x.start not in banned), None)
+            s, p, n = runs[0]
+            if loop is None or any(x.start < loop.end and loop.start < x.end for x in self.loops):
+                todo.append((s + p * n, hi))
                 continue
-            if self.loops and loop.start < self.loops[-1].end:
-                continue
-            todo.append((loop.end, hi))
-            self.loops.append(loop)
-            self._starts.append(loop.start)
+            k = bisect.bisect(self._starts, loop.start)
+            self.loops.insert(k, loop)
+            self._starts.insert(k, loop.start)
+            todo += [(loop.end, hi), (s, loop.start)]
 
     def _operands(self, start: int, period: int, count: int) -> np.ndarray:
         """The places of operands, a row for each iteration."""

@@ -343,6 +343,17 @@ def test_one_operand_differs(odd: int) -> None:
     check(grad(f, (0, 1)), 0.4, 1.3)
 
 
+def test_both_sides_of_an_operand_that_differs() -> None:
+    def f(x: Any, z: Any) -> Any:
+        y, w = x, x * z
+        for k in range(100):
+            y, w = np.sin(y) * (z if k == 40 else x) + w, y * 0.5
+        return y
+
+    assert sum(b.count for b in loops(check(f, 0.4, 1.3, rolled=2))) > 90
+    check(grad(f, (0, 1)), 0.4, 1.3, rolled=4)
+
+
 def test_the_type_of_the_carry_changes_at_first() -> None:
     def f(x: Any) -> Any:
         y: Any = x.astype(np.float32)
@@ -417,6 +428,40 @@ def test_values_from_before_the_loop_one_by_one() -> None:
 
     assert native(check(f, X, rolled=1))
     check(grad(lambda x: f(x).sum()), X, rtol=1e-11)
+
+
+def test_a_loop_after_what_cannot_be_one() -> None:
+    def f(x: Any) -> Any:
+        xs = [x * (k + 1) for k in range(30)]
+        for k in range(40):
+            xs.append(np.sin(xs[-1]) + 0.1 * xs[-30] * xs[(k * k) % 30])
+        x = xs[-1]
+        for _ in range(40):
+            x = np.tanh(x) * 1.1 + 0.1
+        return x
+
+    g = check(f, 0.4, rolled=1)
+    assert loops(g)[0].count >= 38
+    check(grad(f), 0.4)
+
+
+def test_complex_numbers() -> None:
+    def f(x: Any) -> Any:
+        z = x + 0.3j
+        for k in range(30):
+            z = z * z * 0.5 + 0.1j * k / 30
+        return np.abs(z)
+
+    check(f, X, rolled=1)
+
+
+def test_the_code_of_a_loop_can_be_looked_at() -> None:
+    def f(x: Any) -> Any:
+        for _ in range(50):
+            x = np.sqrt(x + 1.0)
+        return x
+
+    assert "run.body" in jit(f).lower(2.0).as_text()
 
 
 def test_nested_loops() -> None:
