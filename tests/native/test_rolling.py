@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,10 @@ from hypothesis import strategies as st
 import dualad
 import dualad.numpy as dnp
 from dualad import fori_loop, grad, hessian, jacfwd, jit, scan, value_and_grad, while_loop
+from dualad.api.jit import Call
 from dualad.native import recurrence
 from dualad.native.iteration import LOOP, Runner
+from dualad.native.program import Missed, Program
 from dualad.native.repetition import repeats
 from tests.native.test_registry import programs
 
@@ -52,7 +56,7 @@ def native(f: Any) -> bool:
 
 
 def check(f: Any, *xs: Any, rolled: int | None = None, rtol: float = 1e-12) -> Any:
-    """Compiled equals uncompiled, at the point where it was recorded and at another one."""
+    """Compiled equals uncompiled, at the point where it was recorded and at another one, and so does the recording on NumPy."""
     g = jit(f)
     other = [x * 0.9 if np.asarray(x).dtype.kind == "f" else x for x in xs]
     for point in (xs, other, xs):
@@ -61,6 +65,15 @@ def check(f: Any, *xs: Any, rolled: int | None = None, rtol: float = 1e-12) -> A
             assert np.shape(a) == np.shape(b)
             assert a.dtype == np.asarray(b).dtype
             np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * 10)
+        for p in programs(g):
+            call = Call(g, point, {})
+            inputs = call.inputs(set(range(len(call.numbers))))
+            try:
+                again = p(inputs)
+            except Missed:
+                continue
+            for a, b in zip(Program(p.graph, native=False)(inputs), again, strict=True):
+                np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * 10)
     if rolled is not None:
         assert len(loops(g)) == rolled, g.explain()
     return g
@@ -673,6 +686,32 @@ def test_while_loop() -> None:
     g = jit(grad(f))
     for x in (1.0, 1.01, 2.0, 1.0):
         np.testing.assert_allclose(g(x), grad(f)(x), rtol=1e-12)
+
+
+def test_many_threads_in_one_loop() -> None:
+    def f(x: Any) -> Any:
+        for k in range(300):
+            x = np.sin(x) * x[0] + 0.1 * np.cos(k)
+        return x.sum()
+
+    g = jit(grad(f))
+    points = [X + 0.01 * k for k in range(20)]
+    expected = [g(x) for x in points]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(5):
+            for a, b in zip(pool.map(g, points), expected, strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+def test_garbage_is_collected_again_after_recording() -> None:
+    def f(x: Any) -> Any:
+        raise KeyError if x > 5 else ValueError
+
+    assert gc.isenabled()
+    jit(np.sin)(0.5)
+    with pytest.raises(ValueError):
+        jit(f)(0.5)
+    assert gc.isenabled()
 
 
 # Random programs -------------------------------------------------------------------------------
