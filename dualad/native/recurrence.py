@@ -241,7 +241,13 @@ class Tape:
         """Values from before the loop, another one in each iteration."""
         places = column.tolist()
         spec = self.spec(places[0])
-        if max(places) >= start or spec is None or len(places) > GATHERED:
+        if max(places) >= start or spec is None:
+            return None
+        if min(places) >= 0 and all(self.leads[p] >= 0 and self.nodes[p][1] is INDEX for p in places):
+            bases = {int(self.places[self.offsets[p]]) for p in places}
+            if len(bases) == 1 and len({self.spec(p) for p in places}) == 1:
+                return ("element", *bases, affine(self.leads[column]), Spec(tuple(spec[0]), spec[1]))
+        if len(places) > GATHERED:
             return None
         if any(self.loop_at(p) is not None or self.spec(p) != spec for p in places):
             return None

@@ -714,6 +714,18 @@ def test_garbage_is_collected_again_after_recording() -> None:
     assert gc.isenabled()
 
 
+def test_a_stack_taken_apart_before_the_reverse_loop(monkeypatch: Any) -> None:
+    monkeypatch.setattr(recurrence, "LEAST", 200)  # more than the index operations that take it apart
+
+    def f(x: Any, us: Any) -> Any:
+        last, ys = scan(lambda c, u: (np.tanh(c * 0.5 + u), np.sin(c) * u), x, us)
+        return (last * last).sum() + (ys * ys).sum()
+
+    g = check(grad(f, (0, 1)), X, RNG.normal(size=(150, 3)), rolled=2)
+    assert native(g)
+    assert size(g) < 400
+
+
 # Random programs -------------------------------------------------------------------------------
 
 UNARY = [np.sin, np.tanh, lambda v: v * 0.7, lambda v: -v, lambda v: np.exp(-v * v), lambda v: v[::-1] if v.ndim else v]
