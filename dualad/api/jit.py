@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import inspect
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ParamSpec
 
 import numpy as np
@@ -70,7 +72,7 @@ class Path:
             self.program = Program(graph, native=False)
         self.structure = structure
         self.guards = [repr(g.seen) for g in graph.guards]
-        self.narrow = any(v.dtype is not None and v.dtype not in WIDE for v in graph.values)
+        self.narrow = not graph.dtypes() <= WIDE
 
     def direct(self, call: Call) -> Callable[..., Any] | None:
         """The native function itself, where the caller's arguments are its arguments and its result is the result."""
@@ -316,6 +318,10 @@ class Jit(Transform):
             why = f"a guard failed: {path.program.graph.guards[k]}"
         elif entry.paths:
             why = "another value of a Python number"
+        with _uncollected():
+            return self._compile(entry, call, args, kwargs, captured, why)
+
+    def _compile(self, entry: Entry, call: Call, args: Any, kwargs: Any, captured: Captured, why: str) -> Any:
         recorded = self._trace(entry, call)
         if recorded is None:
             return _normal(self.f, args, kwargs)
@@ -453,7 +459,7 @@ class Lowered:
 
     def as_text(self) -> str:
         """The steps, and the LLVM code of the native ones."""
-        return "\n".join([*self.program.listing(), *[s.text for s in self.program.segments]])
+        return "\n".join([*self.program.listing(), *self.program.texts()])
 
 
 def _normal(f: Callable[..., Any], args: Any, kwargs: Any, **_: Any) -> Any:
@@ -463,6 +469,18 @@ def _normal(f: Callable[..., Any], args: Any, kwargs: Any, **_: Any) -> Any:
         return out
     leaves, structure = outputs(out, "jit")
     return unflatten(structure, leaves)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection, which would walk through the growing recording again and again."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 def _hashable(x: Any) -> bool:

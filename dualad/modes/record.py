@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from dualad.core.level import ClosedLevel
-from dualad.core.primitive import Primitive
+from dualad.core.primitive import Primitive, refuse_objects
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
-from dualad.modes.reverse import _NONE1, PICK, Node, ReverseLevel, fixes
+from dualad.modes.reverse import _NONE1, OBJECT, PICK, Node, ReverseLevel, fixes
 
 
 class RecordLevel(ReverseLevel):
@@ -36,25 +36,67 @@ class RecordLevel(ReverseLevel):
         return self.record(LIFT, (x,), (None,), x, {})
 
     def bind1(self, prim: Primitive, x: Tensor) -> Any:
-        return self.bind(prim, (x,), {})
+        if not prim.elementwise:
+            return self.bind(prim, (x,), {})
+        v = x.value
+        y = prim(v) if type(v) is Tensor else prim.run(v)
+        shape, dtype = v.shape, v.dtype
+        k = next(self.count)
+        kept = (v if prim.keep_x else Spec(shape, dtype),)
+        self.nodes.append(
+            (k, prim, (x.aux,), kept, y if prim.keep_y else Spec(y.shape, y.dtype), {}, ((shape, dtype),))
+        )
+        return Tensor(y, self, k)
 
     def bind2(self, prim: Primitive, a: Any, b: Any) -> Any:
-        return self.bind(prim, (a, b), {})
+        """``bind`` and ``record`` in one: long loops are recorded operation by operation."""
+        if not prim.elementwise:
+            return self.bind(prim, (a, b), {})
+        pa = pb = fa = fb = None
+        if type(a) is Tensor and a.level is self:
+            pa = a.aux
+            a = a.value
+            fa = (a.shape, a.dtype)
+        if type(b) is Tensor and b.level is self:
+            pb = b.aux
+            b = b.value
+            fb = (b.shape, b.dtype)
+        if type(a) is Tensor or type(b) is Tensor or type(a) is complex or type(b) is complex:
+            y = prim(a, b)
+        else:
+            y = prim.run(a, b)
+        ka = self.own(a) if fa is None else a if prim.keep_x else Spec(*fa)
+        kb = self.own(b) if fb is None else b if prim.keep_x else Spec(*fb)
+        shape, dtype = y.shape, y.dtype
+        if dtype is OBJECT:
+            refuse_objects(y)
+        k = next(self.count)
+        self.nodes.append((k, prim, (pa, pb), (ka, kb), y if prim.keep_y else Spec(shape, dtype), {}, (fa, fb)))
+        return Tensor(y, self, k)
 
     def record(
         self, prim: Primitive, args: tuple[Any, ...], parents: tuple[Any, ...], y: Any, params: dict[str, Any]
     ) -> Any:
         need = prim.needs(parents)
-        kept = tuple(
-            self.own(a) if p is None else a if need[i] else Spec(a.shape, a.dtype)
-            for i, (a, p) in enumerate(zip(args, parents, strict=True))
-        )
+        if len(args) == 1 and parents[0] is not None:
+            (a,) = args
+            spec = (a.shape, a.dtype)
+            kept: tuple[Any, ...] = (a if need[0] else Spec(*spec),)
+            fix: tuple[Any, ...] = (spec,)
+        else:
+            kept = tuple(
+                [
+                    self.own(a) if p is None else a if need[i] else Spec(a.shape, a.dtype)
+                    for i, (a, p) in enumerate(zip(args, parents, strict=True))
+                ]
+            )
+            fix = fixes(args, parents)
         if prim.multiple:
             out: Any = tuple(v if prim.keep_y else Spec(v.shape, v.dtype) for v in y)
         else:
             out = y if prim.keep_y else Spec(y.shape, y.dtype)
         k = next(self.count)
-        self.nodes.append((k, prim, parents, kept, out, params, fixes(args, parents)))
+        self.nodes.append((k, prim, parents, kept, out, params, fix))
         return self.pick(k, y) if prim.multiple else Tensor(y, self, k)
 
     def pick(self, index: int, y: tuple[Any, ...]) -> tuple[Any, ...]:

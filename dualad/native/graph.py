@@ -5,6 +5,7 @@ Nothing here changes a floating-point result: only whole operations are merged, 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,8 +16,11 @@ from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
 from dualad.modes.record import GUARD, LIFT, RecordLevel
 from dualad.modes.reverse import PICK
+from dualad.native.iteration import LOOP
 from dualad.native.rewriting import RULES
+from dualad.native.rolling import rolled
 
+logger = logging.getLogger("dualad.jit")
 FOLD_LIMIT = 1 << 20  # bytes: results of constant operations up to this size are computed once
 SCALARS = (bool, int, float, complex)
 
@@ -84,6 +88,23 @@ class Guard:
         return f"{self.why} of %{self.value.index} is {self.seen}"
 
 
+class Repeated(Guard):
+    """A guard of a loop's body, which the loop itself checks in each iteration."""
+
+    __slots__ = ("count", "inner")
+
+    def __init__(self, value: Value, inner: Guard, place: int) -> None:
+        self.value, self.inner, self.place = value, inner, place
+        self.why, self.seen = inner.why, inner.seen
+        self.count = value.params["body"].count
+
+    def holds(self, x: Any) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return f"{self.inner!r} in each of {self.count} iterations of %{self.value.index}"
+
+
 def sight(x: Any, why: str) -> Any:
     """What Python learns from a value by asking for ``why``."""
     if why == "bool()" and np.size(x) == 1:
@@ -106,16 +127,26 @@ class Graph:
             v = self._add(Value("input", node[4].shape, np.dtype(node[4].dtype), k))
             self.inputs.append(v)
             env[node[0]] = v
-        wanted = _wanted(level.nodes, [y.aux for y in outputs if _of(y, level)])
-        for index, prim, parents, args, y, params, _ in level.nodes:
+        ends = [y.aux for y in outputs if _of(y, level)]
+        wanted = _wanted(level.nodes, ends)
+        live = [node for node in level.nodes if node[0] in wanted or node[1] is GUARD]
+        try:
+            nodes, ends = rolled(level.inputs, live, ends)
+        except Exception:  # a fault there is no reason to fail: the recording is a program as it is
+            logger.warning("a recording could not be compiled as loops; it is compiled as it is", exc_info=True)
+            nodes = live
+        for index, prim, parents, args, y, params, _ in nodes:
             if prim is GUARD:
                 self.guards.append(Guard(env[parents[0]], params["why"], params["value"], len(self.guards)))
-            elif index in wanted:
-                operands = tuple(
-                    [self.constant(a) if p is None else env[p] for a, p in zip(args, parents, strict=True)]
-                )
-                env[index] = self._instruction(prim, operands, y, params)
-        self.outputs = [env[y.aux] if _of(y, level) else self.constant(np.array(y)[()]) for y in outputs]
+                continue
+            operands = tuple([self.constant(a) if p is None else env[p] for a, p in zip(args, parents, strict=True)])
+            env[index] = self._instruction(prim, operands, y, params)
+            if prim is LOOP:
+                for g in params["body"].graph.guards:
+                    params["body"].places.append(len(self.guards))
+                    self.guards.append(Repeated(env[index], g, len(self.guards)))
+        last = iter(ends)
+        self.outputs = [env[next(last)] if _of(y, level) else self.constant(np.array(y)[()]) for y in outputs]
         self._drop_dead()
 
     def constant(self, x: Any) -> Value:
@@ -174,6 +205,14 @@ class Graph:
         for k, v in enumerate(self.values):
             v.index = k
         self._known.clear()
+
+    def dtypes(self) -> set[Any]:
+        """Of all values, those in the bodies of loops included."""
+        out = {v.dtype for v in self.values if v.dtype is not None}
+        for v in self.values:
+            if v.prim is LOOP:
+                out |= v.params["body"].graph.dtypes()
+        return out
 
     def users(self) -> list[list[Value]]:
         """For each value (by index), the values computed from it."""

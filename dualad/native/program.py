@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from dualad.native.graph import Graph, Guard, Value
+from dualad.native.graph import Graph, Guard, Repeated, Value
+from dualad.native.iteration import LOOP, Runner
 
 logger = logging.getLogger("dualad.jit")
 Step = tuple[Callable[..., Any], tuple[int, ...], dict[str, Any], Any, tuple[int, ...]]
@@ -47,12 +48,18 @@ class Program:
         self.segments: list[Any] = []
         self.names = {id(v.prim.impl): v.prim.name for v in graph.values if v.prim is not None}
         self.direct: Callable[..., Any] | None = None
+        self.picks: dict[int, list[Value]] = {}
+        for v in graph.values:
+            if v.op == "pick":
+                self.picks.setdefault(v.args[0].index, []).append(v)
         kinds = _kinds(graph) if native and available() else {}
         depth = _depths(graph, kinds)
         _drop_idle(graph, kinds, depth)
         guards: dict[int, list[Guard]] = {}  # that Python checks
         self.native_guards: dict[int, list[Guard]] = {}  # by depth
         for g in graph.guards:
+            if isinstance(g, Repeated):
+                continue
             at = _native_depth(g, kinds, depth)
             if at is None:
                 guards.setdefault(g.value.index, []).append(g)
@@ -67,11 +74,16 @@ class Program:
             if inside:
                 self._native(inside, kinds, self.native_guards.get(d, []))
             for v in own:
+                if v.op == "pick" and v.args[0].prim is LOOP:
+                    continue  # the loop's step puts it there
                 if v.op == "pick":
                     self._step(lambda ys, k: ys[k], v.args, {"k": v.data}, v.index)
                 elif v.index not in kinds:
                     assert v.prim is not None
-                    self._step(v.prim.impl, v.args, v.params, v.index)
+                    if v.prim is LOOP:
+                        self._loop(v, native)
+                    else:
+                        self._step(v.prim.impl, v.args, v.params, v.index)
                 for g in guards.get(v.index, ()):
                     self._check(g)
         if len(self.steps) != 1:
@@ -80,6 +92,13 @@ class Program:
 
     def _step(self, f: Callable[..., Any], args: Sequence[Value], params: dict[str, Any], out: Any) -> None:
         self.steps.append((f, tuple([a.index for a in args]), params, out, ()))
+
+    def _loop(self, v: Value, native: bool) -> None:
+        body = v.params["body"]
+        out = [v.index] * len(body.results)
+        for pick in self.picks.get(v.index, ()):
+            out[pick.data] = pick.index
+        self._step(Runner(body, native and available()), v.args, {}, tuple(out))
 
     def _check(self, g: Guard) -> None:
         self._step(_check, (g.value,), {"guard": g}, None)
@@ -90,7 +109,8 @@ class Program:
 
         here = {v.index for v in inside}
         users = self.graph.users()
-        wanted = {*self.outputs, *[g.value.index for g in self.graph.guards if g not in guards]}
+        own = {g.place for g in guards}
+        wanted = {*self.outputs, *[g.value.index for g in self.graph.guards if g.place not in own]}
         # Results first, in their order: then the native function can be the program.
         needed = [v for v in dict.fromkeys(self.graph.outputs) if v.index in here]
         needed += [v for v in inside if v.index in wanted or any(u.index not in here for u in users[v.index])]
@@ -124,11 +144,18 @@ class Program:
                 moved = sum(v.size * np.dtype(v.dtype).itemsize for v in [*s.inputs, *s.outputs])
                 lines.append(f"native, {moved} bytes in and out, {s.workspace} bytes of workspace")
                 lines += [f"  {note}" for note in s.notes]
+            elif isinstance(f, Runner):
+                lines += f.listing()
             elif f is _check:
                 lines.append(f"check: {params['guard']!r}")
             else:
                 lines.append(f"NumPy: {self.names.get(id(f), 'pick')}")
         return lines
+
+    def texts(self) -> list[str]:
+        """The LLVM code of the native steps."""
+        loops = [f.body.text for f, *_ in self.steps if isinstance(f, Runner) and f.code is not None]
+        return [*[s.text for s in self.segments], *loops]
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
         env = self.template.copy()
@@ -212,9 +239,7 @@ def _depths(graph: Graph, kinds: dict[int, str]) -> dict[int, int]:
 
 def _native_depth(g: Guard, kinds: dict[int, str], depth: dict[int, int]) -> int | None:
     """In which native segment a guard is checked; None: by Python."""
-    if g.value.size != 1 or not kinds:
-        return None
-    if g.why == "int()" and abs(g.seen) >= 2**24:  # beyond what every float type tells apart
+    if not kinds or not _simple(g):
         return None
     if g.value.index in kinds:
         return depth[g.value.index]
@@ -222,6 +247,16 @@ def _native_depth(g: Guard, kinds: dict[int, str], depth: dict[int, int]) -> int
 
     native = g.value.op == "input" and g.value.dtype in TYPES and any(depth[k] == 0 for k in kinds)
     return 0 if native else None
+
+
+def _simple(g: Guard) -> bool:
+    """Whether native code can tell: one number, and not beyond what every float type tells apart."""
+    return g.value.size == 1 and not (g.why == "int()" and abs(g.seen) >= 2**24)
+
+
+def native_guard(g: Guard, kinds: dict[int, str]) -> bool:
+    """Whether a guard in a loop's body is checked by native code."""
+    return _simple(g) and (g.value.index in kinds or g.value.op == "input")
 
 
 def _drop_idle(graph: Graph, kinds: dict[int, str], depth: dict[int, int]) -> None:

@@ -1,0 +1,268 @@
+"""A loop as one native function around its body: pointers move from iteration to iteration, the body is compiled once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from dualad.core.spec import Spec
+from dualad.native import entry, library
+from dualad.native.compiler import LONG
+from dualad.native.elementwise import TYPES
+from dualad.native.graph import Graph, Guard, Repeated, Value
+from dualad.native.iteration import LOOP, Iteration, Read, Stack
+from dualad.native.loops import Loop, memory
+from dualad.native.machine import I8, I64, PTR, Machine, constant
+from dualad.native.program import _depths, native_guard
+from dualad.native.schedule import kind_of
+from dualad.native.segment import ALIGN, Segment
+
+SCRATCH = 1 << 14  # bytes on C's stack for the places of buffers that an iteration reads and writes
+PER_OPERATION = 0.5  # nanoseconds, roughly
+
+
+def driven(loop: Iteration) -> tuple[Any, Body] | None:
+    """The code of a loop all of whose body is native, and the body; else None."""
+    module = ir.Module("dualad")
+    driver = _Driver(module, loop, "run")
+    if not driver.emit():
+        return None
+    inputs = [Value("input", tuple(s.shape), np.dtype(s.dtype), k) for k, s in enumerate(loop.args)]
+    outputs = [Value("input", tuple(s.shape), np.dtype(s.dtype)) for s in loop.results]
+    body = driver.body
+    entry.emit(module, inputs, outputs, body.workspace, driver.work > LONG)
+    library.link(module)
+    machine = Machine(module)
+    body.text = machine.text
+    return entry.Code(machine, inputs, outputs, body.workspace, body.keep), body
+
+
+def _body(module: ir.Module, graph: Graph, name: str) -> Body | None:
+    """The function of one iteration, if all of it is native."""
+    calls = [v for v in graph.values if v.op not in ("input", "constant")]
+    kinds = {v.index: k for v in calls if (k := kind_of(v)) is not None}
+    loops = [v for v in calls if v.prim is LOOP]
+    others = [v for v in calls if v.index not in kinds and v.prim is not LOOP]
+    if not calls or any(v.op != "pick" or v.args[0].prim is not LOOP for v in others):
+        return None
+    if not all(isinstance(g, Repeated) or native_guard(g, kinds) for g in graph.guards):
+        return None
+    if loops:
+        parts = _Parts(module, graph, kinds)
+        return parts if parts.build(name) else None
+    body = Segment(calls, kinds, [v for v in dict.fromkeys(graph.outputs) if v.index in kinds], graph.guards)
+    body.build(module, name)
+    if body.scalars:  # a call with dozens of addresses costs about what a small body does
+        for f in module.functions:
+            if f.blocks and f.name.startswith(name):
+                f.attributes.add("alwaysinline")
+    return body
+
+
+class _Parts:
+    """An iteration with loops in it: segments and loops in turn, which hand on what they compute in the workspace."""
+
+    def __init__(self, module: ir.Module, graph: Graph, kinds: dict[int, str]) -> None:
+        self.module, self.graph, self.kinds = module, graph, kinds
+        self.inputs = graph.inputs
+        self.outputs = [v for v in dict.fromkeys(graph.outputs) if v.op not in ("input", "constant")]
+        self.keep: list[Any] = []
+        self.notes: list[str] = []
+        self.work = self.products = 0.0
+        self.workspace = 0
+        self.text = ""
+        self.places: dict[int, int] = {}  # in the workspace
+
+    def build(self, name: str) -> bool:
+        """Emit the function; False where a loop's body is not native."""
+        graph = self.graph
+        depth = _depths(graph, self.kinds)
+        users = graph.users()
+        ends = {v.index for v in graph.outputs}
+        guards: dict[int, list[Guard]] = {}
+        for g in graph.guards:
+            if not isinstance(g, Repeated):
+                guards.setdefault(depth.get(g.value.index, 0), []).append(g)
+        items: list[tuple[str, Sequence[Value], list[int], int, int]] = []
+        for d in range(max(depth.values()) + 1):
+            inside = [v for v in graph.values if v.index in self.kinds and depth[v.index] == d]
+            if guards.get(d) and not inside:
+                return False
+            if inside:
+                here = {v.index for v in inside}
+                needed = [v for v in inside if v.index in ends or any(u.index not in here for u in users[v.index])]
+                s = Segment(inside, self.kinds, needed, guards.get(d, []))
+                s.build(self.module, f"{name}.{d}")
+                self._took(s)
+                results = [self._room(v.size * np.dtype(v.dtype).itemsize, v.index) for v in s.outputs]
+                items.append((f"{name}.{d}", s.inputs, results, s.workspace, 0))
+            for v in graph.values:
+                if v.prim is LOOP and depth[v.index] == d:
+                    driver = _Driver(self.module, v.params["body"], f"{name}.{d}.{v.index}")
+                    if not driver.emit():
+                        return False
+                    self._took(driver.body)
+                    self.work += driver.work
+                    picks = {p.data: p.index for p in users[v.index]}
+                    results = [self._room(s.nbytes, picks.get(k)) for k, s in enumerate(driver.loop.results)]
+                    items.append((driver.name, v.args, results, driver.body.workspace, (driver.loop.places or [0])[0]))
+        self._function(name, items)
+        return True
+
+    def _took(self, part: Body) -> None:
+        self.keep += part.keep
+        self.notes += part.notes
+        self.work += part.work + part.products
+
+    def _room(self, size: int, index: int | None) -> int:
+        at = self.workspace
+        self.workspace += -(-max(1, size) // ALIGN) * ALIGN
+        if index is not None:
+            self.places[index] = at
+        return at
+
+    def _function(self, name: str, items: Sequence[tuple[str, Sequence[Value], list[int], int, int]]) -> None:
+        f = ir.Function(self.module, ir.FunctionType(I64, [PTR] * (len(self.inputs) + len(self.outputs) + 1)), name)
+        f.linkage = "internal"
+        b = ir.IRBuilder(f.append_basic_block("entry"))
+        space = f.args[-1]
+        own = {v.index: p for v, p in zip(self.inputs, f.args, strict=False)}
+        room = self._room(max(need for _, _, _, need, _ in items), None)
+
+        def at(k: int) -> Any:
+            return b.gep(space, [constant(I64, k)], source_etype=I8)
+
+        def pointer(v: Value) -> Any:
+            if v.op == "constant":
+                data = np.ascontiguousarray(v.data)
+                self.keep.append(data)
+                return b.inttoptr(constant(I64, data.ctypes.data), PTR)
+            return own[v.index] if v.index in own else at(self.places[v.index])
+
+        for called, args, results, _, first in items:
+            pointers = [*[pointer(v) for v in args], *[at(k) for k in results], at(room)]
+            status = b.call(self.module.globals[called], pointers)
+            with b.if_then(b.icmp_signed("!=", status, constant(I64, -1)), likely=False):
+                missed = b.add(status, constant(I64, first))
+                b.ret(b.select(b.icmp_signed(">=", status, constant(I64, 0)), missed, status))
+        for v, p in zip(self.outputs, f.args[len(self.inputs) : -1], strict=True):
+            copy(b, pointer(v), p, Spec(v.shape, v.dtype))
+        b.ret(constant(I64, -1))
+
+
+Body = Segment | _Parts
+
+
+class _Driver:
+    """``name(arguments..., stacks..., buffers..., workspace)`` for a loop."""
+
+    body: Body
+
+    def __init__(self, module: ir.Module, loop: Iteration, name: str) -> None:
+        self.module, self.loop, self.name = module, loop, name
+        self.work = 0.0
+
+    def emit(self) -> bool:
+        """Emit it; False where its body is not native."""
+        loop, outs = self.loop, self.loop.graph.outputs
+        if any(np.dtype(s.dtype) not in TYPES for s in [*loop.args, *loop.results]):
+            return False
+        if sum(r.spec.nbytes for r in [*loop.reads, *loop.writes] if r.buffer) > SCRATCH:
+            return False
+        found = _body(self.module, loop.graph, f"{self.name}.body")
+        if found is None:
+            return False
+        body = self.body = found
+        self.work = loop.count * (body.work + body.products + PER_OPERATION * len(loop.graph.values))
+        kind = ir.FunctionType(I64, [PTR] * (len(loop.args) + len(loop.results) + 1))
+        f = ir.Function(self.module, kind, self.name)
+        f.linkage = "internal"
+        n, m = len(loop.args), len(loop.args) + len(loop.stacks)
+        self.args, self.stacks, self.buffers, space = f.args[:n], f.args[n:m], f.args[m:-1], f.args[-1]
+        b = self.b = ir.IRBuilder(f.append_basic_block("entry"))
+        reading = {k: self._scratch(r) for k, r in enumerate(loop.reads) if r.buffer}
+        writing = [self._scratch(w) for w in loop.writes]
+        for (_, ks), p in zip(loop.buffers, self.buffers, strict=True):
+            for n, k in enumerate(ks):
+                self._copy(self.args[k], self._at(p, constant(I64, n), loop.args[k]), loop.args[k])
+        for s, p in zip(loop.stacks, self.stacks, strict=True):
+            for t, arg in enumerate(s.before, -len(s.before)):
+                self._copy(self.args[arg], self._at(p, constant(I64, s.place(t)), s.spec), s.spec)
+        inner = b.append_basic_block("iterations")
+        b.branch(inner)
+        b.position_at_end(inner)
+        over = Loop(b, 0, loop.count, 1)
+        for k, p in reading.items():
+            self._copy(self._read(loop.reads[k], over.i), p, loop.reads[k].spec)
+        reads = {v.index: reading.get(v.data) or self._read(loop.reads[v.data], over.i) for v in loop.graph.inputs}
+        places = [self._place(s, p, over.i) for s, p in zip(loop.stacks, self.stacks, strict=True)] + writing
+        specs = [s.spec for s in loop.stacks] + [w.spec for w in loop.writes]
+        first: dict[int, Any] = {}
+        for v, p in zip(outs, places, strict=True):
+            first.setdefault(v.index, p)
+        pointers = [reads[v.index] for v in body.inputs] + [first[v.index] for v in body.outputs]
+        status = b.call(self.module.globals[f"{self.name}.body"], [*pointers, space])
+        with b.if_then(b.icmp_signed("!=", status, constant(I64, -1)), likely=False):
+            b.ret(status)
+        for v, p, spec in zip(outs, places, specs, strict=True):
+            if v.op == "input":
+                self._copy(reads[v.index], p, spec)
+            elif v.op == "constant":
+                data = np.ascontiguousarray(v.data, np.dtype(spec.dtype))
+                self._copy(self._address(data), p, spec)
+            elif first[v.index] is not p:
+                self._copy(first[v.index], p, spec)
+        for w, p in zip(loop.writes, writing, strict=True):
+            self._copy(p, self._read(w, over.i), w.spec)
+        over.close()
+        b.ret(constant(I64, -1))
+        return True
+
+    def _scratch(self, r: Read) -> Any:
+        """Memory for what is read of a buffer or written there: the body may assume that its memory is its own."""
+        a = self.b.alloca(ir.ArrayType(I64, -(-max(r.spec.nbytes, 1) // 8)))
+        return self.b.inttoptr(self.b.ptrtoint(a, I64), PTR)
+
+    def _address(self, data: np.ndarray) -> Any:
+        self.body.keep.append(data)
+        return self.b.inttoptr(constant(I64, data.ctypes.data), PTR)
+
+    def _at(self, p: Any, k: Any, spec: Any) -> Any:
+        """The place ``k`` of a stack."""
+        size = spec.size * np.dtype(spec.dtype).itemsize
+        return self.b.gep(p, [self.b.mul(k, constant(I64, size))], source_etype=I8)
+
+    def _place(self, s: Stack, p: Any, t: Any, back: int = 0) -> Any:
+        b = self.b
+        k = b.add(t, constant(I64, len(s.before) - back))
+        if s.length < self.loop.count + len(s.before):
+            k = b.urem(k, constant(I64, s.length))
+        return self._at(p, k, s.spec)
+
+    def _read(self, r: Read, t: Any) -> Any:
+        b = self.b
+        if r.back:
+            return self._place(self.loop.stacks[r.arg], self.stacks[r.arg], t, r.back)
+        item = np.dtype(r.spec.dtype).itemsize
+        if r.table is not None:
+            table = np.ascontiguousarray(r.table, np.int64) * item
+            at = b.load(b.gep(self._address(table), [t], source_etype=I64), typ=I64)
+        else:
+            at = b.add(constant(I64, r.start * item), b.mul(t, constant(I64, r.step * item)))
+        return b.gep((self.buffers if r.buffer else self.args)[r.arg], [at], source_etype=I8)
+
+    def _copy(self, source: Any, target: Any, spec: Any) -> None:
+        copy(self.b, source, target, spec)
+
+
+def copy(b: Any, source: Any, target: Any, spec: Any) -> None:
+    """Copy an array."""
+    m = memory(TYPES[np.dtype(spec.dtype)])
+    if spec.size:
+        over = Loop(b, 0, spec.size, 1)
+        x = b.load(b.gep(source, [over.i], source_etype=m), typ=m)
+        b.store(x, b.gep(target, [over.i], source_etype=m))
+        over.close()

@@ -1,0 +1,176 @@
+"""A repetition as one operation: its body compiled once, and run for each iteration on memory at moving addresses.
+
+What an iteration computes and another one, or the program after the loop, needs lies in **stacks**: arrays with a place for
+each iteration (``length`` is that of the loop), or rings with places for the last few only. Places before the first
+iteration hold what the first ones take from before the loop.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dualad.core.primitive import Primitive
+from dualad.core.spec import Spec
+
+
+class Read:
+    """What an iteration reads: argument ``arg`` as a whole, or its elements from ``start + step * t`` or ``table[t]`` on, in
+    iteration t; or (``back`` > 0) what ``back`` iterations before put on stack ``arg``; or elements of a ``buffer``."""
+
+    __slots__ = ("arg", "back", "buffer", "spec", "start", "step", "table")
+
+    def __init__(
+        self,
+        arg: int,
+        spec: Spec,
+        start: int = 0,
+        step: int = 0,
+        table: Any = None,
+        back: int = 0,
+        buffer: bool = False,
+    ) -> None:
+        self.arg, self.spec, self.start, self.step, self.table, self.back = arg, spec, start, step, table, back
+        self.buffer = buffer
+
+    def at(self, t: int) -> int:
+        """Where the elements begin."""
+        return self.start + self.step * t if self.table is None else int(self.table[t])
+
+
+class Stack:
+    """``length`` places for one value of the body; iteration t writes ``(t + len(before)) % length``. ``before``: which
+    arguments are what the iterations before the first would have written."""
+
+    __slots__ = ("before", "length", "spec")
+
+    def __init__(self, spec: Spec, length: int, before: Sequence[int]) -> None:
+        self.spec, self.length, self.before = spec, length, list(before)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.length, *self.spec.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * np.dtype(self.spec.dtype).itemsize
+
+    def place(self, t: int) -> int:
+        return (t + len(self.before)) % self.length
+
+
+class Iteration:
+    """A loop of ``count``: ``graph`` is its body, whose inputs are ``reads`` and whose outputs go to ``stacks`` and ``writes``.
+
+    ``buffers`` are arrays that iterations may change in place, each begun as the arguments of these numbers, joined; writes
+    (which are described as reads are) happen at the end of an iteration. It returns stacks and buffers.
+    """
+
+    def __init__(
+        self,
+        graph: Any,
+        count: int,
+        reads: Sequence[Read],
+        stacks: Sequence[Stack],
+        args: Sequence[Spec],
+        buffers: Sequence[tuple[Spec, list[int]]],
+        writes: Sequence[Read],
+    ) -> None:
+        self.graph, self.count = graph, count
+        self.buffers, self.writes = list(buffers), list(writes)
+        self.reads, self.stacks, self.args = list(reads), list(stacks), list(args)
+        self.places: list[int] = []  # of the body's guards among those of the program
+
+    @property
+    def results(self) -> list[Spec]:
+        """What it returns: stacks and buffers."""
+        return [Spec(s.shape, s.spec.dtype) for s in self.stacks] + [spec for spec, _ in self.buffers]
+
+
+class Runner:
+    """A loop ready to run: as machine code where all of its body can be, else iteration by iteration."""
+
+    def __init__(self, loop: Iteration, native: bool) -> None:
+        from dualad.native.program import Native, Program
+
+        self.loop = loop
+        self.code: Any = None
+        self.program: Any = None
+        self.notes: list[str] = []
+        if native:
+            from dualad.native.drive import driven
+
+            done = driven(loop)
+            if done is not None:
+                code, self.body = done
+                self.code = Native(code)
+                self.notes = self.body.notes
+        if self.code is None:
+            self.program = Program(loop.graph, native)
+            self.notes = self.program.listing()
+
+    def __call__(self, *args: Any) -> tuple[Any, ...]:
+        from dualad.native.program import Missed
+
+        try:
+            if self.code is None:
+                return self._one_by_one(args)
+            out = self.code(*args)
+            return out if type(out) is tuple else (out,)
+        except Missed as e:
+            raise Missed(self.loop.places[e.place]) from None
+
+    def _one_by_one(self, args: Sequence[Any]) -> tuple[Any, ...]:
+        own = self.loop.stacks
+        stacks = [np.empty(s.shape, s.spec.dtype) for s in own]
+        for s, a in zip(own, stacks, strict=True):
+            for t, arg in enumerate(s.before, -len(s.before)):
+                a[s.place(t)] = args[arg]
+        flat = [np.ascontiguousarray(a).reshape(-1) for a in args]
+        places = [np.concatenate([flat[k] for k in ks]) for _, ks in self.loop.buffers]
+        buffers = [a.reshape(spec.shape) for a, (spec, _) in zip(places, self.loop.buffers, strict=True)]
+        for t in range(self.loop.count):
+            ys = self.program([self._read(r, t, flat, stacks, places) for r in self.loop.reads])
+            for s, a, y in zip(own, stacks, ys, strict=False):
+                a[s.place(t)] = y
+            for w, y in zip(self.loop.writes, ys[len(own) :], strict=True):
+                places[w.arg][w.at(t) : w.at(t) + w.spec.size] = np.ravel(y)
+        return (*stacks, *buffers)
+
+    def _read(self, r: Read, t: int, flat: Any, stacks: Any, buffers: Any) -> Any:
+        if r.back:
+            x = stacks[r.arg][self.loop.stacks[r.arg].place(t - r.back)]
+        else:
+            at = r.at(t)
+            x = (buffers if r.buffer else flat)[r.arg][at : at + r.spec.size].reshape(r.spec.shape)
+            x = x.copy() if r.buffer else x
+        return x if x.ndim else x[()]
+
+    def listing(self) -> list[str]:
+        """The loop in words."""
+        loop = self.loop
+        carried = len({r.arg for r in loop.reads if r.back})
+        size = sum(s.nbytes for s in loop.stacks)
+        how = "native" if self.code is not None else "one by one"
+        head = f"loop of {loop.count} iterations ({how}): {carried} values carried, {size} bytes on stacks"
+        if loop.writes:
+            head += f", {len({w.arg for w in loop.writes})} arrays changed in place"
+        return [head, *[f"  {g!r}" for g in loop.graph.guards], *[f"  {line}" for line in self.notes]]
+
+
+class _Loop(Primitive):
+    """The operation; its parameter ``body`` is an ``Iteration``."""
+
+    kind = "custom"
+    multiple = True
+
+    def __init__(self) -> None:
+        self.name = self.__name__ = "loop"
+        self.keep, self.keep_x, self.keep_y = "", False, False
+        self.impl = lambda *args, body: Runner(body, native=False)(*args)
+
+
+LOOP = _Loop()
