@@ -361,6 +361,7 @@ class Jit(Transform):
         moving = entry.moving
         try:
             with RecordLevel() as level:
+                level.compiled = True
                 args, kwargs = call.rebuilt([level.watch(x) for x in call.inputs(moving)], moving)
                 ys, structure = outputs(self.f(*args, **kwargs), "jit")
                 values = [y.value if type(y) is Tensor and y.level is level else y for y in ys]

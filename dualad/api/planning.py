@@ -18,6 +18,7 @@ from dualad.core.tensor import Tensor
 from dualad.core.tree import unflatten
 from dualad.modes.checkpointed import parse_bytes
 from dualad.modes.record import RecordLevel
+from dualad.plan import entries
 from dualad.plan.plan import Plan, choose
 from dualad.plan.problem import Problem
 from dualad.tape.tape import Program
@@ -86,7 +87,7 @@ class Recorded:
 
     def layout(self, matrix: Any, sparse: bool, want: str) -> Any:
         """Blocks of the matrix in the structure of the output, each in the structure of the chosen arguments."""
-        dense = isinstance(matrix, np.ndarray)
+        dense = isinstance(matrix, (np.ndarray, Tensor))
         if sparse and dense:
             matrix = _structured(matrix, self.problem.pattern)
         elif not sparse and not dense:
@@ -100,9 +101,8 @@ class Recorded:
                 part = matrix if (a, b, c, d) == (0, *matrix.shape[:1], 0, *matrix.shape[1:]) else matrix[a:b, c:d]
                 shape = x.shape if want == "gradient" else (*v.shape, *x.shape)
                 dtype = np.result_type(v.dtype, x.dtype)
-                own.append(
-                    part.astype(dtype, copy=False) if sparse else part.reshape(shape).astype(dtype, copy=False)[()]
-                )
+                part = part.astype(dtype, copy=False) if sparse else part.reshape(shape).astype(dtype, copy=False)
+                own.append(part if sparse or type(part) is Tensor else part[()])
             blocks.append(self.chosen.pack(rebuild(own, self.shapes)))
         return blocks[0] if want == "gradient" else unflatten(self.structure, blocks)
 
@@ -129,7 +129,8 @@ def planned(f: Any, args: Any, kwargs: Any, argnums: Argnums, has_aux: bool, wan
             raise ShapeError("hessian with sparse= or mode= needs a function with a scalar result.") from None
         return None
     problem = call.problem
-    if problem.nested or any(type(x) is Tensor for x in (*call.leaves, *call.values)):
+    recorded = problem.nested and all(type(x) is RecordLevel and x.compiled for x in problem.around)
+    if problem.nested and not recorded:
         if asked:
             raise NotDifferentiable(
                 f"{want} with sparse= or mode= within another transform: its result is made by SciPy and cannot be "
@@ -144,24 +145,31 @@ def planned(f: Any, args: Any, kwargs: Any, argnums: Argnums, has_aux: bool, wan
                 f"{want} with sparse= or mode= is for real functions; inputs or outputs here are {problem.dtype}."
             )
         return None
-    if not asked and min(problem.m, problem.n) <= FEW:
+    if recorded:
+        if not asked and min(problem.m, problem.n) <= FEW:
+            return None
+        # The pattern is of this point; what it depends on is guarded by the recording.
+        matrix = choose(problem, want, mode).choice.run(problem)
+    elif not asked and min(problem.m, problem.n) <= FEW:
         rows = problem.m < problem.n and want != "hessian"
         eye = np.eye(min(problem.m, problem.n) if want != "hessian" else problem.n, dtype=problem.dtype)
-        matrix = problem.pull(eye) if rows else np.ascontiguousarray(problem.push(eye).T)
+        matrix = problem.pull(eye) if rows else problem.push(eye).T.copy()
     else:
         matrix = plan_for(problem, want, mode).matrix(problem)
     result = call.layout(matrix, sparse, want)
     return (result, call.aux) if has_aux else result
 
 
-def _structured(matrix: Any, pattern: Any) -> Any:
+def _structured(dense: Any, pattern: Any) -> Any:
     """A dense matrix as CSR with the entries of the pattern, zeros among them."""
     from scipy.sparse import csr_array
 
     if pattern is None:
-        return csr_array(matrix)
+        if type(dense) is not Tensor:
+            return csr_array(dense)
+        pattern = csr_array(np.ones(dense.shape, bool))
     rows = np.repeat(np.arange(pattern.shape[0]), np.diff(pattern.indptr))
-    return csr_array((matrix[rows, pattern.indices], pattern.indices, pattern.indptr), matrix.shape)
+    return entries.matrix(pattern, dense[rows, pattern.indices])
 
 
 class Planned:
@@ -188,7 +196,7 @@ class Planned:
     def prepare(self, *args: Any, **kwargs: Any) -> Recorded:
         by_forward = self.mode == "reverse-over-forward"
         call = Recorded(self.f, args, kwargs, self.argnums, False, self.want, by_forward=by_forward)
-        if call.problem.nested or any(type(x) is Tensor for x in call.leaves):
+        if call.problem.nested:
             raise NotDifferentiable(
                 "a plan cannot be evaluated within another transform. Use jacobian or hessian there."
             )

@@ -207,6 +207,8 @@ def _output(x: Any, title: str) -> Any:
         return np.asarray(x)[()]
     if hasattr(x, "__dualad_tensor__"):
         return x.__dualad_tensor__()
+    if title == "jit" and type(x).__module__.startswith("scipy.sparse"):
+        return x  # of a call that could not be recorded
     raise DtypeError(
         f"{title}: the function returned a {type(x).__name__}; it must return arrays or pytrees of arrays."
     )

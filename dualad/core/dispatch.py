@@ -9,7 +9,7 @@ import numpy as np
 
 from dualad.core.errors import NotDifferentiable
 from dualad.core.level import GROUND
-from dualad.core.primitive import NUMPY
+from dualad.core.primitive import NUMPY, Unary
 from dualad.core.tensor import Tensor
 
 UFUNC_METHODS: dict[str, Callable[..., Any]] = {}
@@ -26,6 +26,8 @@ WHY: dict[Any, str] = {}
 def _array_ufunc(self: Tensor, ufunc: Any, method: str, *args: Any, **keywords: Any) -> Any:
     if method == "__call__":
         f = NUMPY.get(ufunc)
+        if len(args) == 1 and not keywords and isinstance(f, Unary):
+            return self.level.bind1(f, self)
         if f is None:
             f = next((found for find in LATE if (found := find(ufunc)) is not None), None)
             if f is not None:

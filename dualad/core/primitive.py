@@ -37,6 +37,8 @@ class Primitive:
     kind = "?"
     partials: Any  # of elementwise primitives, with the product that suits them and whether they make complex real
     times: Any
+    direct: Any = None  # of one argument: the partial on arrays alone
+    product = False  # elementwise, each partial being the other argument
     to_real = False
     elementwise = False  # asked on each call: an attribute is found faster than a class is tested
     constant = False  # derivative is zero everywhere: lean tapes don't record it
@@ -272,7 +274,7 @@ def _install_operator(prim: Primitive, operator: str) -> None:
 
     # A function is found faster than a callable object, so the operators inline Binary.__call__'s common case.
     def forward(a: Any, b: Any) -> Any:
-        if type(b) in _PLAIN or (type(b) is Tensor and a.level is b.level):
+        if a.level is b.level if type(b) is Tensor else type(b) in _PLAIN:
             try:
                 return a.level.bind2(prim, a, b)
             except ValueError as e:

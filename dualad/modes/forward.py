@@ -42,8 +42,13 @@ class ForwardLevel(Level):
 
     def bind1(self, prim: Primitive, x: Tensor) -> Any:
         v = x.value
-        y = prim(v) if type(v) is Tensor else prim.run(v)
         t = x.aux
+        if type(v) is Tensor:
+            y = prim(v)
+        else:
+            y = prim.run(v)
+            if t is not None and prim.direct is not None:
+                return Tensor(y, self, prim.times(t, prim.direct(y, v)))
         if prim.elementwise and t is not None and not prim.to_real:
             (d,) = prim.partials
             return Tensor(y, self, (t if d == 1 else -t) if type(d) is int else prim.times(t, d(y, v)))
@@ -69,21 +74,26 @@ class ForwardLevel(Level):
             # Elementwise.jvp, inlined: this is the hot path. A sum of both parts, and a product with a Python number,
             # have the output's shape and dtype already.
             da, db = prim.partials
-            if tb is None:
-                if ta is None:
-                    return Tensor(y, self, None)
-                t = (ta if da == 1 else -ta) if type(da) is int else prim.times(ta, da(y, a, b))
-                if type(b) is float:
-                    return Tensor(y, self, t)
-            elif ta is None:
-                t = (tb if db == 1 else -tb) if type(db) is int else prim.times(tb, db(y, a, b))
-            elif type(da) is int and da == 1 and type(db) is int:
-                return Tensor(y, self, ta + tb if db == 1 else ta - tb)
-            else:
+            if ta is not None and tb is not None:
+                if type(db) is int:
+                    if type(da) is int and da == 1:
+                        return Tensor(y, self, ta + tb if db == 1 else ta - tb)
+                elif prim.product:
+                    return Tensor(y, self, ta * b + tb * a)
                 times = prim.times
                 s = (ta if da == 1 else -ta) if type(da) is int else times(ta, da(y, a, b))
                 t = (tb if db == 1 else -tb) if type(db) is int else times(tb, db(y, a, b))
                 return Tensor(y, self, s + t)
+            if ta is not None:
+                if type(b) is float and prim.product:
+                    return Tensor(y, self, ta * b)
+                t = (ta if da == 1 else -ta) if type(da) is int else prim.times(ta, da(y, a, b))
+                if type(b) is float:
+                    return Tensor(y, self, t)
+            elif tb is not None:
+                t = (tb if db == 1 else -tb) if type(db) is int else prim.times(tb, db(y, a, b))
+            else:
+                return Tensor(y, self, None)
             if y.dtype is OBJECT:
                 refuse_objects(y)
             if t.shape != y.shape or t.dtype is not y.dtype:

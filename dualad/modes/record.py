@@ -16,6 +16,7 @@ class RecordLevel(ReverseLevel):
 
     name = "a tape"
     full = True
+    compiled = False  # what is recorded will be compiled: sparse matrices of its tensors are welcome
 
     def __init__(self) -> None:
         super().__init__()

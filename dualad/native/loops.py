@@ -293,7 +293,10 @@ class Nest:
         for v, k, at in self.stores:
             row = self._row(v, at)
             at_i = b.mul(i, constant(I64, at[-1])) if at[-1] != 1 else i
-            self._store(row, at_i, get(k), type_of(v.dtype), mask)
+            if at[-1] != 1 and width > 1:
+                self._spread(row, self._lanes(at_i, at[-1], width), get(k), type_of(v.dtype), mask)
+            else:
+                self._store(row, at_i, get(k), type_of(v.dtype), mask)
         for c in self.scatters:
             self._add(c, i, width, mask, get)
         for red in self.reductions:
@@ -481,16 +484,30 @@ class Nest:
         else:
             _masked(b, "store", x.type, [x, q], mask, m)
 
+    def _addresses(self, p: Any, at: Any, m: Any) -> Any:
+        b = self.b
+        w = width_of(at.type)
+        places = b.add(splat(b, b.ptrtoint(p, I64), w), b.mul(at, constant(at.type, m_bytes(m))))
+        return b.inttoptr(places, ir.VectorType(PTR, w))
+
     def _scattered(self, p: Any, at: Any, t: Any, mask: Any) -> Any:
         """Loads at a vector of places."""
         b = self.b
         m = memory(t)
         w = width_of(at.type)
-        size = constant(at.type, m_bytes(m))
-        addresses = b.add(splat(b, b.ptrtoint(p, I64), w), b.mul(at, size))
-        q = b.inttoptr(addresses, ir.VectorType(PTR, w))
-        x = _masked(b, "gather", vector(m, w), [q], constant(vector(I1, w), 1) if mask is None else mask, m)
+        all_lanes = constant(vector(I1, w), 1) if mask is None else mask
+        x = _masked(b, "gather", vector(m, w), [self._addresses(p, at, m)], all_lanes, m)
         return b.icmp_unsigned("!=", x, constant(x.type, 0)) if t is I1 else x
+
+    def _spread(self, p: Any, at: Any, x: Any, t: Any, mask: Any) -> None:
+        """Stores at a vector of places."""
+        b = self.b
+        m = memory(t)
+        w = width_of(at.type)
+        if t is I1:
+            x = b.zext(x, vector(m, w))
+        all_lanes = constant(vector(I1, w), 1) if mask is None else mask
+        _masked(b, "scatter", x.type, [x, self._addresses(p, at, m)], all_lanes, m)
 
 
 class Loop:
@@ -539,6 +556,8 @@ def _masked(b: Any, what: str, t: Any, args: list[Any], mask: Any, m: Any) -> An
     align = ir.Constant(I32, m_bytes(m))
     if what == "store":
         name, out, full = f"llvm.masked.store.{suffix}.p0", ir.VoidType(), [*args, align, mask]
+    elif what == "scatter":
+        name, out, full = f"llvm.masked.scatter.{suffix}.v{w}p0", ir.VoidType(), [*args, align, mask]
     elif what == "load":
         name, out, full = f"llvm.masked.load.{suffix}.p0", t, [*args, align, mask, constant(t, 0)]
     else:

@@ -18,6 +18,7 @@ from dualad.ops.reduce import size_of
 
 Do = Callable[..., Any]
 LARGE = 20_000  # multiplications: from here on a contraction of two is left to BLAS
+WIDE = 10_000  # entries, of few terms each: such a product is written faster than BLAS does
 SMALL = 512  # multiplications for one of many matrices
 THIN, NARROW = (
     4,
@@ -35,10 +36,13 @@ def _mean(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
 
 
 def _matmul(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
-    """Of vectors, and of many small matrices, as a product and a sum."""
+    """Of vectors, and of many small matrices, as a product and a sum; of few terms and many entries, as these terms."""
     a, b = args
     if a.dtype != b.dtype or a.dtype.kind != "f":
         return None
+    if len(a.shape) == len(b.shape) == 2 and 0 < a.shape[1] <= THIN and y.size >= WIDE:
+        column = do("reshape", (a,), (*a.shape, 1), y.dtype, shape=(*a.shape, 1))
+        return _terms(do, column, 1, b, 0, y.shape, y.dtype)
     if len(a.shape) == len(b.shape) == 1:
         return do("sum", (do("multiply", args, a.shape, a.dtype),), y.shape, y.dtype, axis=(0,))
     if min(len(a.shape), len(b.shape)) < 2 or len(y.shape) < 3 or 0 in (a.size, b.size):

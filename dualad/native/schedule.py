@@ -17,13 +17,14 @@ from dualad.native.graph import Value
 
 MOVEMENTS = {"reshape", "transpose", "broadcast_to", "index", "scatter", "index_set", "concatenate", "stack"}
 REDUCTIONS = {"sum", "max", "min", "prod", "count", "any", "all"}
-OWN = ("matmul", "scatter", "join")  # kinds of values with a loop nest of their own
+OWN = ("matmul", "scatter")  # kinds of values with a loop nest of their own
 MANY = 512  # multiplications for one of many matrices, from where on each is left to BLAS
-FEW = 4  # operands that are joined by selection
+FEW = 4  # operands that are joined by selection,
+SHORT = 256  # elements up to which they are; longer joins are written part by part
 
 
 def kind_of(v: Value) -> str | None:
-    """``elementwise``, ``movement``, ``alias`` (a reshape of a buffer), ``join`` (of many), ``reduction``, ``scatter`` (with
+    """``elementwise``, ``movement``, ``alias`` (a reshape of a buffer), ``reduction``, ``scatter`` (with
     index arrays) or ``matmul``; None: NumPy computes it."""
     if v.op != "call" or v.prim is None or v.prim.multiple or v.dtype not in TYPES:
         return None
@@ -51,9 +52,7 @@ def _movement(v: Value) -> str | None:
     if name == "reshape":
         return "movement" if squeezed(v.shape) == squeezed(a.shape) else "alias"
     if name in ("concatenate", "stack"):
-        if any(x.dtype is None for x in v.args):
-            return None
-        return "movement" if len(v.args) <= FEW else "join" if all(x.dtype == v.dtype for x in v.args) else None
+        return "movement" if all(x.dtype is not None for x in v.args) else None
     if name in ("transpose", "broadcast_to"):
         return "movement"
     template = v.params["template"]
@@ -148,7 +147,7 @@ class Kernel:
 
 
 class Single:
-    """A matrix product, a scatter, a join of many, or a copy: one value, a loop nest of its own."""
+    """A matrix product, a scatter, or a copy: one value, a loop nest of its own."""
 
     def __init__(self, stage: int, value: Value, kind: str) -> None:
         self.stage = stage
@@ -160,16 +159,14 @@ class Schedule:
     """What is computed, in order, for the values of one segment (``kinds``: of each value, by index)."""
 
     def __init__(self, values: Sequence[Value], kinds: dict[int, str], outputs: Sequence[Value]) -> None:
-        self.kinds = kinds
-        self.values = values
+        self.kinds = kinds = dict(kinds)
+        self.parts: dict[int, list[Value]] = {}  # of a join: its operands, each to be written to its place
+        self.owner: dict[int, Value] = {}  # of a part: the join
+        self.values = values = [w for v in values for w in (*self._split(v), v)]
         self.inside = {v.index for v in values}
-        self.users: dict[int, list[Value]] = {}
-        for v in values:
-            for a in dict.fromkeys(v.args):
-                self.users.setdefault(a.index, []).append(v)
         self.outputs = {v.index for v in outputs}
         self.stored = {v.index for v in outputs if v.index in self.inside}
-        self.stored |= {v.index for v in values if kinds[v.index] in (*OWN, "reduction")}
+        self.stored |= {v.index for v in values if kinds[v.index] in (*OWN, "reduction", "part")}
         for v in values:
             self._store_operands(v)
         for _ in range(4):
@@ -181,9 +178,37 @@ class Schedule:
             self._place()
         self.items = self._items()
 
+    def _split(self, v: Value) -> list[Value]:
+        """The parts of a value that is joined of several."""
+        if v.name not in ("concatenate", "stack") or (v.size <= SHORT and len(v.args) <= FEW):
+            return []
+        self.kinds[v.index] = "join"
+        for a in v.args:
+            part = Value("part", a.shape, v.dtype, args=(a,))
+            part.index = -2 - len(self.owner)
+            self.kinds[part.index] = "part"
+            self.owner[part.index] = v
+            self.parts.setdefault(v.index, []).append(part)
+        return self.parts[v.index]
+
+    def place(self, part: Value) -> tuple[int, ...]:
+        """Where a part's elements go in the join: offset and strides, over its own axes that are longer than one."""
+        v = self.owner[part.index]
+        strides = contiguous(v.shape)
+        axis = v.params["axis"]
+        before = self.parts[v.index][: self.parts[v.index].index(part)]
+        if v.name == "stack":
+            own, start = strides[:axis] + strides[axis + 1 :], len(before)
+        else:
+            own, start = strides, sum(p.shape[axis] for p in before)
+        return (start * strides[axis], *[k for k, n in zip(own, part.shape, strict=True) if n != 1])
+
+    def args(self, v: Value) -> Sequence[Value]:
+        return self.parts.get(v.index, v.args)
+
     def in_buffer(self, v: Value) -> bool:
         """Whether a value lies in memory, now or later."""
-        return v.index not in self.inside or v.index in self.stored or self.kinds[v.index] == "alias"
+        return v.index not in self.inside or v.index in self.stored or self.kinds[v.index] in ("alias", "join")
 
     def read_at(self, stage: int) -> Callable[[Value], bool]:
         """Which values a kernel of ``stage`` reads from memory: all others it computes."""
@@ -191,7 +216,7 @@ class Schedule:
         def stored(v: Value) -> bool:
             if v.index not in self.inside:
                 return True
-            if self.kinds[v.index] == "alias":
+            if self.kinds[v.index] in ("alias", "join"):
                 return True
             return v.index in self.stored and self.ready[v.index] < stage
 
@@ -201,16 +226,13 @@ class Schedule:
         kind = self.kinds[v.index]
         if kind == "alias" or (v.name == "index" and len(v.args) > 1):
             self._store(v.args[0])
-        elif kind == "join":
-            for a in v.args:
-                self._store(a)
         elif kind == "matmul":
             for a in v.args:
                 found = matrix(a, self.in_buffer)
                 self._store(a if found is None else found[0])
 
     def _store(self, v: Value) -> None:
-        if v.index in self.inside and self.kinds[v.index] != "alias":
+        if v.index in self.inside and self.kinds[v.index] not in ("alias", "join"):
             self.stored.add(v.index)
 
     def _place(self) -> None:
@@ -221,7 +243,7 @@ class Schedule:
             kind = self.kinds[v.index]
             stage = 0
             work = cost(v) if kind == "elementwise" else 0.5
-            for a in dict.fromkeys(v.args):
+            for a in dict.fromkeys(self.args(v)):
                 if a.index not in self.inside:
                     continue
                 if self._reads(v, a):
@@ -230,29 +252,33 @@ class Schedule:
                     stage = max(stage, self.ready[a.index])
                     work += self.work[a.index]
             self.ready[v.index] = stage
-            self.work[v.index] = 0.5 if v.index in self.stored or kind == "alias" else work
+            self.work[v.index] = 0.5 if self.in_buffer(v) else work
 
     def readable(self, v: Value) -> int:
         """The first stage at which a value can be read from memory."""
         while v.index in self.inside and self.kinds[v.index] == "alias":
             v = v.args[0]
-        return self.ready[v.index] + 1 if v.index in self.inside else 0
+        if v.index not in self.inside:
+            return 0
+        return self.ready[v.index] + (self.kinds[v.index] != "join")
 
     def _reads(self, v: Value, a: Value) -> bool:
         """Whether ``v`` takes ``a`` from memory, rather than computing it in its own loop."""
         kind = self.kinds[v.index]
-        if self.kinds[a.index] in ("reduction", *OWN, "alias") or kind in ("matmul", "join", "alias"):
+        if self.kinds[a.index] in ("reduction", *OWN, "alias", "join", "part") or kind in ("matmul", "alias"):
             return self.in_buffer(a)
         if v.name == "index" and len(v.args) > 1 and a is v.args[0]:
             return True
         if a.index not in self.stored:
             return False
-        same = kind in ("reduction", "scatter") or (kind == "elementwise" and squeezed(a.shape) == squeezed(v.shape))
+        same = kind in ("reduction", "scatter", "part") or (
+            kind == "elementwise" and squeezed(a.shape) == squeezed(v.shape)
+        )
         return not same
 
     def _home(self, v: Value) -> Any:
         kind = self.kinds[v.index]
-        if kind in (*OWN, "alias"):
+        if kind in (*OWN, "alias", "join"):
             return (self.ready[v.index], v.index)
         shape = v.args[0].shape if kind == "reduction" else v.shape
         return (self.ready[v.index], squeezed(shape))
@@ -267,7 +293,7 @@ class Schedule:
                 out.add(v.index)
                 mine = {self._home(v)}
             kind = self.kinds[v.index]
-            for a in v.args:
+            for a in self.args(v):
                 if a.index not in self.inside or self.in_buffer(a):
                     continue
                 own = mine
@@ -289,7 +315,7 @@ class Schedule:
             elif kind == "alias":
                 if v.index in self.outputs:
                     items.append(Single(self.readable(v), v, "copy"))
-            elif v.index in self.stored:
+            elif v.index in self.stored and kind != "join":
                 home = self._home(v)
                 k = kernels.get(home)
                 if k is None:

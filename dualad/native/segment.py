@@ -16,7 +16,7 @@ from dualad.native import blas
 from dualad.native.elementwise import type_of
 from dualad.native.expressions import Expressions, opened, squeezed
 from dualad.native.graph import Guard, Value
-from dualad.native.loops import Loop, Nest, Reduction, Scatter, m_bytes, memory
+from dualad.native.loops import Loop, Nest, Reduction, Scatter, memory
 from dualad.native.machine import I1, I8, I64, PTR, constant
 from dualad.native.rows import Rows, rows
 from dualad.native.scalars import Scalars, check, load, suits
@@ -99,9 +99,6 @@ class Segment:
                 blas.multiply(b, item.value, self.schedule.in_buffer, self.pointer)
                 self.notes.append(f"BLAS: {item.value!r}")
                 self.products += item.value.args[0].size * math.prod(item.value.args[1].shape[1:]) * 0.05
-            elif item.kind == "join":
-                self._join(item.value)
-                self.notes.append(f"join of {len(item.value.args)}: {list(item.value.shape)}")
             else:
                 self._copy(item.value)
                 self.notes.append(f"copy: {item.value!r}")
@@ -173,6 +170,7 @@ class Segment:
     def base(self, v: Value) -> Value:
         """Whose buffer a value lies in."""
         s = self.schedule
+        v = s.owner.get(v.index, v)
         while v.index in s.inside and s.kinds[v.index] == "alias" and v.index not in s.outputs:
             v = v.args[0]
         return v
@@ -197,13 +195,15 @@ class Segment:
         for k, own in enumerate(reads):
             for index in own:
                 last[index] = k
+        s = self.schedule
         free: list[tuple[int, int]] = []  # (place, size)
         busy: list[tuple[int, int, int]] = []  # (the last item that reads it, place, size)
         for k, item in enumerate(self.schedule.items):
             free += [(p, n) for end, p, n in busy if end < k]
             busy = [x for x in busy if x[0] >= k]
             for v in item.roots if isinstance(item, Kernel) else [item.value]:
-                if v.index in self.pointers:
+                v = s.owner.get(v.index, v)
+                if v.index in self.pointers or v.index in self.places:
                     continue
                 size = -(-max(1, v.size) * np.dtype(v.dtype).itemsize // ALIGN) * ALIGN
                 fits = [x for x in free if size <= x[1] <= 2 * size]
@@ -225,7 +225,7 @@ class Segment:
             found = [matrix(a, s.in_buffer) for a in item.value.args]
             bases = [a if f is None else f[0] for a, f in zip(item.value.args, found, strict=True)]
             return None, {self.base(v).index for v in bases}
-        if isinstance(item, Single) and item.kind in ("copy", "join"):
+        if isinstance(item, Single) and item.kind == "copy":
             return None, {self.base(a).index for a in item.value.args}
         stores: list[tuple[Value, int]] = []
         reductions: list[Reduction] = []
@@ -237,8 +237,11 @@ class Segment:
         else:
             x = Expressions(item.domain, s.read_at(item.stage))
             for v in item.roots:
-                a = v.args[0] if s.kinds[v.index] == "reduction" else v
+                a = v.args[0] if s.kinds[v.index] in ("reduction", "part") else v
                 k = x.resolve(a, x.identity(a.shape))
+                if s.kinds[v.index] == "part":
+                    stores.append((v, x.cast(k, type_of(v.dtype))))
+                    continue
                 if a is not v:
                     k = x.cast(k, I1 if v.name in ("any", "all") else type_of(v.dtype))
                     alive = [j for j, n in enumerate(a.shape) if n != 1]
@@ -247,7 +250,8 @@ class Segment:
                         reductions.append(Reduction(v, k, axes))
                         continue
                 stores.append((v, k))
-        places = [_rowmajor(x.domain) for _ in stores] + [c.at for c in scatters]
+        places = [s.place(v) if v.index in s.owner else _rowmajor(x.domain) for v, _ in stores]
+        places += [c.at for c in scatters]
         merged = x.merge([r.axes for r in reductions], places)
         for r, axes in zip(reductions, merged, strict=True):
             r.axes = axes
@@ -265,7 +269,7 @@ class Segment:
             if 0 in x.domain:
                 self._fill(r.v, r.start(r.type).constant)
         Nest(self.b, x, stores, reductions, scatters, self.pointer, self.flag).run()
-        names = ", ".join(v.name for v in (item.roots if isinstance(item, Kernel) else [item.value]))
+        names = ", ".join(self.base(v).name for v in (item.roots if isinstance(item, Kernel) else [item.value]))
         self.work += math.prod(x.domain) * sum(e.kind != "const" for e in x.all) * 0.2
         self.notes.append(f"loop {list(x.domain)}: {names} ({len(x.all)} expressions)")
 
@@ -288,27 +292,6 @@ class Segment:
             x = b.load(b.gep(self.pointer(v.args[0]), [loop.i], source_etype=m), typ=m)
             b.store(x, b.gep(self.pointer(v), [loop.i], source_etype=m))
             loop.close()
-
-    def _join(self, v: Value) -> None:
-        """Each operand of a concatenation or a stack in its place: blocks of neighbours."""
-        b = self.b
-        m = memory(type_of(v.dtype))
-        axis = v.params["axis"]
-        outer, row = math.prod(v.shape[:axis]), math.prod(v.shape[axis:])
-        start = 0
-        kind = ir.FunctionType(ir.VoidType(), [PTR, PTR, I64, I1])
-        name = "llvm.memcpy.p0.p0.i64"
-        copy = b.module.globals.get(name) or ir.Function(b.module, kind, name)
-        for a in v.args:
-            own = a.size // max(1, outer)
-            if a.size:
-                rows = Loop(b, 0, outer, 1)
-                source = b.gep(self.pointer(a), [b.mul(rows.i, constant(I64, own))], source_etype=m)
-                at = b.add(b.mul(rows.i, constant(I64, row)), constant(I64, start))
-                target = b.gep(self.pointer(v), [at], source_etype=m)
-                b.call(copy, [target, source, constant(I64, own * m_bytes(m)), constant(I1, 0)])
-                rows.close()
-            start += own
 
 
 def _scattered(x: Expressions, v: Value, values: Value, arrays: Sequence[Value]) -> Scatter:

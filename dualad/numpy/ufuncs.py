@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -300,13 +301,11 @@ setattr(Unary, "at", _method("at"))
 
 def _of_scipy(ufunc: Any) -> Any:
     """What ``scipy.special.<name>`` is on tensors."""
-    name: str = ufunc.__name__
     theirs: Any = sys.modules.get("scipy.special")
-    if not theirs or getattr(theirs, name, None) is not ufunc:
+    name: str = ufunc.__name__.removeprefix("_").removeprefix("riemann_")  # SciPy's zeta and lambertw call such
+    if not theirs or not hasattr(theirs, name):
         return None
-    from dualad.ops.specials import SPECIAL
-
-    return SPECIAL.get(name)
+    return vars(importlib.import_module("dualad.scipy.special")).get(name)
 
 
 LATE.append(_of_scipy)

@@ -150,6 +150,7 @@ multiply = elementwise(
     taylor=series.multiply,
     samples=pair((-3, 3), (-3, 3), complex=True),
 )
+multiply.product = True
 divide = elementwise(
     "divide",
     np.true_divide,

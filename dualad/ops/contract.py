@@ -70,6 +70,14 @@ def _batch(prim: Primitive, args: Sequence[Any], batched: Sequence[bool], size: 
     # A 1-D side becomes a matrix, so that the batch axis can lead.
     a1 = a.ndim - batched[0] == 1
     b1 = b.ndim - batched[1] == 1
+    if b1 and not a1 and batched == [False, True] and a.ndim == 2:
+        return matmul(b, swap_last(a))  # one product of matrices
+    if a1 and not b1 and batched == [True, False]:
+        return (
+            matmul(a, b)
+            if b.ndim == 2
+            else matmul(reshape(a, shape=(size, *[1] * (b.ndim - 1), a.shape[-1])), b)[..., 0, :]
+        )
     if a1:
         a = reshape(a, shape=(*a.shape[:-1], 1, a.shape[-1]))
     if b1:

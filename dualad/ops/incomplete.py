@@ -24,7 +24,7 @@ from dualad.ops.special import _declare, _fixed, _scipy, betaln, digamma, gammal
 from dualad.ops.transcendental import exp, log, log1p
 
 _STEP = 0.06
-_U = np.arange(-4.2, 7.2, _STEP)
+_U = np.arange(-70, 120) * _STEP
 _NODES = np.exp(_U - np.exp(-_U))
 _WEIGHTS = _NODES * (1 + np.exp(-_U)) * _STEP
 

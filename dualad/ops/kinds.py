@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,14 @@ class Elementwise(Primitive):
         self.singular = singular
         self.to_real = to_real
         self.times = self.strong if singular else operator.mul
+        if len(partials) == 1 and callable(partials[0]) and not to_real:
+            self.direct = self._direct
+
+    def _direct(self, y: Any, x: Any) -> Any:
+        """The first call finds the partial on arrays, when all primitives that it may name exist."""
+        (d,) = self.partials
+        self.direct = on_arrays(d)
+        return self.direct(y, x)
 
     def needs(self, parents: Sequence[Any]) -> Sequence[bool]:
         return [self.keep_x] * len(parents)
@@ -132,6 +141,14 @@ def _quiet(partial: Callable[..., Any]) -> Callable[..., Any]:
             return partial(*args)
 
     return quiet
+
+
+def on_arrays(partial: Callable[..., Any]) -> Callable[..., Any]:
+    """The partial with NumPy's functions in the place of primitives: on arrays the same, without a dispatch per function."""
+    if not isinstance(partial, FunctionType):
+        return partial
+    plain = {k: v.impl if isinstance(v, (Unary, Binary)) else v for k, v in partial.__globals__.items()}
+    return FunctionType(partial.__code__, plain, partial.__name__, partial.__defaults__, partial.__closure__)
 
 
 class Constant(Primitive):

@@ -26,6 +26,11 @@ class Model:
     multiply: float = 0.03e-9  # one multiplication within a matrix product
     entry: float = 0.8e-9  # one entry of the result written
     scatter: float = 5e-9  # one entry put into its place in a sparse result
+    sweep: float = 4e-5  # setting up a sweep over a stretch of the tape
+
+
+COMPILED = Model(sweep=1e-7, push=1e-7, pull=1e-7, element=0.4e-9, entry=0.3e-9, scatter=0.6e-9)
+"""Where the sweeps themselves are recorded, and run as machine code."""
 
 
 @dataclass(frozen=True)

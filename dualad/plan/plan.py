@@ -18,6 +18,7 @@ HESSIAN_NAMES = {
     "reverse-over-reverse": "reverse",
     "reverse-over-forward": "reverse",
 }
+BY_VALUES = ("elimination", "acyclic")  # strategies whose steps are NumPy's, on values
 FAMILIAR = 0.85  # predictions are rough: another strategy than plain modes must promise to be better by more than that
 SMALL = 2e-4  # seconds: what plain modes do in less is not worth looking for a pattern
 
@@ -83,10 +84,13 @@ def probe(problem: Problem, matrix: Any) -> bool:
 def choose(problem: Problem, want: str, mode: str | None = None, memory: int | None = None) -> Plan:
     """The cheapest candidate by the cost model, or the one that ``mode`` names.
 
-    Of the candidates, those count that are predicted to keep within ``memory`` bytes. Raises ``ArgumentError`` for a mode that
-    does not exist or cannot be applied to this problem, and where nothing fits into the memory.
+    Of the candidates, those count that are predicted to keep within ``memory`` bytes. A problem within a recording is planned
+    for machine code, by strategies that can be recorded. Raises ``ArgumentError`` for a mode that does not exist or cannot be
+    applied to this problem, and where nothing fits into the memory.
     """
-    figures = cost.model()
+    figures = cost.COMPILED if problem.nested else cost.model()
+    small = SMALL / 10 if problem.nested else SMALL
+    proposals = {k: v for k, v in STRATEGIES.items() if not (problem.nested and k in BY_VALUES)}
 
     def plan(candidates: list[Candidate], choice: Candidate, reason: str) -> Plan:
         pattern = problem.__dict__.get("pattern")
@@ -97,6 +101,8 @@ def choose(problem: Problem, want: str, mode: str | None = None, memory: int | N
         name = HESSIAN_NAMES.get(mode, mode)
         if name not in STRATEGIES:
             raise ArgumentError(f"mode={mode!r} is no strategy. There are: {', '.join(STRATEGIES)}.")
+        if name not in proposals:
+            raise ArgumentError(f"mode={mode!r} works on values, which jit cannot record. Leave mode= away, or jit.")
         problem.forced = True
         only = STRATEGIES[name](problem, figures)
         problem.forced = False
@@ -110,8 +116,8 @@ def choose(problem: Problem, want: str, mode: str | None = None, memory: int | N
     plain = ["forward", "reverse"]
     found = [STRATEGIES[name](problem, figures) for name in plain]
     cheapest = min((c for c in found if c), key=lambda c: c.cost.seconds)
-    if cheapest.cost.seconds > SMALL:
-        found += [propose(problem, figures) for name, propose in STRATEGIES.items() if name not in plain]
+    if cheapest.cost.seconds > small:
+        found += [propose(problem, figures) for name, propose in proposals.items() if name not in plain]
     candidates = sorted(
         (c for c in found if c is not None), key=lambda c: c.cost.seconds * (FAMILIAR if c.name in plain else 1.0)
     )
@@ -125,7 +131,7 @@ def choose(problem: Problem, want: str, mode: str | None = None, memory: int | N
                 + ("" if want == "gradient" else " With sparse=True zeros take none.")
             )
     best = candidates[0]
-    if len(candidates) == 2 and cheapest.cost.seconds <= SMALL:
+    if len(candidates) == 2 and cheapest.cost.seconds <= small:
         reason = f"plain {best.name} mode takes less than looking for something better would"
     elif len(candidates) > 1:
         ratio = candidates[1].cost.seconds / max(best.cost.seconds, 1e-12)

@@ -36,6 +36,7 @@ class Problem:
     ) -> None:
         self.program = program
         self.point = list(point)
+        self.values = list(values)
         self.nodes: list[Node] = program.nodes
         self.inputs = [n[0] for n in program.inputs]
         self.in_shapes = [n[4].shape for n in program.inputs]
@@ -53,11 +54,13 @@ class Problem:
     @functools.cached_property
     def nested(self) -> bool:
         """Whether values belong to another transform, so that results must stay differentiable."""
-        return any(
-            type(a) is Tensor
-            for node in self.nodes
-            for a in (*node[3], *(node[4] if isinstance(node[4], tuple) else (node[4],)))
-        )
+        return bool(self.around)
+
+    @functools.cached_property
+    def around(self) -> set[Any]:
+        """The transforms to which values belong."""
+        values = (a for n in self.nodes for a in (*n[3], *(n[4] if isinstance(n[4], tuple) else (n[4],))))
+        return {a.level for a in (*values, *self.point, *self.values) if type(a) is Tensor}
 
     @functools.cached_property
     def pattern(self) -> Any:

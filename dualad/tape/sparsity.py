@@ -76,11 +76,7 @@ def walk(nodes: Sequence[Node], env: dict[int, Any], width: int, keep: set[int],
             continue
         moving = [i for i, p in enumerate(parents) if p is not None and p in env]
         if moving and prim.kind != "marker" and not prim.constant:
-            fixed = getattr(prim, "nonlinear", ())
-            values = [
-                (a.value if type(a) is Tensor else a) if p is None or i in fixed else Spec(a.shape, a.dtype)
-                for i, (a, p) in enumerate(zip(args, parents, strict=True))
-            ]
+            values = known(prim, args, parents)
             outs = [y] if not isinstance(y, tuple) else list(y)
             if most_entries(prim, outs, values, moving) > most:
                 raise TooDense(f"{prim.name} has more than {most:.0f} dependences")
@@ -99,6 +95,24 @@ def walk(nodes: Sequence[Node], env: dict[int, Any], width: int, keep: set[int],
         for p in set(parents):
             if p is not None and last[p] == k and p not in keep:
                 env.pop(p, None)
+
+
+def known(prim: Any, args: Sequence[Any], parents: Sequence[Any]) -> list[Any]:
+    """The arguments as sparsity rules see them: what does not move, or decides, by value; the others by shape.
+
+    Values that belong to a recording around this one are looked at, so that it notices when they change.
+    """
+    fixed = getattr(prim, "nonlinear", ())
+    return [
+        _seen(a) if p is None or i in fixed else Spec(a.shape, a.dtype)
+        for i, (a, p) in enumerate(zip(args, parents, strict=True))
+    ]
+
+
+def _seen(a: Any) -> Any:
+    if type(a) is Tensor:
+        a = a.value
+    return a.level.look(a, "a pattern") if type(a) is Tensor else a
 
 
 def most_entries(prim: Any, outs: Sequence[Any], values: Sequence[Any], moving: Sequence[int]) -> float:

@@ -126,6 +126,30 @@ def test_joining_and_assignment() -> None:
     both(lambda x, v: grad(lambda x: sum((o * o * o).sum() for o in f(x, v)))(x), normal(4, 5), normal(5))
 
 
+def test_long_joins_are_written_part_by_part() -> None:
+    def f(x: Any, y: Any) -> Any:
+        parts = dnp.concatenate([np.sin(x), y[:, ::-1], x.T @ y, y, 2.0 * x, np.zeros((3, 40))])
+        across = dnp.concatenate([x, np.exp(y), x * y, y + 1, x[:, :7]], axis=1)
+        stacked = dnp.stack([x, y, np.tanh(x), x * 0.5, y], axis=2)
+        again = dnp.concatenate([across[0], across[1] * 2, dnp.sum(stacked, axis=(0, 1))])
+        return parts, across, stacked, again, parts[1:4] * parts[2:5], dnp.reshape(stacked, (-1,))
+
+    x, y = normal(40, 40), normal(40, 40)
+    both(lambda x, y: f(x[:40], y)[1:], x, y)
+    both(lambda x, y: f(x, y), x, y)
+    both(lambda x: grad(lambda x: sum((o * o).sum() for o in f(x, y)))(x), x)
+    both(lambda v: dnp.concatenate([v, v[:1], 2 * v, v, v, v * v]), normal(100).astype(np.float32))
+    text = jit(lambda v: dnp.concatenate([v * k for k in range(6)]))
+    text(normal(100))
+    assert text.explain().count("loop") == 1
+
+
+def test_products_of_few_columns() -> None:
+    for k in (1, 2, 3, 4, 5):
+        both(lambda a, b: a @ b, normal(150, k), normal(k, 170))
+        both(lambda a, b: (a.T * 2) @ np.sin(b), normal(k, 150), normal(k, 170))
+
+
 def test_gather_and_scatter() -> None:
     i = np.array([3, 0, -1, 3, 2, 2])
     j = np.array([[0, 1], [2, 0]])

@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 import dualad
-from dualad import ArgumentError, NotDifferentiable, ShapeError, hessian, jacfwd, jacobian, jacrev, plan
+from dualad import (
+    ArgumentError,
+    NotDifferentiable,
+    ShapeError,
+    hessian,
+    jacfwd,
+    jacobian,
+    jacobian_sparsity,
+    jacrev,
+    plan,
+)
 from dualad.plan import cost
 from dualad.plan.strategies import STRATEGIES
 
@@ -75,7 +85,7 @@ def check(code: Any, skip: bool, seed: int) -> None:
         try:
             found = jacobian(ours, mode=mode)(x)
         except ArgumentError:
-            assert mode in ("chain", "bicoloring")  # no narrow place; the others always apply
+            assert mode in ("chain", "bicoloring", "diagonals")  # no narrow place, sums; the others always apply
             continue
         same(found, expected, mode)
     same(jacobian(ours, sparse=True)(x).toarray(), expected, "sparse")
@@ -89,6 +99,30 @@ CODES = st.lists(st.integers(0, len(STEPS) - 1), min_size=1, max_size=5)
 @given(CODES, st.booleans(), st.integers(0, 1000))
 def test_every_strategy_gives_the_jacobian(code: Any, skip: bool, seed: int) -> None:
     check(code, skip, seed)
+
+
+POINTWISE = [0, 1, 2, 3, 4, 6, 10, 11]  # steps in which each element depends on a few others
+
+
+@settings(max_examples=40, derandomize=True, **COMMON)
+@given(st.lists(st.sampled_from(POINTWISE), min_size=1, max_size=4), st.integers(0, 1000))
+def test_diagonals_of_pointwise_programs(code: Any, seed: int) -> None:
+    f = program(code, True)
+    x = np.random.default_rng(seed).normal(size=6)
+    expected = np.asarray(jax.jacfwd(lambda v: f(jnp, v))(x))
+    found = jacobian(lambda v: f(np, v), sparse=True, mode="diagonals")(x)
+    same(found.toarray(), expected, "diagonals")
+    assert found.nnz <= jacobian_sparsity(lambda v: f(np, v), x).nnz
+
+
+def test_diagonals_compute_no_entry_twice() -> None:
+    x = np.linspace(0.5, 1.5, 100)
+    p = plan(lambda v: np.sin(v) * np.exp(-v), x, sparse=True, mode="diagonals")
+    assert "a diagonal of 100 x 100" in p.explain()
+    assert p(x).nnz == 100
+    p = plan(lambda v: v[1:] * v[:-1] + v[1:], x, sparse=True, mode="diagonals")
+    assert p(x).nnz == 198
+    np.testing.assert_array_equal(p(x).toarray(), jacobian(lambda v: v[1:] * v[:-1] + v[1:], mode="forward")(x))
 
 
 @pytest.mark.nightly

@@ -123,8 +123,8 @@ def test_what_has_no_derivative() -> None:
         grad(lambda n: special.polygamma(n, 2.0))(1.0)
     with pytest.raises(NotDifferentiable, match="airye"):
         grad(lambda x: special.airye(x)[0])(1.0)
-    with pytest.raises(NotDifferentiable, match=r"scipy\.special\.struve|struve"):
-        grad(lambda x: scipy.special.struve(1.0, x))(1.0)
+    with pytest.raises(NotDifferentiable, match=r"scipy\.special\.mathieu_a|mathieu_a"):
+        grad(lambda x: scipy.special.mathieu_a(1.0, x))(1.0)
     assert special.airye(1.0)[0] == scipy.special.airye(1.0)[0]
     assert special.comb(5, 2) == 10
 

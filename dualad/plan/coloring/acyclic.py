@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from dualad.plan.coloring.compression import NEUTRAL, Coloring, checked, entries, filled, symmetric_structure
+from dualad.plan.coloring.compression import NEUTRAL, Coloring, checked, entries, symmetric_structure
 from dualad.plan.coloring.orders import edges, ordering
 from dualad.plan.coloring.star import adjacency
+from dualad.plan.entries import matrix
 
 
 class AcyclicColoring(Coloring):
@@ -64,7 +65,7 @@ class AcyclicColoring(Coloring):
         data = flat.take(diagonal) if self.count else np.empty(0, flat.dtype)
         off = target >= 0
         data[off] = values[target[off]]
-        return filled(self.pattern, data)
+        return matrix(self.pattern, data)
 
     def verify(self) -> bool:
         """Whether neighbors differ, all with entries are colored, and the edges of any two colors make a forest."""

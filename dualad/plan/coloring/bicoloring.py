@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from dualad.plan.coloring.compression import NEUTRAL, checked, entries, filled, neighbors, seeds, structure
+from dualad.plan.coloring.compression import NEUTRAL, checked, entries, neighbors, seeds, structure
 from dualad.plan.coloring.orders import edges, ordering
 from dualad.plan.coloring.star import _alone, greedy, hubs, keep, renumbered
+from dualad.plan.entries import matrix
 
 
 class BiColoring:
@@ -45,27 +46,20 @@ class BiColoring:
         return seeds(self.row_colors, self.row_count, dtype)
 
     @cached_property
-    def _source(self) -> tuple[Any, Any, Any, Any]:
+    def _place(self) -> Any:
+        """Of each entry, where it is among the compressed columns, followed by the compressed rows."""
+        m, n = self.pattern.shape
         rows, columns = entries(self.pattern)
         direct = _alone(rows, self.column_colors[columns], self.column_count)
-        forward, reverse = np.flatnonzero(direct), np.flatnonzero(~direct)
-        return (
-            forward,
-            rows[forward] * self.column_count + self.column_colors[columns[forward]],
-            reverse,
-            self.row_colors[rows[reverse]] * self.pattern.shape[1] + columns[reverse],
-        )
+        by_row = m * self.column_count + self.row_colors[rows] * n + columns
+        return np.where(direct, rows * self.column_count + self.column_colors[columns], by_row)
 
     def decompress(self, forward: Any, reverse: Any) -> Any:
         """J from ``J @ column_seeds``, (m, column_count), and ``row_seeds.T @ J``, (row_count, n), by copying."""
         m, n = self.pattern.shape
         from_columns = checked(forward, (m, self.column_count), "decompress", "J @ column_seeds")
         from_rows = checked(reverse, (self.row_count, n), "decompress", "row_seeds.T @ J")
-        data = np.empty(self.pattern.nnz, np.result_type(from_columns, from_rows))
-        at_columns, k, at_rows, l = self._source
-        data[at_columns] = from_columns.take(k)
-        data[at_rows] = from_rows.take(l)
-        return filled(self.pattern, data)
+        return matrix(self.pattern, np.concatenate([from_columns, from_rows]).take(self._place))
 
     def verify(self) -> bool:
         """Whether every entry is alone with its column's color in its row, or alone with its row's color in its column."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dualad.core.errors import ArgumentError, ShapeError
+from dualad.core.tensor import Tensor
 
 NEUTRAL = -1
 
@@ -83,17 +84,11 @@ def seeds(colors: Any, count: int, dtype: Any) -> Any:
 
 
 def checked(compressed: Any, shape: tuple[int, int], name: str, product: str) -> Any:
-    compressed = np.asarray(compressed)
+    if type(compressed) is not Tensor:
+        compressed = np.asarray(compressed)
     if compressed.shape != shape:
         raise ShapeError(f"{name}: compressed has shape {compressed.shape}; need {shape}, the shape of {product}.")
     return compressed.reshape(-1)
-
-
-def filled(pattern: Any, data: Any) -> Any:
-    """A new csr_array with this pattern and data; it shares nothing with the coloring."""
-    from scipy.sparse import csr_array
-
-    return csr_array((data, pattern.indices.copy(), pattern.indptr.copy()), shape=pattern.shape)
 
 
 class Coloring:

@@ -12,12 +12,12 @@ from dualad.plan.coloring.compression import (
     Coloring,
     checked,
     entries,
-    filled,
     neighbors,
     repeated,
     structure,
 )
 from dualad.plan.coloring.orders import ordering
+from dualad.plan.entries import matrix
 
 
 class ColumnColoring(Coloring):
@@ -31,7 +31,7 @@ class ColumnColoring(Coloring):
     def decompress(self, compressed: Any) -> Any:
         """J from ``J @ seeds``, (m, count): ``J[i, j] = compressed[i, colors[j]]``."""
         shape = (self.pattern.shape[0], self.count)
-        return filled(self.pattern, checked(compressed, shape, "decompress", "J @ seeds").take(self._source))
+        return matrix(self.pattern, checked(compressed, shape, "decompress", "J @ seeds").take(self._source))
 
     def verify(self) -> bool:
         """Whether every column with entries has a color, and no row two columns of one color."""
@@ -53,7 +53,7 @@ class RowColoring(Coloring):
     def decompress(self, compressed: Any) -> Any:
         """J from ``seeds.T @ J``, (count, n): ``J[i, j] = compressed[colors[i], j]``."""
         shape = (self.count, self.pattern.shape[1])
-        return filled(self.pattern, checked(compressed, shape, "decompress", "seeds.T @ J").take(self._source))
+        return matrix(self.pattern, checked(compressed, shape, "decompress", "seeds.T @ J").take(self._source))
 
     def verify(self) -> bool:
         """Whether every row with entries has a color, and no column two rows of one color."""

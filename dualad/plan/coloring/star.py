@@ -13,12 +13,12 @@ from dualad.plan.coloring.compression import (
     Coloring,
     checked,
     entries,
-    filled,
     neighbors,
     repeated,
     symmetric_structure,
 )
 from dualad.plan.coloring.orders import edges, ordering
+from dualad.plan.entries import matrix
 
 
 class StarColoring(Coloring):
@@ -38,7 +38,7 @@ class StarColoring(Coloring):
     def decompress(self, compressed: Any) -> Any:
         """H from ``H @ seeds``, (n, count), by copying; the result is symmetric to the last bit."""
         shape = (len(self.colors), self.count)
-        return filled(self.pattern, checked(compressed, shape, "decompress", "H @ seeds").take(self._source))
+        return matrix(self.pattern, checked(compressed, shape, "decompress", "H @ seeds").take(self._source))
 
     def verify(self) -> bool:
         """Whether every entry (i, j) is alone with j's color in row i, or alone with i's color in row j."""

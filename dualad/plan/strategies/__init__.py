@@ -6,6 +6,7 @@ from dualad.plan.strategies.base import Candidate
 from dualad.plan.strategies.chain import chain
 from dualad.plan.strategies.colored import acyclic, bicoloring, columns, rows, star
 from dualad.plan.strategies.dense import forward, reverse
+from dualad.plan.strategies.diagonals import diagonals
 from dualad.plan.strategies.eliminated import elimination
 
 STRATEGIES = {
@@ -16,6 +17,7 @@ STRATEGIES = {
     "bicoloring": bicoloring,
     "star": star,
     "acyclic": acyclic,
+    "diagonals": diagonals,
     "chain": chain,
     "elimination": elimination,
 }

@@ -21,7 +21,6 @@ from dualad.plan.strategies.base import Candidate
 from dualad.tape.linearized import pull_many, push_many
 
 MOST_CUTS = 16
-SWEEP = 4e-5  # seconds to set up one sweep over a stretch
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def chain(problem: Problem, model: Model) -> Candidate | None:
 
     def sweep(i: int, j: int, k: int, overhead: float) -> tuple[float, float]:
         operations = float(work[nodes[j]] - work[nodes[i]]) * k
-        return SWEEP + overhead * (nodes[j] - nodes[i]) + model.element * operations, operations
+        return model.sweep + overhead * (nodes[j] - nodes[i]) + model.element * operations, operations
 
     @functools.cache
     def best(i: int, j: int) -> tuple[float, float, Any]:
@@ -178,7 +177,7 @@ def _evaluate(problem: Problem, places: list[Cut], how: Any) -> Any:
     inner = _evaluate(problem, places, how[1])
     i, j = how[2:]
     if kind == "push on":
-        return _push(problem, places[i], places[j], np.ascontiguousarray(inner.T)).T
+        return _push(problem, places[i], places[j], inner.T.copy()).T
     return _pull(problem, places[i], places[j], inner)
 
 
