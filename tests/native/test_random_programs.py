@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import dualad.numpy as dnp
-from dualad import jit, value_and_grad
+from dualad import jit, value_and_grad, vmap
 from dualad.api.jit import Call
 from dualad.native.program import Missed, Program
 from tests.native.test_registry import programs as compiled_of
@@ -94,3 +94,35 @@ def test_random_programs(drawn: Any) -> None:
 @given(programs())
 def test_random_programs_nightly(drawn: Any) -> None:
     check(drawn)
+
+
+def check_rows(drawn: Any) -> None:
+    """The same of many rows, some inputs shared by them all."""
+    shapes, code, seed = drawn
+    rng = np.random.default_rng(seed)
+    n = int(rng.choice([16, 17, 29]))
+    code = [(op, operands, False) for op, operands, _ in code]
+    axes = tuple([0 if k == 0 or rng.random() < 0.7 else None for k in range(len(shapes))])
+    f = vmap(value_and_grad(lambda *v: run(code, v), tuple(range(len(shapes))), has_aux=True), in_axes=axes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dualad.native.segment.SEVERAL", 1)
+        g = jit(f)
+        points = [
+            tuple(rng.normal(size=s if a is None else (n, *s)) for s, a in zip(shapes, axes, strict=True))
+            for _ in range(2)
+        ]
+        for xs in [*points, points[0]]:
+            close(g(*xs), f(*xs))
+
+
+@settings(max_examples=25, derandomize=True, **COMMON)
+@given(programs())
+def test_random_rows(drawn: Any) -> None:
+    check_rows(drawn)
+
+
+@pytest.mark.nightly
+@settings(max_examples=3000, **COMMON)
+@given(programs())
+def test_random_rows_nightly(drawn: Any) -> None:
+    check_rows(drawn)
