@@ -18,7 +18,7 @@ import numpy as np
 
 from dualad.ops.kinds import elementwise
 from dualad.ops.samples import Sample, Samples
-from dualad.ops.special import _declare, _fixed
+from dualad.ops.special import _declare, _fixed, precision
 
 
 def _times_linear(t: Any, c: Any, u: float, v: float) -> Any:
@@ -58,7 +58,7 @@ def _hyp1f1_part(p: int, q: int, r: int, a: Any, b: Any, x: Any, flipped: bool) 
 
 
 def _hyp1f1_derivative(p: Any, q: Any, r: Any, a: Any, b: Any, x: Any) -> Any:
-    kinds = [np.asarray(v).dtype for v in (a, b, x)]
+    dtype = precision(a, b, x)
     p, q, r, a, b, x = np.broadcast_arrays(p, q, r, *(np.asarray(v, float) for v in (a, b, x)))
     y = np.full(x.shape, np.nan)
     # Above, e^x overflows; and b = 0, -1, ... are poles.
@@ -70,7 +70,7 @@ def _hyp1f1_derivative(p: Any, q: Any, r: Any, a: Any, b: Any, x: Any) -> Any:
             if chosen.any():
                 with np.errstate(all="ignore"):
                     y[chosen] = _hyp1f1_part(i, j, k, a[chosen], b[chosen], x[chosen], flipped)
-    return y.astype(np.result_type(*[k for k in kinds if k.kind == "f"], np.float32))[()]
+    return y.astype(dtype)[()]
 
 
 def _hyp1f1_derivative_samples() -> list[Sample]:

@@ -47,6 +47,11 @@ def on_tensors(f: F) -> F:
     return public  # type: ignore[return-value]
 
 
+def doubled(x: Any) -> Any:
+    """In double precision, in which SciPy computes and returns some functions."""
+    return shaping.astype(x, np.result_type(x.dtype, np.float64))
+
+
 # Matrix functions -----------------------------------------------------------------------------
 
 
@@ -81,7 +86,7 @@ def expm_frechet(A: Any, E: Any, method: Any = None, compute_expm: Any = True, c
 @on_tensors
 def logm(A: Any, disp: Any = None) -> Any:
     """The principal logarithm; derivative by ``logm([[A, E], [0, A]])``. On the closed negative real axis there is none."""
-    return matrix_functions.logm(matrices(A, "logm"))
+    return matrix_functions.logm(doubled(matrices(A, "logm")))
 
 
 @on_tensors
@@ -110,7 +115,7 @@ def fractional_matrix_power(A: Any, t: Any) -> Any:
     """``A**t`` for a real number t, which is a constant."""
     x = matrices(A, "fractional_matrix_power")
     t = shaping.concrete(t, "the exponent of fractional_matrix_power").item()
-    return linalg.matrix_power(x, int(t)) if t == int(t) else matrix_functions.fractional_matrix_power(x, t=t)
+    return linalg.matrix_power(x, int(t)) if t == int(t) else matrix_functions.fractional_matrix_power(doubled(x), t=t)
 
 
 def _exponentials(A: Any, name: str) -> tuple[Any, Any]:

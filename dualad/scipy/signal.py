@@ -241,8 +241,8 @@ def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
     x = moveaxis(x, axis, -1)
     lead, n = x.shape[:-1], x.shape[-1]
     states = max(b.shape[0], a.shape[0]) - 1
-    if n:
-        rows = reshape(x, shape=(-1 if 0 not in lead else 0, n))
+    if x.size:
+        rows = reshape(x, shape=(-1, n))
         v = reshape(_convolved("lfilter", rows, reshape(b, shape=(1, -1)), "full", (1,)), shape=(*lead, -1))[..., :n]
     else:
         v = x * b[0]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dualad.core.errors import NotDifferentiable
+from dualad.numpy.elementwise import sinc as sinc
 from dualad.numpy.operands import operand, tracked
 from dualad.numpy.reductions import amax
 from dualad.numpy.reductions import sum as sum_of
@@ -20,7 +21,9 @@ from dualad.ops.arithmetic import equal, sign, stop_gradient, where
 from dualad.ops.rounding import floor
 from dualad.ops.special import cosine_integral, fresnel_cosine, fresnel_sine, riemann_zeta, sine_integral
 from dualad.ops.specials import SPECIAL
-from dualad.ops.transcendental import exp, expm1, log, log1p
+from dualad.ops.transcendental import cbrt as cbrt
+from dualad.ops.transcendental import exp, expm1, log, log1p, power, sin
+from dualad.ops.transcendental import exp2 as exp2
 
 globals().update(SPECIAL)
 
@@ -47,6 +50,17 @@ def __dir__() -> list[str]:
     import scipy.special
 
     return sorted({*globals(), *dir(scipy.special)})
+
+
+def exp10(x: Any) -> Any:
+    """10^x."""
+    return power(10.0, operand(x))
+
+
+def cosm1(x: Any) -> Any:
+    """cos x - 1 = -2 sin(x / 2)^2, without cancellation."""
+    s = sin(0.5 * operand(x))
+    return -2.0 * (s * s)
 
 
 def fresnel(z: Any) -> tuple[Any, Any]:
@@ -85,12 +99,19 @@ def zeta(x: Any, q: Any = None) -> Any:
 
 def boxcox(x: Any, lmbda: Any) -> Any:
     """(x^lambda - 1) / lambda, and log x at lambda = 0, smooth there too."""
-    return _relative_expm1(lmbda, log(operand(x)))
+    u = log(operand(x))
+    return _relative_expm1(_beside(lmbda, u), u)
 
 
 def boxcox1p(x: Any, lmbda: Any) -> Any:
     """``boxcox`` of 1 + x, without cancellation."""
-    return _relative_expm1(lmbda, log1p(operand(x)))
+    u = log1p(operand(x))
+    return _relative_expm1(_beside(lmbda, u), u)
+
+
+def _beside(k: Any, x: Any) -> Any:
+    """A Python number in the precision of ``x``."""
+    return np.asarray(k, x.dtype)[()] if isinstance(k, (int, float)) and x.dtype.kind == "f" else k
 
 
 def _relative_expm1(k: Any, u: Any) -> Any:
@@ -104,12 +125,14 @@ def _relative_expm1(k: Any, u: Any) -> Any:
 
 def inv_boxcox(y: Any, lmbda: Any) -> Any:
     """The inverse of ``boxcox`` in its first argument."""
-    return exp(_relative_log1p(lmbda, operand(y)))
+    y = operand(y)
+    return exp(_relative_log1p(_beside(lmbda, y), y))
 
 
 def inv_boxcox1p(y: Any, lmbda: Any) -> Any:
     """The inverse of ``boxcox1p`` in its first argument."""
-    return expm1(_relative_log1p(lmbda, operand(y)))
+    y = operand(y)
+    return expm1(_relative_log1p(_beside(lmbda, y), y))
 
 
 def _relative_log1p(k: Any, y: Any) -> Any:
