@@ -1,8 +1,8 @@
 """``scipy.special`` with derivatives: SciPy's names and signatures.
 
 Derivatives are in all arguments, parameters and orders included, but for those that are integers by nature (of ``polygamma``
-and ``expn``) and the parameters of ``hyp2f1``: these raise ``NotDifferentiable``. Of names that are not here,
-``scipy.special``'s own are returned; they take plain arrays.
+and ``expn``) and, for x outside [-99, 0.99], the parameters of ``hyp2f1``: these raise
+``NotDifferentiable``. Of names that are not here, ``scipy.special``'s own are returned; they take plain arrays.
 """
 
 from __future__ import annotations
