@@ -101,9 +101,14 @@ register("linalg.trace linalg.diagonal", lambda d: ((matrix(d, 2, 3),), d.some(o
 
 register(
     "scipy.linalg.solve",
-    lambda d: (lambda a: ((a, right(d, a)), d.some(transposed=(True, False), assume_a=("gen", "general", "banded"))))(
-        regular(d, **ONE)
-    ),
+    lambda d: (
+        lambda a: (
+            (a, right(d, a)),
+            d.some(
+                transposed=(True, False) if a.dtype.kind == "f" else (False,), assume_a=("gen", "general", "banded")
+            ),
+        )
+    )(regular(d, **ONE)),
 )
 register("scipy.linalg.inv scipy.linalg.det scipy.linalg.pinv", lambda d: ((regular(d, **ONE),), {}))
 register("scipy.linalg.svdvals", lambda d: ((matrix(d, *d.one((3, 2), (2, 3)), **ONE),), {}))
@@ -240,6 +245,12 @@ def of_vectors(w: Any, v: Any) -> tuple[Any, ...]:
     return w, dnp.abs(v)
 
 
+def in_any_order(w: Any, v: Any = None) -> tuple[Any, ...]:
+    """Of eigenvalues whose order is the library's choice, and of their vectors: sums over all."""
+    sums = tuple(dnp.sum(w**k, axis=-1) for k in (1, 2, 3))
+    return sums if v is None else (*sums, dnp.sum(dnp.abs(v) * w[..., None, :], axis=-1))
+
+
 def of_svd(u: Any, s: Any, vh: Any) -> tuple[Any, ...]:
     return s, dnp.matmul(u, vh), dnp.abs(u)
 
@@ -257,7 +268,9 @@ RULES = {
     "linalg.eigh": VECTORS,
     "scipy.linalg.eigh": Rules(after=lambda w, v: of_vectors(w, v), symmetric=(0, 1)),
     "linalg.eig": Rules(after=of_vectors),
-    "scipy.linalg.eig": Rules(after=of_vectors),
+    "scipy.linalg.eig": Rules(after=in_any_order),
+    "scipy.linalg.eigvals": Rules(after=in_any_order),
+    "scipy.linalg.norm": Rules(weak=True),  # of LAPACK's, which are Python floats, SciPy makes double
     "linalg.svd": Rules(after=of_svd),
     "scipy.linalg.svd": Rules(after=of_svd),
     "linalg.qr": Rules(after=lambda *p: absolute(*p)),

@@ -130,7 +130,9 @@ def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any
     over = tuple(range(len(x.shape))) if axes is None else axes_of(axes, len(x.shape))
     if not over:
         raise ArgumentError("fftconvolve: axes must name at least one axis.")
-    return _convolved("fftconvolve", x, v, mode, tuple(sorted(over)))
+    # Along an axis of length 1 they broadcast, in mode 'valid' too.
+    long = tuple(sorted(i for i in over if x.shape[i] != 1 and v.shape[i] != 1))
+    return _convolved("fftconvolve", x, v, mode, long or tuple(over)[-1:])
 
 
 def oaconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
