@@ -137,6 +137,20 @@ register_in(
 )
 
 
+def smoothed(d: Draw) -> Call:
+    order = d.whole(0, 3)
+    mode = d.one("interp", "mirror", "constant", "nearest", "wrap")
+    x = d.numbers(d.one((9,), (2, 8), (8, 2)))
+    return (x, d.one(3, 4, 5, 6, 7), order), {
+        "axis": d.axis(x, False, False),
+        "mode": mode,
+        **d.some(deriv=(0, 1, 2), delta=(0.5,), cval=(0.3,)),
+    }
+
+
+register_in(SIGNAL, "scipy.signal.savgol_filter", smoothed)
+
+
 def places(d: Draw, n: int) -> Any:
     return np.cumsum(d.rng.uniform(0.3, 1, n))
 
