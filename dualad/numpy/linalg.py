@@ -98,6 +98,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None
 def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     """Solution, residuals, rank (constant) and singular values; the solution is ``pinv(a) @ b``, at constant rank."""
     a, b = matrices(a, "lstsq", False), floating(b)
+    a, b = (shaping.astype(v, np.result_type(a, b)) for v in (a, b))
     if a.ndim != 2 or b.ndim not in (1, 2) or b.shape[0] != a.shape[0]:
         raise ShapeError(f"lstsq: a is {a.shape}, b is {b.shape}. Need a matrix, and b with {a.shape[0]} rows.")
     eps = np.finfo(a.dtype).eps
@@ -105,7 +106,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     x = matmul(ops.pinv(a, rcond=cut, hermitian=False), b)
     s = svdvals(a)
     values = stop_gradient(s)
-    rank = int(reductions.sum(values > cut * reductions.max(values, initial=0)))
+    rank = np.int32(int(reductions.sum(values > cut * reductions.max(values, initial=0))))  # as LAPACK has it
     if rank == a.shape[1] < a.shape[0]:
         r = absolute(b - matmul(a, x))
         residuals = sum_over(r * r, axis=(0,))

@@ -17,7 +17,7 @@ import numpy as np
 from dualad.ops.arithmetic import sign
 from dualad.ops.kinds import elementwise
 from dualad.ops.samples import Sample, Samples, real
-from dualad.ops.special import _declare, _fixed, _over
+from dualad.ops.special import _declare, _fixed, _over, precision
 from dualad.ops.transcendental import exp
 
 
@@ -69,11 +69,11 @@ def _by_order(f: Callable[..., Any]) -> Callable[..., Any]:
     """The integral for x > 0, NaN elsewhere, in the precision of the arguments."""
 
     def impl(p: Any, v: Any, x: Any) -> Any:
-        kinds = [np.asarray(a).dtype for a in (v, x)]
+        dtype = precision(v, x)
         p, v, x = (a[..., None] for a in np.broadcast_arrays(p, np.asarray(v, float), np.asarray(x, float)))
         with np.errstate(all="ignore"):
             y = np.where(x[..., 0] > 0, f(p, v, np.where(x > 0, x, 1.0)), np.nan)
-        return y.astype(np.result_type(*[k for k in kinds if k.kind == "f"], np.float32))[()]
+        return y.astype(dtype)[()]
 
     return impl
 

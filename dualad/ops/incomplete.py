@@ -20,7 +20,7 @@ import numpy as np
 from dualad.ops.arithmetic import equal, sign, where
 from dualad.ops.kinds import elementwise
 from dualad.ops.samples import Sample, Samples
-from dualad.ops.special import _declare, _fixed, _scipy, betaln, digamma, gammaln, xlog1py, xlogy
+from dualad.ops.special import _declare, _fixed, _scipy, betaln, digamma, gammaln, precision, xlog1py, xlogy
 from dualad.ops.transcendental import exp, log, log1p
 
 _STEP = 0.06
@@ -34,15 +34,9 @@ def _integral(f: Callable[[Any], Any], scale: Any) -> Any:
     return (f(scale[..., None] * _NODES) * _WEIGHTS).sum(-1) * scale
 
 
-def _precision(*args: Any) -> Any:
-    """Single where all floating-point arguments are."""
-    kinds = [np.asarray(a).dtype for a in args]
-    return np.result_type(*[k for k in kinds if k.kind == "f"], np.float32)
-
-
 def _evaluated(f: Callable[..., Any], *args: Any) -> Any:
     """Broadcast in double precision, without NumPy's warnings, 0 at infinity; in the precision of the arguments."""
-    dtype = _precision(*args)
+    dtype = precision(*args)
     arrays = np.broadcast_arrays(*[np.asarray(a, float) for a in args])
     with np.errstate(all="ignore"):
         y = f(*arrays)

@@ -31,19 +31,39 @@ def _scipy(name: str) -> Callable[..., Any]:
     return getattr(scipy.special, name)
 
 
+def precision(*args: Any) -> Any:
+    """The dtype of a function of these: float32 where all floating arrays are, whatever Python's numbers and the orders."""
+    kinds = [a.dtype for a in args if hasattr(a, "dtype") and a.dtype.kind == "f"]
+    return np.result_type(*kinds) if kinds else np.dtype(np.float64)
+
+
 def _declare(name: str, partials: tuple[Any, ...], *aliases: str, value: Any = None, **record: Any) -> Any:
     """An elementwise primitive whose value is ``scipy.special.<name>``, or that of the function ``value``."""
 
     def impl(*xs: Any) -> Any:
         y = (_scipy(name) if value is None else value)(*xs)
-        kinds = [x.dtype for x in xs if hasattr(x, "dtype") and x.dtype.kind == "f"]
-        # With an integer order SciPy answers float32 with float64.
-        return y.astype(np.float32) if y.dtype == np.float64 and kinds and all(k == np.float32 for k in kinds) else y
+        # With an integer order, or a Python number, SciPy answers float32 with float64.
+        return y.astype(np.float32) if y.dtype == np.float64 and precision(*xs) == np.float32 else y
 
+    if len(partials) > 1:
+        partials = tuple(_beside(d) if callable(d) else d for d in partials)
     prim = elementwise(name, impl, partials, **record)
     for alias in (name, *aliases):
         SPECIAL[alias] = prim
     return prim
+
+
+def _beside(partial: Callable[..., Any]) -> Callable[..., Any]:
+    """The partial with Python's numbers in the precision of the others: functions of them alone would be double."""
+
+    @functools.wraps(partial)
+    def weak(y: Any, *xs: Any) -> Any:
+        if float in map(type, xs):
+            kind = precision(*xs).type
+            xs = tuple(kind(x) if type(x) is float else x for x in xs)
+        return partial(y, *xs)
+
+    return weak
 
 
 def _fixed(function: str, argument: str) -> Callable[..., Any]:
@@ -194,8 +214,7 @@ poch = _declare(
 
 def _zeta_value(p: Any, x: Any, q: Any) -> Any:
     """By the Euler-Maclaurin formula; NaN where q + k meets 0 or powers of negative numbers."""
-    kinds = [v.dtype for v in (x, q) if hasattr(v, "dtype") and v.dtype.kind == "f"]
-    dtype = np.result_type(*kinds) if kinds else np.float64
+    dtype = precision(x, q)
     with np.errstate(all="ignore"):
         return hurwitz(p, np.asarray(x, float), np.asarray(q, float)).astype(dtype)[()]
 

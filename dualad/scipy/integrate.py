@@ -10,7 +10,8 @@ import numpy as np
 
 from dualad.core.errors import ArgumentError, ShapeError
 from dualad.core.tensor import Tensor
-from dualad.numpy.differences import diff, trapezoid
+from dualad.numpy import differences
+from dualad.numpy.differences import diff
 from dualad.numpy.operands import cast, operand
 from dualad.numpy.reductions import cumsum
 from dualad.numpy.shaping import concrete, moveaxis
@@ -34,12 +35,25 @@ def _samples(name: str, y: Any, x: Any, dx: Any, axis: int) -> tuple[Any, Any, i
     y = moveaxis(y if y.dtype.kind in "fc" else cast(y, float), axis, -1)
     n = y.shape[-1]
     if x is None:
-        return y, dx * np.ones(max(n - 1, 0)), axis
+        return y, dx * np.ones(max(n - 1, 0), y.dtype), axis
     x = operand(x)
     x = moveaxis(x, axis, -1) if len(x.shape) > 1 else x
     if x.shape[-1] != n:
         raise ShapeError(f"{name}: y has {n} values along the axis, but x has {x.shape[-1]}.")
     return y, diff(x), axis
+
+
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+    """The trapezoidal rule, in the precision of the values; differentiable in values, places and step.
+
+    >>> import numpy as np
+    >>> from dualad.scipy import integrate
+    >>> integrate.trapezoid(np.array([0.0, 2.0, 4.0]))
+    np.float64(4.0)
+    """
+    y = operand(y)
+    z = differences.trapezoid(y, x, dx, axis)
+    return cast(z, y.dtype) if y.dtype.kind == "f" and z.dtype.kind == "f" else z
 
 
 def cumulative_trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1, initial: Any = None) -> Any:

@@ -47,6 +47,11 @@ def on_tensors(f: F) -> F:
     return public  # type: ignore[return-value]
 
 
+def doubled(x: Any) -> Any:
+    """In double precision, in which SciPy computes and returns some functions."""
+    return shaping.astype(x, np.result_type(x.dtype, np.float64))
+
+
 # Matrix functions -----------------------------------------------------------------------------
 
 
@@ -78,15 +83,30 @@ def expm_frechet(A: Any, E: Any, method: Any = None, compute_expm: Any = True, c
     return (y[..., :n, :n], y[..., :n, n:]) if compute_expm else y[..., :n, n:]
 
 
+def _regular(x: Any, name: str) -> Any:
+    """A matrix that is not singular to working precision: at 0 roots and logarithms have no derivative."""
+    s = spectral.raw(linalg.svdvals(stop_gradient(x)))
+    if s.size and bool((s[..., -1] <= x.shape[-1] * np.finfo(x.dtype).eps * s[..., 0]).any()):
+        raise NotDifferentiable(
+            f"{name}: this matrix is singular, and {name} has no derivative at an eigenvalue 0. Add a small multiple of the "
+            "identity, or pass dualad.stop_gradient(A) if it is a constant."
+        )
+    return x
+
+
 @on_tensors
 def logm(A: Any, disp: Any = None) -> Any:
-    """The principal logarithm; derivative by ``logm([[A, E], [0, A]])``. On the closed negative real axis there is none."""
-    return matrix_functions.logm(matrices(A, "logm"))
+    """The principal logarithm; derivative by ``logm([[A, E], [0, A]])``. Raises ``NotDifferentiable`` where A is singular.
+
+    At eigenvalues on the negative real axis the derivative is that of the branch continued from above: the right one as long
+    as they stay real (simple eigenvalues of a real matrix); below the axis the logarithm itself jumps by 2 pi i.
+    """
+    return matrix_functions.logm(_regular(doubled(matrices(A, "logm")), "logm"))
 
 
 @on_tensors
 def sqrtm(A: Any, disp: Any = None, blocksize: Any = None) -> Any:
-    """The principal square root X; its derivative has ``X dX + dX X = dA``. Raises where X is singular.
+    """The principal square root X; its derivative has ``X dX + dX X = dA``. Raises where A is singular.
 
     Source: Higham 2008, Functions of Matrices, ch. 6.
 
@@ -96,7 +116,7 @@ def sqrtm(A: Any, disp: Any = None, blocksize: Any = None) -> Any:
     array([[0.25, 0.  ],
            [0.  , 0.25]])
     """
-    return matrix_functions.sqrtm(matrices(A, "sqrtm"))
+    return matrix_functions.sqrtm(_regular(matrices(A, "sqrtm"), "sqrtm"))
 
 
 @on_tensors
@@ -110,7 +130,9 @@ def fractional_matrix_power(A: Any, t: Any) -> Any:
     """``A**t`` for a real number t, which is a constant."""
     x = matrices(A, "fractional_matrix_power")
     t = shaping.concrete(t, "the exponent of fractional_matrix_power").item()
-    return linalg.matrix_power(x, int(t)) if t == int(t) else matrix_functions.fractional_matrix_power(x, t=t)
+    if t == int(t):
+        return linalg.matrix_power(x, int(t))
+    return matrix_functions.fractional_matrix_power(_regular(doubled(x), "fractional_matrix_power"), t=t)
 
 
 def _exponentials(A: Any, name: str) -> tuple[Any, Any]:

@@ -9,17 +9,18 @@ import numpy as np
 from dualad.core.errors import ArgumentError, NotDifferentiable, ShapeError
 from dualad.core.tensor import Tensor
 from dualad.numpy.linalg import solve
-from dualad.numpy.operands import operand
+from dualad.numpy.operands import cast, operand
 from dualad.numpy.rearranging import flip, pad
 from dualad.numpy.shaping import axes_of, axis_of, moveaxis
 from dualad.ops.arithmetic import conjugate
+from dualad.ops.contract import matmul
 from dualad.ops.convolve import convolution
 from dualad.ops.filter import all_pole
 from dualad.ops.shape import broadcast_to, concatenate, reshape, transpose
 
 __all__ = [
     "convolve", "convolve2d", "correlate", "correlate2d", "fftconvolve", "filtfilt", "lfilter", "lfilter_zi",
-    "oaconvolve",
+    "oaconvolve", "savgol_filter",
 ]  # fmt: skip
 
 
@@ -130,7 +131,9 @@ def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any
     over = tuple(range(len(x.shape))) if axes is None else axes_of(axes, len(x.shape))
     if not over:
         raise ArgumentError("fftconvolve: axes must name at least one axis.")
-    return _convolved("fftconvolve", x, v, mode, tuple(sorted(over)))
+    # Along an axis of length 1 they broadcast, in mode 'valid' too.
+    long = tuple(sorted(i for i in over if x.shape[i] != 1 and v.shape[i] != 1))
+    return _convolved("fftconvolve", x, v, mode, long or tuple(over)[-1:])
 
 
 def oaconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
@@ -241,8 +244,8 @@ def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
     x = moveaxis(x, axis, -1)
     lead, n = x.shape[:-1], x.shape[-1]
     states = max(b.shape[0], a.shape[0]) - 1
-    if n:
-        rows = reshape(x, shape=(-1 if 0 not in lead else 0, n))
+    if x.size:
+        rows = reshape(x, shape=(-1, n))
         v = reshape(_convolved("lfilter", rows, reshape(b, shape=(1, -1)), "full", (1,)), shape=(*lead, -1))[..., :n]
     else:
         v = x * b[0]
@@ -325,3 +328,61 @@ def filtfilt(
     y, _ = lfilter(b, a, y[..., ::-1], zi=zi * y[..., -1:])
     y = y[..., ::-1]
     return moveaxis(y[..., edge : edge + n] if edge else y, -1, axis)
+
+
+def savgol_filter(
+    x: Any, window_length: int, polyorder: int, deriv: int = 0, delta: float = 1.0, axis: int = -1, mode: str = "interp",
+    cval: float = 0.0,
+) -> Any:  # fmt: skip
+    """Fit polynomials to windows along an axis and take their values, or derivatives, in the middle: linear in x.
+
+    ``mode``: what lies beyond the ends ("mirror", "constant", "nearest", "wrap"), or "interp": the first and last windows'
+    own polynomials. Raises ``ArgumentError`` where the window or the order does not fit. Source: Savitzky & Golay 1964.
+
+    >>> import numpy as np
+    >>> from dualad.scipy import signal
+    >>> signal.savgol_filter(np.arange(5.0) ** 2, 3, 2, deriv=1).round(9) + 0.0
+    array([0., 2., 4., 6., 8.])
+    """
+    from scipy.signal import savgol_coeffs
+
+    modes = {"mirror": "reflect", "constant": "constant", "nearest": "edge", "wrap": "wrap", "interp": "constant"}
+    if mode not in modes:
+        raise ArgumentError(f"savgol_filter: mode must be one of {', '.join(map(repr, modes))}, not {mode!r}.")
+    whole = all(isinstance(v, (int, np.integer)) for v in (window_length, polyorder, deriv))
+    if not whole or not 0 <= polyorder < window_length or deriv < 0:
+        raise ArgumentError(
+            "savgol_filter: window_length, polyorder and deriv must be integers, polyorder from 0 to below window_length and "
+            f"deriv not negative; they are {window_length!r}, {polyorder!r} and {deriv!r}."
+        )
+    x = operand(x)
+    x = cast(x, float) if x.dtype not in (np.float64, np.float32) else x
+    axis = axis_of(axis, len(x.shape))
+    x = moveaxis(x, axis, -1)
+    n, last = x.shape[-1], len(x.shape) - 1
+    if mode == "interp" and window_length > n:
+        raise ArgumentError(
+            f"savgol_filter: in mode 'interp' window_length, {window_length}, must not exceed the length, {n}."
+        )
+    # The weights of x[i - before .. i + after].
+    weights = savgol_coeffs(window_length, polyorder, deriv=deriv, delta=delta, use="dot").astype(x.dtype)
+    after = window_length // 2
+    before = window_length - 1 - after
+    if (
+        window_length % 2 == 0
+    ):  # between two places; SciPy turns to the later one, and at the ends to the fitted polynomials
+        before, after = after - 1, window_length - after
+    more = {"constant_values": cval} if modes[mode] == "constant" else {}
+    wide = pad(x, [(0, 0)] * last + [(before, after)], mode=modes[mode], **more)
+    kernel = flip(weights.reshape((1,) * last + (-1,)), None)
+    y = _convolved("savgol_filter", wide, kernel, "valid", (last,))
+    if mode == "interp" and after:
+        # Coefficients of the fitted polynomial by the samples of a window, and its derivative at the outer places.
+        at = np.arange(window_length, dtype=float)
+        fit = np.linalg.pinv(np.vander(at, polyorder + 1))
+        ends = []
+        for places, window in ((at[:after], x[..., :window_length]), (at[-after:], x[..., n - window_length :])):
+            p = np.array([np.polyval(np.polyder(c, deriv), places) for c in fit.T]) / delta**deriv
+            ends.append(matmul(window, p.astype(x.dtype)))
+        y = concatenate(ends[0], y[..., after : n - after], ends[1], axis=last)
+    return moveaxis(y, -1, axis)

@@ -1,9 +1,9 @@
 """``scipy.special`` with derivatives: SciPy's names and signatures.
 
 Derivatives are in all arguments, parameters and orders of the functions that JAX or autograd have included, but for integers by
-nature (of ``polygamma`` and ``expn``) and the parameters of ``hyp2f1``. Of orthogonal polynomials, Struve, spherical Bessel
-and the other hypergeometric functions only the argument is differentiated: an order or parameter raises ``NotDifferentiable``.
-Of names that are not here, ``scipy.special``'s own are returned; they take plain arrays.
+nature (of ``polygamma`` and ``expn``) and, for x outside [-99, 0.99], the parameters of ``hyp2f1``. Of orthogonal polynomials,
+Struve, spherical Bessel and the other hypergeometric functions only the argument is differentiated: an order or parameter raises
+``NotDifferentiable``. Of names that are not here, ``scipy.special``'s own are returned; they take plain arrays.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dualad.core.errors import ArgumentError, NotDifferentiable
+from dualad.numpy.elementwise import sinc as sinc
 from dualad.numpy.operands import operand, tracked
 from dualad.numpy.reductions import amax
 from dualad.numpy.reductions import sum as sum_of
@@ -23,9 +24,9 @@ from dualad.ops.arithmetic import equal, imag_part, real_part, sign, stop_gradie
 from dualad.ops.rounding import floor
 from dualad.ops.special import cosine_integral, fresnel_cosine, fresnel_sine, riemann_zeta, sine_integral
 from dualad.ops.specials import SPECIAL
-from dualad.ops.transcendental import cbrt as _cbrt
+from dualad.ops.transcendental import cbrt as cbrt
 from dualad.ops.transcendental import exp, expm1, log, log1p
-from dualad.ops.transcendental import exp2 as _exp2
+from dualad.ops.transcendental import exp2 as exp2
 
 globals().update(SPECIAL)
 
@@ -163,16 +164,6 @@ def radian(d: Any, m: Any, s: Any) -> Any:
     return (operand(d) + operand(m) / 60 + operand(s) / 3600) * (math.pi / 180)
 
 
-def exp2(x: Any) -> Any:
-    """2^x."""
-    return _exp2(x)
-
-
-def cbrt(x: Any) -> Any:
-    """The real cube root."""
-    return _cbrt(x)
-
-
 # Distributions: the incomplete functions of other arguments.
 
 
@@ -289,12 +280,19 @@ def zeta(x: Any, q: Any = None) -> Any:
 
 def boxcox(x: Any, lmbda: Any) -> Any:
     """(x^lambda - 1) / lambda, and log x at lambda = 0, smooth there too."""
-    return _relative_expm1(lmbda, log(operand(x)))
+    u = log(operand(x))
+    return _relative_expm1(_beside(lmbda, u), u)
 
 
 def boxcox1p(x: Any, lmbda: Any) -> Any:
     """``boxcox`` of 1 + x, without cancellation."""
-    return _relative_expm1(lmbda, log1p(operand(x)))
+    u = log1p(operand(x))
+    return _relative_expm1(_beside(lmbda, u), u)
+
+
+def _beside(k: Any, x: Any) -> Any:
+    """A Python number in the precision of ``x``."""
+    return np.asarray(k, x.dtype)[()] if isinstance(k, (int, float)) and x.dtype.kind == "f" else k
 
 
 def _relative_expm1(k: Any, u: Any) -> Any:
@@ -308,12 +306,14 @@ def _relative_expm1(k: Any, u: Any) -> Any:
 
 def inv_boxcox(y: Any, lmbda: Any) -> Any:
     """The inverse of ``boxcox`` in its first argument."""
-    return exp(_relative_log1p(lmbda, operand(y)))
+    y = operand(y)
+    return exp(_relative_log1p(_beside(lmbda, y), y))
 
 
 def inv_boxcox1p(y: Any, lmbda: Any) -> Any:
     """The inverse of ``boxcox1p`` in its first argument."""
-    return expm1(_relative_log1p(lmbda, operand(y)))
+    y = operand(y)
+    return expm1(_relative_log1p(_beside(lmbda, y), y))
 
 
 def _relative_log1p(k: Any, y: Any) -> Any:

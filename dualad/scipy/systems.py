@@ -18,7 +18,7 @@ from dualad.ops.contract import matmul, swap_last
 from dualad.ops.factorization import upper
 from dualad.ops.linalg import H, lower
 from dualad.ops.shape import concatenate, expand_dims, reshape
-from dualad.scipy.matrices import on_tensors, toeplitz
+from dualad.scipy.matrices import doubled, on_tensors, toeplitz
 
 
 def pair(a: Any, b: Any) -> tuple[Any, Any]:
@@ -90,8 +90,8 @@ def inv(a: Any, overwrite_a: Any = False, check_finite: Any = True, *, assume_a:
 
 @on_tensors
 def det(a: Any, overwrite_a: Any = False, check_finite: Any = True) -> Any:
-    """The determinant; all its derivatives are right for singular matrices too."""
-    return linalg.det(a)
+    """The determinant, in double precision; all its derivatives are right for singular matrices too."""
+    return linalg.det(doubled(matrices(a, "det")))
 
 
 @on_tensors

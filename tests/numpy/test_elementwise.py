@@ -95,7 +95,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "frexp": [
         Case(
-            lambda np, x: np.frexp(x)[0] * np.frexp(x)[1], (X,), oracle="differences", why="JAX gives the mantissa slope 0"
+            lambda np, x: np.frexp(x)[0] * np.frexp(x)[1], (X,)
         )
     ],
     "modf": [Case(lambda np, x: np.modf(x)[0] * np.modf(x)[1], (X,), oracle=lambda x: (x - jnp.trunc(x)) * jnp.trunc(x))],

@@ -400,3 +400,39 @@ def test_drawn_stacks(name: str, n: int, lead: tuple[int, ...], dtype: Any, seed
     single = tol["rtol"] > 1e-4
     difference = differences(lambda x: np.ravel(f(x)), (double,), (t.astype(double.dtype),))
     close(np.ravel(dy), difference, "forward", rtol=2e-3 if single else 1e-6, atol=1e-3 if single else 1e-7)
+
+
+NEGATIVE = np.array([[-1.0, 0.0, 0.3], [0.2, 2.0, 0.0], [0.0, 0.1, -3.0]])
+
+
+@pytest.mark.parametrize("name", ["logm", "sqrtm", "fractional_matrix_power"])
+def test_functions_at_eigenvalues_on_the_negative_axis(name: str) -> None:
+    """Real eigenvalues that stay real: SciPy's own branch moves smoothly."""
+    more = (0.3,) if name == "fractional_matrix_power" else ()
+    f = lambda a: getattr(linalg, name)(a, *more)
+    t = arr(3, 3, seed=5)
+    y, moved = jvp(f, (NEGATIVE,), (t,))
+    theirs = lambda a: getattr(scipy.linalg, name)(a, *more)
+    np.testing.assert_allclose(y, theirs(NEGATIVE), rtol=1e-12, atol=1e-13)
+    h = 1e-5
+    expected = (theirs(NEGATIVE + h * t) - theirs(NEGATIVE - h * t)) / (2 * h)
+    np.testing.assert_allclose(moved, expected, rtol=1e-6, atol=1e-8)
+    g = np.ones((3, 3)) + 0.5j
+    back = vjp(f, NEGATIVE)[1](g)[0]
+    np.testing.assert_allclose(np.sum(back * t), np.real(np.sum(g * moved)), rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["logm", "sqrtm", "fractional_matrix_power"])
+def test_functions_of_singular_matrices_have_no_derivative(name: str) -> None:
+    more = (0.3,) if name == "fractional_matrix_power" else ()
+    for a in (np.diag([0.0, 1.0]), np.zeros((2, 2)), np.array([[1.0, 2.0], [2.0, 4.0]])):
+        with pytest.raises(NotDifferentiable, match=f"{name}: this matrix is singular"):
+            jvp(lambda a: getattr(linalg, name)(a, *more), (a,), (np.ones((2, 2)),))
+
+
+def test_dtypes_and_ranks_are_scipys_and_numpys() -> None:
+    a = np.array([[2.0, 1.0], [0.5, 3.0]], np.float32)
+    assert jvp(linalg.det, (a,), (a,))[0].dtype == scipy.linalg.det(a).dtype == np.float64
+    assert vjp(linalg.det, a)[1](np.float64(1.0))[0].dtype == np.float32
+    rank = jvp(lambda a: dualad.numpy.linalg.lstsq(a, np.ones(2)), (a,), (a,))[0][2]
+    assert rank.dtype == np.linalg.lstsq(a, np.ones(2))[2].dtype

@@ -11,6 +11,7 @@ import pytest
 import scipy.signal
 
 import dualad
+from dualad import ArgumentError
 from dualad.ops import convolve
 from dualad.scipy import signal
 from tests.functions import Case, arr, check, close
@@ -127,3 +128,18 @@ def test_the_ways_to_evaluate_agree(monkeypatch: pytest.MonkeyPatch) -> None:
             np.testing.assert_allclose(
                 got, expected, atol=1e-5 if expected.dtype == np.float32 else 1e-13, err_msg=name
             )
+
+
+def test_empty_signals_along_other_axes() -> None:
+    y = dualad.jvp(
+        lambda x: signal.lfilter([1.0, 0.5], [1.0, 0.2], x, axis=-2), (np.zeros((2, 0)),), (np.zeros((2, 0)),)
+    )
+    assert y[0].shape == (2, 0)
+
+
+@pytest.mark.parametrize("window, order, more", [(4.5, 1, {}), (3, 3, {}), (3, -1, {}), (5, 2, {"deriv": -1})])
+def test_windows_that_do_not_fit(window: Any, order: Any, more: Any) -> None:
+    with pytest.raises(ArgumentError, match="must be integers, polyorder from 0 to below window_length"):
+        signal.savgol_filter(np.arange(9.0), window, order, **more)
+    with pytest.raises(ArgumentError, match="must not exceed the length"):
+        signal.savgol_filter(np.arange(4.0), 5, 2)

@@ -57,6 +57,12 @@ CASES: dict[str, tuple[Any, list[tuple[float, ...]], float, float]] = {
     "iv": (mp.besseli, [(0.5, 1.0), (2.3, 4.0), (1.0, 10.0), (0.0, 0.3)], 1e-10, 1e-9),
     "kv": (mp.besselk, [(0.5, 1.0), (2.3, 4.0), (1.0, 10.0), (0.7, 0.1)], 1e-11, 1e-10),
     "hyp1f1": (mp.hyp1f1, [(1.0, 2.0, 0.5), (0.3, 1.7, -20.0), (2.5, 0.6, 9.0), (-1.5, 2.2, 4.0)], 1e-13, 1e-12),
+    "hyp2f1": (
+        mp.hyp2f1,
+        [(1.0, 2.0, 3.0, 0.5), (0.3, 1.7, 2.2, -20.0), (2.5, -0.6, 0.9, 0.95), (-1.5, 2.2, 4.0, -0.7)],
+        1e-12,
+        1e-11,
+    ),
     "zeta": (mp.zeta, [(2.0, 1.0), (1.05, 0.3), (7.0, 3.3), (1.5, 200.0)], 1e-14, 1e-13),
     "riemann_zeta": (mp.zeta, [(2.0,), (0.5,), (-0.5,), (-0.99,), (-1.01,), (-6.0,), (-12.3,)], 1e-12, 1e-11),
     "binom": (mp.binomial, [(-2.5, 3.0), (5.0, 2.0), (2.0, 5.0), (3.5, -2.0), (200.0, 100.0)], 1e-12, 1e-10),
@@ -113,6 +119,15 @@ def test_at_the_ends() -> None:
     ):
         every = tuple(range(len(point)))
         np.testing.assert_array_equal(dualad.grad(SPECIAL[name], every)(*point), np.zeros(len(point)))
+
+
+def test_hypergeometric_function_near_its_branch_point() -> None:
+    """Its value and derivative in x are everywhere; those in the parameters, where the series converges."""
+    f = SPECIAL["hyp2f1"]
+    assert abs(dualad.grad(f, 3)(1.0, 2.0, 3.5, 0.999) / mp.diff(lambda x: mp.hyp2f1(1, 2, 3.5, x), 0.999) - 1) < 1e-10
+    for x in (0.995, -120.0):
+        with pytest.raises(dualad.NotDifferentiable, match=r"computed for -99 <= x <= 0.99; here x reaches"):
+            dualad.grad(f)(1.0, 2.0, 3.5, x)
 
 
 def test_far_tails() -> None:

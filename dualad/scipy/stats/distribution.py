@@ -16,7 +16,7 @@ from dualad.numpy.operands import operand, refuse_complex
 from dualad.ops.arithmetic import equal, isfinite, isnan, stop_gradient, where
 from dualad.ops.rounding import floor
 from dualad.ops.sampling import Draws, draw, quantile_value
-from dualad.ops.shape import astype, broadcast_to
+from dualad.ops.shape import astype, broadcast_to, reshape
 from dualad.ops.special import xlog1py, xlogy
 from dualad.ops.transcendental import exp, expm1, log, log1p, sqrt
 
@@ -105,6 +105,14 @@ def sizes(size: Any, *parts: Any) -> tuple[int, ...]:
     if not fits:
         raise ShapeError(f"rvs: size={wanted}, but the parameters broadcast to {shape}, which does not fit into it.")
     return wanted
+
+
+def without_leading_ones(p: Any) -> Any:
+    """A parameter as SciPy's ``rvs`` reads it."""
+    k = 0
+    while k < p.ndim and p.shape[k] == 1:
+        k += 1
+    return reshape(p, shape=p.shape[k:]) if k else p
 
 
 class Distribution:
@@ -284,7 +292,7 @@ class Discrete(Distribution):
 
     def rvs(self, *args: Any, size: Any = None, random_state: Any = None, **keywords: Any) -> Any:
         """SciPy's variates; integers have no pathwise derivative, so a tracked parameter is refused."""
-        values = self.bound(args, keywords)
+        values = [without_leading_ones(v) for v in self.bound(args, keywords)]
         for name, value in zip((*self.shapes, "loc"), values, strict=True):
             if differentiated(value):
                 raise NotDifferentiable(
@@ -445,7 +453,7 @@ class Continuous(Distribution):
     @quiet
     def rvs(self, *args: Any, size: Any = None, random_state: Any = None, **keywords: Any) -> Any:
         """Random variates with pathwise derivatives in the parameters: SciPy's own, from the same generator."""
-        values = self.bound(args, keywords)
+        values = [without_leading_ones(v) for v in self.bound(args, keywords)]
         n = len(self.shapes)
         shapes, (loc, scale) = values[:n], values[n:]
         shape = sizes(size, *values)
