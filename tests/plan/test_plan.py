@@ -75,7 +75,7 @@ def check(code: Any, skip: bool, seed: int) -> None:
         try:
             found = jacobian(ours, mode=mode)(x)
         except ArgumentError:
-            assert mode in ("chain", "bicoloring")  # no narrow place; the others always apply
+            assert mode in ("chain", "bicoloring", "diagonal", "block-diagonal")  # the others always apply
             continue
         same(found, expected, mode)
     same(jacobian(ours, sparse=True)(x).toarray(), expected, "sparse")
@@ -126,7 +126,7 @@ def test_degenerate_points(mode: str) -> None:
     try:
         found = jacobian(f, mode=mode)(x)
     except ArgumentError:
-        assert mode == "chain"
+        assert mode in ("chain", "diagonal", "block-diagonal")
         return
     same(found, jacfwd(f)(x), mode)
     same(found, jacrev(f)(x), mode)
@@ -171,6 +171,40 @@ def test_choice(f: Any, x: Any, want: str, choice: str, monkeypatch: Any) -> Non
         {"jacobian": jacrev(f), "gradient": dualad.grad(f), "hessian": jacfwd(jacrev(f))}[want](x + 0.01),
         want,
     )
+
+
+def pairs(x: Any) -> Any:
+    y = np.reshape(x, (-1, 2))
+    return np.reshape(y * np.sin(y[:, ::-1]), (-1,))
+
+
+@pytest.mark.parametrize(
+    ("f", "mode", "passes"),
+    [
+        (lambda x: np.sin(x) * x, "diagonal", 1),
+        (lambda x: np.abs(x), "block-diagonal", 1),
+        (pairs, "block-diagonal", 2),
+    ],
+)
+def test_diagonal_and_block_diagonal(f: Any, mode: str, passes: int) -> None:
+    for x in (X, X * 0):
+        call = plan(f, x, mode=mode).prepare(x)
+        p = plan(f, x, mode=mode)
+        assert p.plan is not None
+        same(p.plan.choice.run(call.problem).toarray(), jacfwd(f)(x), mode)
+        assert call.problem.passes == passes  # swept, not only predicted
+        same(p(x), jacrev(f)(x), mode)
+    scalar = lambda v: (f(v) ** 2).sum()
+    same(hessian(scalar, mode=mode)(X[:8]), jacfwd(jacrev(scalar))(X[:8]), "hessian")
+    assert f", {'diagonal' if passes == 1 else mode}\n" in plan(f, X, mode=mode).explain()
+
+
+def test_a_pattern_that_is_not_diagonal_is_refused() -> None:
+    for mode in ("diagonal", "block-diagonal"):
+        with pytest.raises(ArgumentError, match=f"not {mode}"):
+            jacobian(lambda x: x[1:] * x[:-1], mode=mode)(X)
+    with pytest.raises(ArgumentError, match="not diagonal"):
+        jacobian(pairs, mode="diagonal")(X)
 
 
 def test_arrow_takes_three_passes() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dualad.plan.strategies.base import Candidate
 from dualad.plan.strategies.chain import chain
-from dualad.plan.strategies.colored import acyclic, bicoloring, columns, rows, star
+from dualad.plan.strategies.colored import acyclic, bicoloring, block_diagonal, columns, diagonal, rows, star
 from dualad.plan.strategies.dense import forward, reverse
 from dualad.plan.strategies.eliminated import elimination
 
@@ -14,6 +14,8 @@ STRATEGIES = {
     "column-coloring": columns,
     "row-coloring": rows,
     "bicoloring": bicoloring,
+    "diagonal": diagonal,
+    "block-diagonal": block_diagonal,
     "star": star,
     "acyclic": acyclic,
     "chain": chain,
