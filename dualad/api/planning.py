@@ -252,7 +252,8 @@ def plan(
     ``jacobian``, ``hessian`` or ``grad`` would (with ``sparse=True``, SciPy CSR arrays of shape (output size, input size)).
     ``mode`` names a strategy and overrules the choice: forward, reverse, column-coloring, row-coloring, bicoloring,
     diagonal, block-diagonal, chain, elimination, and for Hessians star, acyclic, forward-over-reverse, reverse-over-forward,
-    reverse-over-reverse. ``memory`` (bytes, or a text such as "200MB") leaves out strategies that are predicted to take more; for long programs see
+    reverse-over-reverse. ``memory`` (bytes, or a text
+    such as "200MB") leaves out strategies that are predicted to take more; for long programs see
     ``grad(f, memory=...)``.
 
     Raises ``ArgumentError`` for an unknown want or mode, a mode that does not apply, and a memory that nothing keeps within.
