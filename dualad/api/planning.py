@@ -258,9 +258,10 @@ def plan(
 
     ``want`` is "jacobian", "hessian" or "gradient". The plan is called with arguments like ``f``'s, and returns what
     ``jacobian``, ``hessian`` or ``grad`` would (with ``sparse=True``, SciPy CSR arrays of shape (output size, input size)).
-    ``mode`` names a strategy and overrules the choice: forward, reverse, column-coloring, row-coloring, bicoloring, chain,
-    elimination, and for Hessians star, acyclic, forward-over-reverse, reverse-over-forward, reverse-over-reverse. ``memory``
-    (bytes, or a text such as "200MB") leaves out strategies that are predicted to take more; for long programs see
+    ``mode`` names a strategy and overrules the choice: forward, reverse, column-coloring, row-coloring, bicoloring,
+    diagonal, block-diagonal, chain, elimination, and for Hessians star, acyclic, forward-over-reverse, reverse-over-forward,
+    reverse-over-reverse. ``memory`` (bytes, or a text
+    such as "200MB") leaves out strategies that are predicted to take more; for long programs see
     ``grad(f, memory=...)``.
 
     Raises ``ArgumentError`` for an unknown want or mode, a mode that does not apply, and a memory that nothing keeps within.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dualad.plan.plan import Plan
+from dualad.plan.strategies.colored import structure
 
 MOST_CELLS = 60
 HUES = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf")
@@ -19,7 +20,8 @@ def text(plan: Plan) -> str:
     lines = [f"plan: {plan.want} of {m} outputs in {n} inputs, {plan.instructions} instructions on the tape"]
     if plan.pattern is not None:
         share = plan.pattern.nnz / max(1, m * n)
-        lines.append(f"pattern: {plan.pattern.nnz} nonzeros ({share:.2%})")
+        found = structure(plan.pattern)
+        lines.append(f"pattern: {plan.pattern.nnz} nonzeros ({share:.2%})" + (f", {found}" if found else ""))
     head = ["", "strategy", "passes", "operations", "bytes", "predicted", "measured"]
     rows = [
         [

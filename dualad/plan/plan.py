@@ -109,7 +109,13 @@ def choose(problem: Problem, want: str, mode: str | None = None, memory: int | N
         if only is None:
             raise ArgumentError(
                 f"mode={mode!r} does not apply to this {want} of {problem.m} x {problem.n}: "
-                + ("it is for Hessians." if name in ("star", "acyclic") else "the tape has no such structure.")
+                + (
+                    "it is for Hessians."
+                    if name in ("star", "acyclic")
+                    else f"its pattern is not {name}."
+                    if name in ("diagonal", "block-diagonal")
+                    else "the tape has no such structure."
+                )
             )
         return plan([only], only, f"asked for by mode={mode!r}")
 

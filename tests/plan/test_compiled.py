@@ -24,7 +24,7 @@ def energy(x: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "mode", [None, "forward", "reverse", "column-coloring", "row-coloring", "bicoloring", "diagonals"]
+    "mode", [None, "forward", "reverse", "column-coloring", "row-coloring", "bicoloring", "selections"]
 )
 def test_jacobians(mode: str | None) -> None:
     f = jit(jacobian(stencil, sparse=True, mode=mode))
@@ -35,7 +35,7 @@ def test_jacobians(mode: str | None) -> None:
     assert f.recordings == 1
 
 
-@pytest.mark.parametrize("mode", [None, "column-coloring", "star", "diagonals", "forward-over-reverse"])
+@pytest.mark.parametrize("mode", [None, "column-coloring", "star", "selections", "forward-over-reverse"])
 def test_hessians(mode: str | None) -> None:
     f = jit(hessian(energy, sparse=True, mode=mode))
     for x in (X, X[::-1]):

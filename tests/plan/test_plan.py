@@ -85,7 +85,8 @@ def check(code: Any, skip: bool, seed: int) -> None:
         try:
             found = jacobian(ours, mode=mode)(x)
         except ArgumentError:
-            assert mode in ("chain", "bicoloring", "diagonals")  # no narrow place, sums; the others always apply
+            sometimes = ("chain", "bicoloring", "selections", "diagonal", "block-diagonal")
+            assert mode in sometimes  # the others always apply
             continue
         same(found, expected, mode)
     same(jacobian(ours, sparse=True)(x).toarray(), expected, "sparse")
@@ -106,21 +107,21 @@ POINTWISE = [0, 1, 2, 3, 4, 6, 10, 11]  # steps in which each element depends on
 
 @settings(max_examples=40, derandomize=True, **COMMON)
 @given(st.lists(st.sampled_from(POINTWISE), min_size=1, max_size=4), st.integers(0, 1000))
-def test_diagonals_of_pointwise_programs(code: Any, seed: int) -> None:
+def test_selections_of_pointwise_programs(code: Any, seed: int) -> None:
     f = program(code, True)
     x = np.random.default_rng(seed).normal(size=6)
     expected = np.asarray(jax.jacfwd(lambda v: f(jnp, v))(x))
-    found = jacobian(lambda v: f(np, v), sparse=True, mode="diagonals")(x)
-    same(found.toarray(), expected, "diagonals")
+    found = jacobian(lambda v: f(np, v), sparse=True, mode="selections")(x)
+    same(found.toarray(), expected, "selections")
     assert found.nnz <= jacobian_sparsity(lambda v: f(np, v), x).nnz
 
 
-def test_diagonals_compute_no_entry_twice() -> None:
+def test_selections_compute_no_entry_twice() -> None:
     x = np.linspace(0.5, 1.5, 100)
-    p = plan(lambda v: np.sin(v) * np.exp(-v), x, sparse=True, mode="diagonals")
+    p = plan(lambda v: np.sin(v) * np.exp(-v), x, sparse=True, mode="selections")
     assert "a diagonal of 100 x 100" in p.explain()
     assert p(x).nnz == 100
-    p = plan(lambda v: v[1:] * v[:-1] + v[1:], x, sparse=True, mode="diagonals")
+    p = plan(lambda v: v[1:] * v[:-1] + v[1:], x, sparse=True, mode="selections")
     assert p(x).nnz == 198
     np.testing.assert_array_equal(p(x).toarray(), jacobian(lambda v: v[1:] * v[:-1] + v[1:], mode="forward")(x))
 
@@ -160,7 +161,7 @@ def test_degenerate_points(mode: str) -> None:
     try:
         found = jacobian(f, mode=mode)(x)
     except ArgumentError:
-        assert mode == "chain"
+        assert mode in ("chain", "diagonal", "block-diagonal")
         return
     same(found, jacfwd(f)(x), mode)
     same(found, jacrev(f)(x), mode)
@@ -205,6 +206,40 @@ def test_choice(f: Any, x: Any, want: str, choice: str, monkeypatch: Any) -> Non
         {"jacobian": jacrev(f), "gradient": dualad.grad(f), "hessian": jacfwd(jacrev(f))}[want](x + 0.01),
         want,
     )
+
+
+def pairs(x: Any) -> Any:
+    y = np.reshape(x, (-1, 2))
+    return np.reshape(y * np.sin(y[:, ::-1]), (-1,))
+
+
+@pytest.mark.parametrize(
+    ("f", "mode", "passes"),
+    [
+        (lambda x: np.sin(x) * x, "diagonal", 1),
+        (lambda x: np.abs(x), "block-diagonal", 1),
+        (pairs, "block-diagonal", 2),
+    ],
+)
+def test_diagonal_and_block_diagonal(f: Any, mode: str, passes: int) -> None:
+    for x in (X, X * 0):
+        call = plan(f, x, mode=mode).prepare(x)
+        p = plan(f, x, mode=mode)
+        assert p.plan is not None
+        same(p.plan.choice.run(call.problem).toarray(), jacfwd(f)(x), mode)
+        assert call.problem.passes == passes  # swept, not only predicted
+        same(p(x), jacrev(f)(x), mode)
+    scalar = lambda v: (f(v) ** 2).sum()
+    same(hessian(scalar, mode=mode)(X[:8]), jacfwd(jacrev(scalar))(X[:8]), "hessian")
+    assert f", {'diagonal' if passes == 1 else mode}\n" in plan(f, X, mode=mode).explain()
+
+
+def test_a_pattern_that_is_not_diagonal_is_refused() -> None:
+    for mode in ("diagonal", "block-diagonal"):
+        with pytest.raises(ArgumentError, match=f"not {mode}"):
+            jacobian(lambda x: x[1:] * x[:-1], mode=mode)(X)
+    with pytest.raises(ArgumentError, match="not diagonal"):
+        jacobian(pairs, mode="diagonal")(X)
 
 
 def test_arrow_takes_three_passes() -> None:

@@ -79,7 +79,7 @@ def bicoloring(pattern: Any, order: str = "largest-first", seed: int = 0) -> BiC
     Raises `ArgumentError` for a pattern that is not sparse and two-dimensional, or an unknown order.
 
     Source: Coleman & Verma 1998; Gebremedhin, Manne & Pothen 2005, section 6; Montoison, Dalle & Gebremedhin 2025,
-    arXiv:2505.08308.
+    arXiv:2505.07308.
 
     >>> import numpy as np
     >>> from scipy.sparse import csr_array

@@ -58,7 +58,7 @@ def star_coloring(pattern: Any, order: str = "natural", seed: int = 0) -> StarCo
     Raises `ShapeError` for a pattern that is not square, `ArgumentError` for one that is not symmetric.
 
     Source: Gebremedhin, Manne & Pothen 2005, section 4; Gebremedhin, Tarafdar, Manne & Pothen 2007, algorithm 4.1; neutral
-    colors: Montoison, Dalle & Gebremedhin 2025, arXiv:2505.08308.
+    colors: Montoison, Dalle & Gebremedhin 2025, arXiv:2505.07308.
 
     >>> from scipy.sparse import diags_array
     >>> H = diags_array([[1.] * 6, [2.] * 7, [1.] * 6], offsets=[-1, 0, 1], shape=(7, 7)).tocsr()

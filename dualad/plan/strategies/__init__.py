@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dualad.plan.strategies.base import Candidate
 from dualad.plan.strategies.chain import chain
-from dualad.plan.strategies.colored import acyclic, bicoloring, columns, rows, star
+from dualad.plan.strategies.colored import acyclic, bicoloring, block_diagonal, columns, diagonal, rows, star
 from dualad.plan.strategies.dense import forward, reverse
-from dualad.plan.strategies.diagonals import diagonals
 from dualad.plan.strategies.eliminated import elimination
+from dualad.plan.strategies.selections import selections
 
 STRATEGIES = {
     "forward": forward,
@@ -15,9 +15,11 @@ STRATEGIES = {
     "column-coloring": columns,
     "row-coloring": rows,
     "bicoloring": bicoloring,
+    "diagonal": diagonal,
+    "block-diagonal": block_diagonal,
     "star": star,
     "acyclic": acyclic,
-    "diagonals": diagonals,
+    "selections": selections,
     "chain": chain,
     "elimination": elimination,
 }

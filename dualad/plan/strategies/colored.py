@@ -75,6 +75,43 @@ def columns(problem: Problem, model: Model) -> Candidate | None:
     return _candidate(problem, model, "column-coloring", colors, colors.count, 0, _run_columns)
 
 
+def blocks(pattern: Any) -> list[tuple[int, int]]:
+    """Rows and columns of each block of the pattern: the parts of it that share no row and no column."""
+    from scipy.sparse import block_array
+    from scipy.sparse.csgraph import connected_components
+
+    m = pattern.shape[0]
+    count, label = connected_components(block_array([[None, pattern], [pattern.T, None]]), directed=False)
+    high, wide = np.bincount(label[:m], minlength=count), np.bincount(label[m:], minlength=count)
+    return [(int(a), int(b)) for a, b in zip(high, wide, strict=True) if a and b]
+
+
+def structure(pattern: Any) -> str:
+    """What stands out in a pattern: "diagonal", "block-diagonal" (in some order of rows and columns) or nothing."""
+    if not pattern.nnz:
+        return ""
+    rows, columns = pattern.nonzero()
+    if np.array_equal(rows, columns):
+        return "diagonal"
+    return "block-diagonal" if len(blocks(pattern)) > 1 else ""
+
+
+def _structured(name: str) -> Callable[[Problem, Model], Candidate | None]:
+    """By name only: among the candidates of a choice, the same directions are there as a column coloring."""
+
+    def propose(problem: Problem, model: Model) -> Candidate | None:
+        if not problem.forced or problem.pattern is None or structure(problem.pattern) not in (name, "diagonal"):
+            return None
+        colors = coloring.column_coloring(problem.pattern)
+        return _candidate(problem, model, name, colors, colors.count, 0, _run_columns)
+
+    return propose
+
+
+diagonal = _structured("diagonal")
+block_diagonal = _structured("block-diagonal")
+
+
 def rows(problem: Problem, model: Model) -> Candidate | None:
     """Structurally orthogonal rows, in reverse mode."""
     if problem.symmetric or not worth_coloring(problem):

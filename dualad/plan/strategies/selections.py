@@ -151,7 +151,7 @@ def _run(found: Layout, problem: Problem) -> Any:
     return matrix(found.pattern, data)
 
 
-def diagonals(problem: Problem, model: Model) -> Candidate | None:
+def selections(problem: Problem, model: Model) -> Candidate | None:
     """Terms of diagonals and selections, where every operation is elementwise or moves elements."""
     if not problem.forced and min(problem.m, problem.n) <= 2:
         return None
@@ -166,4 +166,4 @@ def diagonals(problem: Problem, model: Model) -> Candidate | None:
     why = (
         f"{'a diagonal' if diagonal else f'{nnz} nonzeros'} of {problem.m} x {problem.n}, by {moves} scaled selections"
     )
-    return Candidate("diagonals", cost, functools.partial(_run, found), why, local=True)
+    return Candidate("selections", cost, functools.partial(_run, found), why, local=True)
