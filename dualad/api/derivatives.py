@@ -107,7 +107,13 @@ def _run_value_and_grad(
     memory: int | None = None,
 ) -> Any:
     if memory is not None:
-        return _run_within(f, args, kwargs, argnums, has_aux, holomorphic, memory, title)
+        from dualad.modes.checkpointed import TooLittle, least
+
+        run = lambda budget: _run_within(f, args, kwargs, argnums, has_aux, holomorphic, budget, title)
+        try:
+            return run(memory)
+        except TooLittle as e:
+            raise ArgumentError(f"{e} The least that does is memory={least(run, memory)} (found by trying).") from None
     chosen = Chosen(f, argnums, args, kwargs)
     tape = _Recorded(chosen, has_aux, title)
     y = _check_scalar(tape.values, tape.structure, title, holomorphic)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -27,6 +27,27 @@ from dualad.modes.reverse import PICK, Node, ReverseLevel, fixes, pull
 State = dict[int, Any]
 INSTRUCTION = 400  # bytes that an instruction without its values takes
 SHARE = 4  # one part of the budget for the values of one stretch, the others for checkpoints
+
+
+class TooLittle(ArgumentError):
+    """The budget cannot be kept."""
+
+
+def least(run: Callable[[int], Any], budget: int) -> int:
+    """The least budget with which ``run`` succeeds, to a hundredth; ``budget`` is too little.
+
+    By trying: the function is run about ten times more.
+    """
+    good = bad = budget
+    while good == bad or good - bad > good // 100:
+        trial = 2 * good if good == bad else (good + bad) // 2
+        try:
+            run(trial)
+        except TooLittle:
+            good, bad = (trial, trial) if good == bad else (good, trial)
+        else:
+            good = trial
+    return good
 
 
 def nbytes(x: Any) -> int:
@@ -80,9 +101,9 @@ class CheckpointLevel(ReverseLevel):
         return left
 
     def _refuse(self, held: float) -> NoReturn:
-        raise ArgumentError(
+        raise TooLittle(
             f"memory={self.budget} bytes is too little for this program: after {len(self.nodes)} operations its tape holds "
-            f"{int(held)} bytes, with as few checkpoints as can be. Try memory={int(4 * held)}, or compute less."
+            f"{int(held)} bytes, with as few checkpoints as can be."
         )
 
     def adopt(self, t: Tensor) -> Tensor:

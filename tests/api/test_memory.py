@@ -105,8 +105,12 @@ def test_work_is_bounded() -> None:
 
 
 def test_too_little_is_refused() -> None:
-    with pytest.raises(ArgumentError, match="Try memory="):
+    with pytest.raises(ArgumentError, match="The least that does is memory=") as found:
         grad(pendulum, memory=20_000)(X)
+    least = int(str(found.value).split("memory=")[2].split()[0])
+    np.testing.assert_array_equal(grad(pendulum, memory=least)(X), grad(pendulum)(X))
+    with pytest.raises(ArgumentError, match="too little"):
+        grad(pendulum, memory=int(0.98 * least))(X)
     for bad in ("much", "-1MB", 0, True, "1 parsec"):
         with pytest.raises(ArgumentError, match="is no size"):
             grad(pendulum, memory=bad)
