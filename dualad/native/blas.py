@@ -12,7 +12,7 @@ from llvmlite import ir
 from dualad.native.elementwise import type_of
 from dualad.native.graph import Value
 from dualad.native.loops import Loop
-from dualad.native.machine import F64, I32, I64, constant
+from dualad.native.machine import F64, I32, I64, absolute, constant
 from dualad.native.schedule import contiguous, matrix
 
 
@@ -92,7 +92,7 @@ class Call:
         b = self.b
         whole = [a if isinstance(a, ir.Value) else self._constant(a) for a in args]
         kind = ir.FunctionType(ir.VoidType(), [a.type for a in whole])
-        b.call(b.inttoptr(constant(I64, address(self.letter + name)), kind.as_pointer()), whole)
+        b.call(absolute(b, address(self.letter + name), kind.as_pointer()), whole)
 
     def _constant(self, x: Any) -> Any:
         module = self.b.module

@@ -8,7 +8,7 @@ from llvmlite import ir
 
 from dualad.native import entry, library
 from dualad.native.graph import Guard, Value
-from dualad.native.machine import Machine
+from dualad.native.objects import Machine
 from dualad.native.segment import Segment
 
 LONG = 50_000.0  # nanoseconds of work from which on other threads may run Python meanwhile

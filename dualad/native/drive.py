@@ -15,7 +15,8 @@ from dualad.native.elementwise import TYPES
 from dualad.native.graph import Graph, Guard, Repeated, Value
 from dualad.native.iteration import LOOP, Iteration, Read, Stack
 from dualad.native.loops import Loop, memory
-from dualad.native.machine import I8, I64, PTR, Machine, constant
+from dualad.native.machine import I8, I64, PTR, absolute, constant
+from dualad.native.objects import Machine
 from dualad.native.program import _depths, native_guard
 from dualad.native.schedule import kind_of
 from dualad.native.segment import ALIGN, Segment
@@ -139,7 +140,7 @@ class _Parts:
             if v.op == "constant":
                 data = np.ascontiguousarray(v.data)
                 self.keep.append(data)
-                return b.inttoptr(constant(I64, data.ctypes.data), PTR)
+                return absolute(b, data.ctypes.data)
             return own[v.index] if v.index in own else at(self.places[v.index])
 
         for called, args, results, _, first in items:
@@ -228,7 +229,7 @@ class _Driver:
 
     def _address(self, data: np.ndarray) -> Any:
         self.body.keep.append(data)
-        return self.b.inttoptr(constant(I64, data.ctypes.data), PTR)
+        return absolute(self.b, data.ctypes.data)
 
     def _at(self, p: Any, k: Any, spec: Any) -> Any:
         """The place ``k`` of a stack."""

@@ -17,7 +17,8 @@ import numpy as np
 from llvmlite import ir
 
 from dualad.native.graph import Value
-from dualad.native.machine import F64, I1, I8, I32, I64, PTR, Machine, constant
+from dualad.native.machine import F64, I1, I8, I32, I64, PTR, absolute, address, constant
+from dualad.native.objects import Machine
 
 TYPE, NUMBER = 8, 16  # of any object: its type; of a float or NumPy scalar: its value
 DATA, RANK, DIMS, DESCR, FLAGS = 16, 24, 32, 56, 64  # of an array
@@ -222,17 +223,17 @@ class _Entry:
         kind = self._load(x, TYPE, I64)
         dtype = np.dtype(v.dtype)
         if not v.shape:
-            fits = b.icmp_signed("==", kind, constant(I64, id(dtype.type)))
+            fits = b.icmp_signed("==", kind, address(b, id(dtype.type)))
             if dtype == np.float64:
-                fits = b.or_(fits, b.icmp_signed("==", kind, constant(I64, id(float))))
+                fits = b.or_(fits, b.icmp_signed("==", kind, address(b, id(float))))
             self._expect(fits)
             return b.gep(x, [constant(I64, NUMBER)], source_etype=I8)
-        self._expect(b.icmp_signed("==", kind, constant(I64, id(np.ndarray))))
+        self._expect(b.icmp_signed("==", kind, address(b, id(np.ndarray))))
         flags = b.and_(self._load(x, FLAGS, I32), constant(I32, CONTIGUOUS_ALIGNED))
         fits = b.and_(
             b.and_(
                 b.icmp_signed("==", self._load(x, RANK, I32), constant(I32, len(v.shape))),
-                b.icmp_signed("==", self._load(x, DESCR, I64), constant(I64, id(dtype))),
+                b.icmp_signed("==", self._load(x, DESCR, I64), address(b, id(dtype))),
             ),
             b.icmp_signed("==", flags, constant(I32, CONTIGUOUS_ALIGNED)),
         )
@@ -297,7 +298,7 @@ class _Entry:
     # Calls ------------------------------------------------------------------------------------
 
     def _object(self, x: Any) -> Any:
-        return self.b.inttoptr(constant(I64, id(x)), PTR)
+        return absolute(self.b, id(x))
 
     def _python(self, name: str, out: Any, *args: Any) -> Any:
         at = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
@@ -308,4 +309,4 @@ class _Entry:
 
     def _at(self, address: Any, out: Any, args: list[Any]) -> Any:
         kind = ir.FunctionType(out, [a.type for a in args])
-        return self.b.call(self.b.inttoptr(constant(I64, address), kind.as_pointer()), args)
+        return self.b.call(absolute(self.b, address, kind.as_pointer()), args)

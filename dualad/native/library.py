@@ -1,26 +1,19 @@
-"""Vector math compiled once: functions that programs call, kept from one process to the next.
+"""Vector math compiled once: functions that programs call.
 
 A function of ``dualad.native.vectormath`` that stays out of line has a name that says all about it (function, width). It is
-compiled at its first use, as an object of its own without any address in it, which is kept in the user's cache folder
-(``$DUALAD_CACHE``, else ``$XDG_CACHE_HOME/dualad``, else ``~/.cache/dualad``). An object that does not carry its own digest,
-or the digest of this very code on this very machine, is compiled again.
+compiled at its first use, as an object of its own.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
 import re
-import tempfile
 import threading
 from typing import Any
 
 from llvmlite import binding as llvm
 from llvmlite import ir
 
-from dualad.core.cache import cache_folder
-from dualad.native.machine import described, object_code, target_machine
+from dualad.native.objects import loaded
 
 PREFIX = "dualad."
 THIN = 12  # instructions: below, a function is part of its caller
@@ -69,28 +62,6 @@ def _alone(module: ir.Module, name: str) -> str:
 
 
 def _load(name: str, text: str) -> Any:
-    code = _cached(text)
-    target = target_machine()
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
-    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-    engine.finalize_object()
+    engine = loaded(text)
     llvm.add_symbol(name, engine.get_function_address(name))
     return engine
-
-
-def _cached(text: str) -> bytes:
-    key = hashlib.sha256(f"{text}\n{described()}".encode()).hexdigest()
-    place = cache_folder() / f"{key}.o"
-    with contextlib.suppress(OSError):
-        kept = place.read_bytes()
-        digest, code = kept[:32], kept[32:]
-        if hashlib.sha256(key.encode() + code).digest() == digest:
-            return code
-    code = object_code(text)
-    with contextlib.suppress(OSError):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        handle, path = tempfile.mkstemp(dir=place.parent)
-        with os.fdopen(handle, "wb") as out:
-            out.write(hashlib.sha256(key.encode() + code).digest() + code)
-        os.replace(path, place)
-    return code

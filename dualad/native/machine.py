@@ -82,18 +82,22 @@ def object_code(text: str) -> bytes:
         return bytes(target.emit_object(optimized(text, target)))
 
 
-class Machine:
-    """A compiled module; its code lives as long as this object."""
+def address(b: Any, at: int) -> Any:
+    """The address of something in this process. The code does not contain it, but finds it in a variable that ``Machine`` fills:
+    so the code can be kept for other processes."""
+    module = b.module
+    known: dict[int, Any] = module.__dict__.setdefault("addresses", {})
+    if at not in known:
+        known[at] = ir.GlobalVariable(module, I64, f"address.{len(known)}")
+        known[at].initializer = constant(I64, 0)
+    found = b.load(known[at], typ=I64)
+    found.set_metadata("invariant.load", module.add_metadata([]))
+    return found
 
-    def __init__(self, module: ir.Module) -> None:
-        self.text = str(module)
-        with _lock:
-            target = target_machine()
-            self.engine = llvm.create_mcjit_compiler(optimized(self.text, target), target)
-            self.engine.finalize_object()
 
-    def address(self, name: str) -> int:
-        return int(self.engine.get_function_address(name))
+def absolute(b: Any, at: int, t: Any = PTR) -> Any:
+    """``address`` as a pointer."""
+    return b.inttoptr(address(b, at), t)
 
 
 def vector(t: Any, w: int) -> Any:

@@ -18,7 +18,7 @@ from dualad.core.primitive import REGISTRY
 from dualad.native.elementwise import TYPES, type_of
 from dualad.native.graph import Guard, Value
 from dualad.native.loops import Loop, m_bytes, memory
-from dualad.native.machine import I1, I8, I32, I64, PTR, constant, lanes, splat, vector
+from dualad.native.machine import I1, I8, I32, I64, PTR, absolute, constant, lanes, splat, vector
 from dualad.native.scalars import BYTES, CHUNK, Scalars, check, load, store
 from dualad.ops.index import ARRAY
 
@@ -345,7 +345,7 @@ class Rows(Scalars):
             if v.index not in pointers:
                 data = np.ascontiguousarray(v.data)
                 self.keep.append(data)
-                pointers[v.index] = b.inttoptr(constant(I64, data.ctypes.data), PTR)
+                pointers[v.index] = absolute(b, data.ctypes.data)
             return pointers[v.index]
 
         def get(k: int) -> Any:

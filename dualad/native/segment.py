@@ -17,7 +17,7 @@ from dualad.native.elementwise import type_of
 from dualad.native.expressions import Expressions, opened, squeezed
 from dualad.native.graph import Guard, Value
 from dualad.native.loops import Loop, Nest, Reduction, Scatter, memory
-from dualad.native.machine import I1, I8, I64, PTR, constant
+from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
 from dualad.native.rows import Rows, rows
 from dualad.native.scalars import Scalars, check, load, suits
 from dualad.native.schedule import Kernel, Schedule, Single, contiguous, matrix
@@ -183,7 +183,7 @@ class Segment:
                 if v.op == "constant":
                     data = np.ascontiguousarray(v.data)
                     self.keep.append(data)
-                    p = self.b.inttoptr(constant(I64, data.ctypes.data), PTR)
+                    p = absolute(self.b, data.ctypes.data)
                 else:
                     p = self.b.gep(self.space, [constant(I64, self.places[v.index])], source_etype=I8)
             self.pointers[v.index] = p

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
 import subprocess
 import sys
 from typing import Any
@@ -12,7 +14,7 @@ from llvmlite import ir
 
 from dualad import jit
 from dualad.core.cache import cache_folder
-from dualad.native import compiler, library, vectormath
+from dualad.native import compiler, library, objects, vectormath
 
 CODE = """
 import numpy as np, dualad
@@ -30,8 +32,6 @@ def run(folder: Any) -> str:
 
 
 def env(folder: Any) -> dict[str, str]:
-    import os
-
     return {**os.environ, "DUALAD_CACHE": str(folder)}
 
 
@@ -92,3 +92,40 @@ def test_what_is_linked_is_declared_only() -> None:
     library.link(module)
     assert [g.name for g in library.functions(module) if not library.is_thin(g)] == []
     assert "dualad.exp.v4" in library._addresses
+
+
+PROGRAM = """
+import sys
+sys.path[:0] = [{root!r}]
+import numpy as np, dualad
+from dualad.native import objects
+w = np.random.default_rng(0).normal(size=(20, 30))
+gradient = dualad.jit(dualad.grad(lambda x: np.sum(np.tanh(w @ np.sin(x)) * np.exp(w @ x * 0.1)) + x[0] * 3))
+compiled = []
+plain = objects.object_code
+objects.object_code = lambda text: compiled.append(text) or plain(text)
+y = gradient(np.linspace(0, 1, 30))
+print(repr(gradient(np.linspace(0, 1, 30)).sum()), len(compiled) > 0, repr(w.sum()))
+"""
+
+
+def test_programs_are_kept_too(tmp_path: Any) -> None:
+    """Arrays that a program captures, BLAS and Python lie elsewhere in another process: the kept code finds them."""
+    code = PROGRAM.format(root=str(pathlib.Path(__file__).parents[2]))
+    outs = [
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env(tmp_path)
+        ).stdout
+        for _ in range(3)
+    ]
+    assert outs[0].split()[1] == "True"
+    assert outs[1] == outs[2] == outs[0].replace(" True ", " False ")
+
+
+def test_old_objects_make_room(monkeypatch: Any, tmp_path: Any) -> None:
+    monkeypatch.setattr(objects, "MOST", 8)
+    for k in range(9):
+        (tmp_path / f"{k}.o").write_bytes(b"")
+        os.utime(tmp_path / f"{k}.o", (k, k))
+    objects._make_room(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f"{k}.o" for k in range(2, 9)]
