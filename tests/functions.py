@@ -62,8 +62,13 @@ def differences(f: Callable[..., Any], xs: tuple[Any, ...], ts: tuple[Any, ...])
     return total
 
 
+CHECKED: list[Case] = []
+"""What this test has checked, for the table of what is supported."""
+
+
 def check(case: Case) -> None:
     """Value, dispatch from numpy, forward, reverse, second order, Taylor, replay, vmap; arguments unmodified."""
+    CHECKED.append(case)
     xs = case.args
     before = [np.array(x) for x in xs]
 

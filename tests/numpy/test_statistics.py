@@ -66,9 +66,9 @@ CASES: dict[str, list[Case]] = {
     ],
     "quantile in q": [Case(lambda np, x, q: np.quantile(x, q), (arr(6), np.array([0.3, 0.65])))],
     "percentile": [Case(lambda np, x: np.percentile(x, 30.0, axis=1), (arr(2, 5),))],
-    "nanmedian": [Case(lambda np, x: np.nanmedian(x, axis=1), (NAN,), order=1)],
-    "nanquantile": [Case(lambda np, x: np.nanquantile(x, 0.3, axis=0), (NAN,), order=1)],
-    "nanpercentile": [Case(lambda np, x: np.nanpercentile(x, 70.0), (NAN,), order=1)],
+    "nanmedian": [Case(lambda np, x: np.nanmedian(x, axis=1), (NAN,))],
+    "nanquantile": [Case(lambda np, x: np.nanquantile(x, 0.3, axis=0), (NAN,))],
+    "nanpercentile": [Case(lambda np, x: np.nanpercentile(x, 70.0), (NAN,))],
     "cov": [
         Case(lambda np, x: np.cov(x), (arr(3, 5),)),
         Case(lambda np, x, y: np.cov(x, y, rowvar=False, bias=True), (arr(4, 2), arr(4, 1, seed=1))),

@@ -37,7 +37,7 @@ SAMPLED: list[Any] = [
 @pytest.mark.parametrize(("name", "f", "args"), SAMPLED)
 def test_sampled(name: str, f: Any, args: Any) -> None:
     close(f(integrate, *args), f(scipy.integrate, *args), "value against SciPy", rtol=1e-12, atol=1e-12)
-    check(Case(lambda _, *v: f(integrate, *v), args, oracle="differences", why=NONE))
+    check(Case(lambda _, *v: f(integrate, *v), args, oracle="differences", why=NONE, name=f"scipy.integrate.{name}"))
 
 
 # Differential equations: func(y, t, *args) with the modules' sin and array -------------------------------------

@@ -71,7 +71,9 @@ CASES += [
 def test_functions(number: int) -> None:
     f, args = CASES[number]
     close(f(interpolate, *args), f(scipy.interpolate, *args), "value against SciPy", rtol=1e-10, atol=1e-10)
-    check(Case(lambda _, *v: f(interpolate, *v), args, oracle="differences", why=WHY))
+    name = next(n for n in f.__code__.co_names if hasattr(scipy.interpolate, n))
+    run = lambda _, *v: f(interpolate, *v)
+    check(Case(run, args, oracle="differences", why=WHY, name=f"scipy.interpolate.{name}"))
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,8 @@ def test_functions(f: Any, args: Any, oracle: Any) -> None:
     expected = f(scipy.signal, *args)
     close(run(None, *args), expected, "value against SciPy", rtol=1e-9, atol=1e-12)
     of_jax = (lambda *v: f(jax.scipy.signal, *v)) if oracle != "differences" else "differences"
-    case = Case(run, args, oracle=of_jax, why="SciPy's own function takes no tensors, and JAX has no such function")
+    why = "SciPy's own function takes no tensors, and JAX has no such function"
+    case = Case(run, args, oracle=of_jax, why=why, name=f"scipy.signal.{f.__code__.co_names[0]}")
     check(case)
 
 
