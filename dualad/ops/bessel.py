@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from dualad.core.errors import NotDifferentiable
 from dualad.ops.arithmetic import sign
 from dualad.ops.kinds import elementwise
 from dualad.ops.samples import Sample, Samples, real
@@ -151,11 +152,19 @@ def _scaled_samples() -> list[Sample]:
     return [Sample((np.array([2]), rng.uniform(0.5, 4, 3))), Sample((rng.uniform(0.2, 3, 3), rng.uniform(0.5, 4, 3)))]
 
 
+def _ive_in_x(y: Any, v: Any, x: Any) -> Any:
+    if x.dtype.kind == "c":
+        raise NotDifferentiable(
+            "scipy.special.ive of a complex x contains exp(-|Re x|), which is not holomorphic. Write iv(v, x) and a factor."
+        )
+    return 0.5 * (ive(v - 1, x) + ive(v + 1, x)) - sign(x) * y
+
+
 ive = _declare(
     "ive",
     (
         lambda y, v, x: exp(-x * sign(x)) * iv_in_order(1, v, x),
-        lambda y, v, x: 0.5 * (ive(v - 1, x) + ive(v + 1, x)) - sign(x) * y,
+        _ive_in_x,
     ),
     keep="xy",
     samples=_scaled_samples,

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from dualad.core.errors import NotDifferentiable
 from dualad.ops.kinds import elementwise
 from dualad.ops.samples import Sample, Samples, pair, real
 from dualad.ops.special import _declare, _fixed, _scipy
@@ -36,6 +37,10 @@ def _precise(f: Callable[..., Any]) -> Callable[..., Any]:
     """In double precision with a last axis for the nodes, without NumPy's warnings; in the precision of the arguments."""
 
     def impl(*args: Any) -> Any:
+        if any(np.iscomplexobj(a) for a in args):
+            raise NotDifferentiable(
+                "elliptic integrals of complex numbers have no derivative in dualad. Pass real numbers."
+            )
         kinds = [a.dtype for a in args if hasattr(a, "dtype") and a.dtype.kind == "f"]
         arrays = np.broadcast_arrays(*[np.asarray(a, float) for a in args])
         with np.errstate(all="ignore"):

@@ -214,9 +214,10 @@ poch = _declare(
 
 def _zeta_value(p: Any, x: Any, q: Any) -> Any:
     """By the Euler-Maclaurin formula; NaN where q + k meets 0 or powers of negative numbers."""
-    dtype = precision(x, q)
+    wide = [np.asarray(v, complex if np.iscomplexobj(v) else float) for v in (x, q)]
     with np.errstate(all="ignore"):
-        return hurwitz(p, np.asarray(x, float), np.asarray(q, float)).astype(dtype)[()]
+        found = hurwitz(p, *wide)
+    return found[()] if np.iscomplexobj(found) else found.astype(precision(x, q))[()]
 
 
 def _zeta_samples(*first: Any) -> Samples:
@@ -252,6 +253,8 @@ zeta = _declare(
 
 def _riemann_slope(x: Any) -> Any:
     """Left of -1, where the Euler-Maclaurin sum cancels, by the functional equation (DLMF 25.4.1)."""
+    if x.dtype.kind == "c":
+        return zeta_in_order(1, x, 1.0)
     left = x < -1
     u = where(left, x, -2.0)
     r = 1 - u

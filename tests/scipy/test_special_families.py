@@ -179,3 +179,44 @@ def test_refused() -> None:
         special.jvp(1.0, 2.0, -1)
     with pytest.raises(NotDifferentiable, match="mathieu_a"):
         grad(lambda q: special.mathieu_a(1, q))(0.5)
+
+
+ANALYTIC = [
+    "airy", "dawsn", "digamma", "erf", "erfc", "erfcx", "erfi", "eval_chebyt", "eval_gegenbauer", "eval_genlaguerre",
+    "eval_jacobi", "eval_legendre", "exp1", "expi", "fresnel", "gamma", "hyp0f1", "hyp1f1", "hyp2f1", "iv", "jv",
+    "kv", "kve", "lambertw", "log_ndtr", "loggamma", "logsumexp", "ndtr", "rgamma", "shichi", "sici", "softmax",
+    "spence", "spherical_in", "spherical_jn", "spherical_kn", "spherical_yn", "wofz", "wrightomega", "xlog1py",
+    "xlogy", "yv", "zeta",
+]  # fmt: skip
+BEFORE = {
+    "eval_gegenbauer": (3, 1.5),
+    "eval_genlaguerre": (3, 0.5),
+    "eval_jacobi": (3, 0.5, 1.5),
+    "hyp2f1": (0.5, 1.5, 2.5),
+}
+
+
+@pytest.mark.parametrize("name", ANALYTIC)
+def test_complex_arguments(name: str) -> None:
+    """Against differences of SciPy's values along a complex direction: the derivative is that of an analytic function."""
+    f, g = getattr(special, name), getattr(scipy.special, name)
+    before: tuple[Any, ...] = BEFORE.get(name, ())
+    if not before and name.startswith(("eval", "hyp", "spherical")):
+        before = (2, 1.5)[: 2 if name == "hyp1f1" else 1]
+    elif name in ("iv", "jv", "kv", "kve", "yv"):
+        before = (1.5,)
+    elif name in ("xlogy", "xlog1py"):
+        before = (0.6 + 0.2j,)
+    first = lambda y: y[0] if isinstance(y, tuple) else y
+    z, dz, h = 0.7 + 0.4j, 0.3 - 0.8j, 1e-5
+    y, t = dualad.jvp(lambda v: first(f(*before, v)), (z,), (dz,))
+    np.testing.assert_allclose(y, first(g(*before, z)), rtol=1e-9)
+    expected = (first(g(*before, z + h * dz)) - first(g(*before, z - h * dz))) / (2 * h)
+    np.testing.assert_allclose(t, expected, rtol=1e-6, atol=1e-9)
+
+
+def test_complex_arguments_that_are_refused() -> None:
+    with pytest.raises(NotDifferentiable, match="holomorphic"):
+        dualad.jvp(lambda z: special.ive(1.5, z), (1 + 1j,), (1j,))
+    with pytest.raises(NotDifferentiable, match="complex"):
+        dualad.jvp(lambda z: special.elliprf(z, 1.0, 2.0), (1 + 1j,), (1j,))
