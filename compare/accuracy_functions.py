@@ -361,3 +361,9 @@ ROUNDED = {
 
 SAMPLES = {"beta_quantile", "f_quantile", "skewnorm_quantile", "t_quantile", "truncnorm_quantile", "vonmises_quantile"}
 """Pathwise derivatives of samples: quotients of derivatives of distributions, which are measured."""
+
+SLOW = {
+    "skewnorm.cdf(x, 1.5)", "vonmises.cdf(x, 2)", "owens_t(h, 0.7)", "itj0y0, j0", "itj0y0, y0", "iti0k0, i0", "iti0k0, k0",
+    "berp", "beip", "kerp", "keip",
+}  # fmt: skip
+"""Entries that mpmath takes long for: a tenth of the points."""

@@ -11,20 +11,9 @@ import dualad
 import dualad.scipy.special
 import dualad.scipy.stats
 from compare.accuracy import errors
-from compare.accuracy_functions import FUNCTIONS, ROUNDED, SAMPLES
+from compare.accuracy_functions import FUNCTIONS, ROUNDED, SAMPLES, SLOW
 from dualad.core.primitive import REGISTRY
 from dualad.modes.record import RecordLevel
-
-SLOW = {
-    "skewnorm.cdf(x, 1.5)",
-    "vonmises.cdf(x, 2)",
-    "owens_t(h, 0.7)",
-    "itj0y0, j0",
-    "itj0y0, y0",
-    "iti0k0, i0",
-    "iti0k0, k0",
-}
-
 
 POOR = {"hyperu(1.5, 0.7, x)"}  # SciPy's own value has eight digits
 
