@@ -34,12 +34,17 @@ def with_asdex(f: Any, x: Any, hessian: bool) -> Callable[[], Any]:
 
 
 def with_casadi(f: Any, x: Any, hessian: bool, native: bool) -> Callable[[], Any]:
-    """Calls through CasADi's buffers, which copy nothing."""
     import casadi as ca
 
     v = ca.SX.sym("v", len(x))
     y = f(ca, v)
-    function = ca.Function("d", [v], [ca.hessian(y, v)[0] if hessian else ca.jacobian(y, v)])
+    return generated(ca.Function("d", [v], [ca.hessian(y, v)[0] if hessian else ca.jacobian(y, v)]), x, native)
+
+
+def generated(function: Any, x: Any, native: bool) -> Callable[[], Any]:
+    """Calls of CasADi's function ``d`` through its buffers, which copy nothing; ``native``: as C."""
+    import casadi as ca
+
     out = np.zeros(function.nnz_out(0))
     if native:
         folder = Path(tempfile.mkdtemp())

@@ -7,6 +7,7 @@ import gc
 import inspect
 import logging
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ParamSpec
 
@@ -28,7 +29,7 @@ RECORDINGS = 256  # recordings of one function, all signatures together
 ATTEMPTS = 3  # at functions that change what they capture
 WIDE = {np.dtype(t) for t in (np.float64, np.complex128, np.int64, np.bool_)}
 PLAIN = "positional arrays and floats"  # the structure of such arguments
-Fast = tuple[Callable[..., Any], tuple[Callable[[], bool], ...]]
+Fast = tuple[Callable[..., Any], tuple[Callable[[], bool], ...], "Path"]
 logger = logging.getLogger("dualad.jit")
 
 
@@ -73,6 +74,7 @@ class Path:
         self.structure = structure
         self.guards = [repr(g.seen) for g in graph.guards]
         self.narrow = not graph.dtypes() <= WIDE
+        self.door: Any = None
 
     def direct(self, call: Call) -> Callable[..., Any] | None:
         """The native function itself, where the caller's arguments are its arguments and its result is the result."""
@@ -209,20 +211,45 @@ class Jit(Transform):
         self.eager = ""  # why the function is run as it is
         self.fast: Fast | None = None  # the native function that ran last, and what must not have changed
         self.tree: Any = None  # the same for arguments that are pytrees, with their structure and the result's
+        self.behind: type[Jit] | None = None  # the class of this object while it has a door
         if self.static:
             self._resolve(numbers, names)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         fast = self.fast
         if fast is not None and not kwargs:
-            f, checks = fast
+            f, checks, path = fast
             for same in checks:
                 if not same():
                     break
             else:
                 y = f(*args)
                 if y is not None and type(y) is not int:
+                    self._open(f, path)
                     return y
+        return self._slow(args, kwargs)
+
+    def _open(self, f: Callable[..., Any], path: Path) -> None:
+        """Let Python call native code instead of ``__call__``: ``f`` as ``fast`` has it, after the same checks."""
+        if path.door is None:
+            from dualad.native.door import door
+
+            own = weakref.ref(self)  # the door belongs to this object, not the other way round
+
+            def slow(*args: Any, **kwargs: Any) -> Any:
+                return own()._slow(args, kwargs)  # type: ignore[union-attr]
+
+            path.door = door(f, path.captured, slow) or False
+        if path.door:
+            if self.behind is None:
+                self.behind = type("Jit", (Jit,), {"__slots__": (), "__module__": Jit.__module__})
+            self.behind.__call__ = path.door  # type: ignore[method-assign]
+            self.__class__ = self.behind
+
+    def _close(self) -> None:
+        self.__class__ = Jit
+
+    def _slow(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         tree = self.tree
         if tree is not None:
             f, checks, structure, out = tree
@@ -245,6 +272,7 @@ class Jit(Transform):
             logger.info("%r: what it captures as %s has changed; recording anew", self, name)
             self.entries = {}
             self.captured = self.fast = self.tree = None
+            self._close()
         entry = self.entries.get(call.signature)
         if entry is None:
             entry = self.entries[call.signature] = Entry(call.numbers)
@@ -278,7 +306,9 @@ class Jit(Transform):
         # With what was captured when this path was recorded: another thread may have noticed a change meanwhile.
         f = path.direct(call)
         if f is not None:
-            self.fast = (f, path.captured.fast)
+            if self.fast is None or self.fast[0] is not f:
+                self._close()
+            self.fast = (f, path.captured.fast, path)
         elif call.structure is not PLAIN and (g := path.by_leaves(call)) is not None:
             self.tree = (g, path.captured.fast, call.structure, path.structure)
 

@@ -29,6 +29,7 @@ _ATOMS = (int, float, complex, str, bytes, bool, type(None), type(Ellipsis), np.
 _PATHS = tuple({sysconfig.get_paths()[k] for k in ("stdlib", "platstdlib", "purelib", "platlib")})
 _PACKAGE = __file__.rsplit("native", 1)[0]
 Check = Callable[[], bool]
+Place = tuple[Any, bool, str, Any]  # owner; whether it is an item, else an attribute; its key; the value it must be
 
 
 class TooMuch(Exception):
@@ -49,7 +50,7 @@ class Captured:
             if len(self.checks) + len(self._held.places) > LIMIT:
                 raise TooMuch
         self._seen.clear()
-        self.fast: tuple[Check, ...] = (*self._held.checks(), *[same for _, same in self.checks])
+        self.fast: tuple[Check, ...] = (*Held.checks(self._held.places), *[same for _, same in self.checks])
 
     def changed(self) -> str | None:
         """The name of something that changed, or None."""
@@ -57,6 +58,10 @@ class Captured:
             if not same():
                 return next((name for name, held in self._each() if not held()), "something")
         return None
+
+    def watched(self) -> tuple[list[Place], list[Check]]:
+        """Bindings, and functions that compare the rest."""
+        return self._held.places, [same for _, same in self.checks]
 
     def names(self) -> list[str]:
         """What is watched."""
@@ -114,7 +119,7 @@ class Captured:
             if value is MISSING:
                 self.checks.append((variable, lambda cell=cell: _contents(cell) is MISSING))  # type: ignore[misc]
                 continue
-            self._held.add(variable, ".cell_contents", cell, value)
+            self._held.add(variable, (cell, False, "cell_contents", value))
             self._todo.append((variable, value))
         self._todo += [(f"a default of {name}", v) for v in f.__defaults__ or ()]
         self._todo += [(f"a default of {name}", v) for v in (f.__kwdefaults__ or {}).values()]
@@ -122,9 +127,9 @@ class Captured:
             self._todo += [(f"{name}.{k}", v) for k, v in f.__dict__.items()]
         if _library(f.__code__.co_filename):
             return
-        self._held.add(f"the code of {name}", ".__code__", f, f.__code__)
+        self._held.add(f"the code of {name}", (f, False, "__code__", f.__code__))
         if f.__defaults__:
-            self._held.add(f"the defaults of {name}", ".__defaults__", f, f.__defaults__)
+            self._held.add(f"the defaults of {name}", (f, False, "__defaults__", f.__defaults__))
         space = f.__globals__
         names = _names(f.__code__)
         for k in names:
@@ -135,7 +140,7 @@ class Captured:
                 if not _of_library(value):
                     self._module(k, value, names)
                 continue
-            self._held.add(k, f"[{k!r}]", space, value)
+            self._held.add(k, (space, True, k, value))
             self._todo.append((k, value))
 
     def _module(self, name: str, module: types.ModuleType, names: list[str]) -> None:
@@ -143,7 +148,7 @@ class Captured:
         for k in names:
             if k in space and not isinstance(space[k], types.ModuleType):
                 value = space[k]
-                self._held.add(f"{name}.{k}", f"[{k!r}]", space, value)
+                self._held.add(f"{name}.{k}", (space, True, k, value))
                 self._todo.append((f"{name}.{k}", value))
 
     def _mapping(self, name: str, x: Any, entry: Callable[[Any], str]) -> None:
@@ -182,7 +187,7 @@ class Captured:
             for k, v in list(vars(base).items()):
                 if k.startswith("__") and k not in ("__call__", "__init__"):
                     continue
-                self._held.add(f"{name}.{k}", f"[{k!r}]", vars(base), v)
+                self._held.add(f"{name}.{k}", (vars(base), True, k, v))
                 if isinstance(v, (staticmethod, classmethod)):
                     v = v.__func__
                 for part in (v.fget, v.fset) if isinstance(v, property) else (v,):
@@ -217,29 +222,31 @@ class Held:
 
     def __init__(self) -> None:
         self.names: list[str] = []
-        self.places: list[tuple[str, Any, Any]] = []  # (how it is written, owner, value)
+        self.places: list[Place] = []
 
-    def add(self, name: str, form: str, owner: Any, value: Any) -> None:
+    def add(self, name: str, place: Place) -> None:
         self.names.append(name)
-        self.places.append((form, owner, value))
+        self.places.append(place)
 
-    def checks(self) -> list[Check]:
-        """Functions that compare everything: generated, because they run before each call."""
-        return [self._check(self.places[i : i + 100]) for i in range(0, len(self.places), 100)]
+    @classmethod
+    def checks(cls, places: list[Place]) -> list[Check]:
+        """Functions that compare these places: generated, because they run before each call."""
+        return [cls._check(places[i : i + 100]) for i in range(0, len(places), 100)]
 
     def each(self) -> Iterator[tuple[str, Check]]:
         for name, place in zip(self.names, self.places, strict=True):
             yield name, self._check([place])
 
-    def _check(self, places: list[tuple[str, Any, Any]]) -> Check:
+    @staticmethod
+    def _check(places: list[Place]) -> Check:
         owners: dict[int, int] = {}
         given: dict[str, Any] = {}
         terms: list[str] = []
-        for form, owner, value in places:
+        for owner, item, key, value in places:
             k = owners.setdefault(id(owner), len(owners))
             given[f"o{k}"] = owner
             given[f"v{len(terms)}"] = value
-            terms.append(f"o{k}{form} is v{len(terms)}")
+            terms.append(f"o{k}[{key!r}] is v{len(terms)}" if item else f"o{k}.{key} is v{len(terms)}")
         parameters = ", ".join(f"{k}={k}" for k in given)
         lines = [f"def same({parameters}):", " try:", f"  return {' and '.join(terms)}"]
         lines += [" except (KeyError, ValueError, AttributeError):", "  return False"]

@@ -28,13 +28,31 @@ STACK = 1 << 15  # bytes of workspace taken from the stack; beyond that from the
 FASTCALL = 0x0080
 
 
-class _MethodDef(ctypes.Structure):
+class MethodDef(ctypes.Structure):
     _fields_ = (
         ("name", ctypes.c_char_p),
         ("method", ctypes.c_void_p),
         ("flags", ctypes.c_int),
         ("doc", ctypes.c_char_p),
     )
+
+
+def new_function(definition: MethodDef, own: Any, keep: Any) -> Callable[..., Any]:
+    """A C function with ``own`` as its ``self``; it keeps both objects alive, but not its definition."""
+    new = ctypes.pythonapi.PyCFunction_NewEx
+    new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.py_object, ctypes.py_object]
+    made: Callable[..., Any] = new(ctypes.addressof(definition), own, keep)
+    return made
+
+
+def python(b: Any, name: str, out: Any, *args: Any) -> Any:
+    """Call a function of Python's C interface."""
+    return _at(b, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value, out, list(args))
+
+
+def _at(b: Any, address: Any, out: Any, args: list[Any]) -> Any:
+    kind = ir.FunctionType(out, [a.type for a in args])
+    return b.call(absolute(b, address, kind.as_pointer()), args)
 
 
 @functools.cache
@@ -93,11 +111,9 @@ class Code:
         self.machine = machine
         self.keep = keep
         if layout_holds():
-            self.definition = _MethodDef(b"compiled", machine.address("call"), FASTCALL, None)
-            new = ctypes.pythonapi.PyCFunction_NewEx
-            new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
+            self.definition = MethodDef(b"compiled", machine.address("call"), FASTCALL, None)
             # The function owns this object, and with it the code.
-            self.call: Callable[..., Any] = new(ctypes.addressof(self.definition), _Owner(self), None)
+            self.call: Callable[..., Any] = new_function(self.definition, _Owner(self), None)
         else:
             self.call = Slow(machine, inputs, outputs, workspace, keep)
 
@@ -301,12 +317,7 @@ class _Entry:
         return absolute(self.b, id(x))
 
     def _python(self, name: str, out: Any, *args: Any) -> Any:
-        at = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
-        return self._at(at, out, list(args))
+        return python(self.b, name, out, *args)
 
     def _numpy(self, place: int, args: list[Any]) -> Any:
-        return self._at(_table()[place], PTR, args)
-
-    def _at(self, address: Any, out: Any, args: list[Any]) -> Any:
-        kind = ir.FunctionType(out, [a.type for a in args])
-        return self.b.call(absolute(self.b, address, kind.as_pointer()), args)
+        return _at(self.b, _table()[place], PTR, args)

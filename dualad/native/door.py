@@ -1,0 +1,147 @@
+"""The door of a compiled function: a C function, made at run time, which Python calls in the place of ``Jit.__call__``.
+
+It compares what the function captures, calls the native code, and leaves all else to Python: keywords, other arguments, a
+guard that failed, a captured value that changed. There is one code for all functions; what it compares is in a table, an
+array of NumPy's that the C function has as its ``self``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from dualad.native.captured import Captured, Held, Place
+from dualad.native.entry import DATA, FASTCALL, TYPE, MethodDef, layout_holds, new_function, python
+from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
+from dualad.native.objects import Machine
+
+KEYWORDS = 0x0002
+CODE, SLOW, COUNT, FIRST = 0, 8, 16, 24  # in the table: addresses, how many comparisons, the first of them
+KIND, OWNER, KEY, VALUE, SIZE = 0, 8, 16, 24, 32  # of a comparison
+WORD, ITEM, CALL = 0, 1, 2  # kinds: a word of an object, an item of a dictionary, a function that says whether
+
+
+def door(f: Callable[..., Any], captured: Captured, slow: Callable[..., Any]) -> Callable[..., Any] | None:
+    """``f``, the native function of a program, behind the comparisons of ``captured``; None where ``f`` is no C function."""
+    owner: Any = getattr(f, "__self__", None)
+    if not layout_holds() or not hasattr(owner, "machine"):
+        return None
+    places, checks = captured.watched()
+    rows, left = [], []
+    for p in places:
+        row = _compared(p)
+        if row is None:
+            left.append(p)
+        else:
+            rows.append(row)
+    checks = [*Held.checks(left), *checks]
+    rows += [(CALL, id(c), 0, 0) for c in checks]
+    words = [owner.machine.address("call"), id(slow), len(rows), *itertools.chain(*rows)]
+    definition, machine = _code()
+    return new_function(definition, np.array(words, np.int64), (f, captured, checks, slow, machine))
+
+
+def _compared(place: Place) -> tuple[int, int, int, int] | None:
+    owner, item, key, value = place
+    if item:
+        return (ITEM, id(owner), id(key), id(value)) if type(owner) is dict else None
+    at = _offset(key)
+    return None if at is None else (WORD, id(owner), at, id(value))
+
+
+@functools.cache
+def _offset(attribute: str) -> int | None:
+    """Where an attribute lies in the structure of a function, or the contents in a cell; None if that cannot be told."""
+
+    def probe(x: Any = ()) -> Any:
+        return lambda: x
+
+    owner: Any = probe(object()).__closure__[0] if attribute == "cell_contents" else probe
+    words = range(16, type(owner).__basicsize__, 8)
+    held = id(getattr(owner, attribute))
+    found = [k for k in words if ctypes.c_int64.from_address(id(owner) + k).value == held]
+    return found[0] if len(found) == 1 else None
+
+
+@functools.cache
+def _code() -> tuple[MethodDef, Machine]:
+    module = ir.Module("dualad")
+    _emit(module)
+    machine = Machine(module)
+    return MethodDef(b"compiled", machine.address("door"), FASTCALL | KEYWORDS, None), machine
+
+
+def _emit(module: ir.Module) -> None:
+    native = ir.FunctionType(PTR, [PTR, PTR, I64])
+    f = ir.Function(module, ir.FunctionType(PTR, [PTR, PTR, I64, PTR]), "door")
+    own, args, count, keywords = f.args
+    null = ir.Constant(PTR, None)
+    blocks = {k: f.append_basic_block(k) for k in ("entry", "next", "compare", "word", "item", "ask", "asked", "same")}
+    blocks |= {k: f.append_basic_block(k) for k in ("run", "ran", "slow", "failed", "result")}
+    b = ir.IRBuilder(blocks["entry"])
+
+    def load(p: Any, at: int, t: Any = I64) -> Any:
+        return b.load(b.gep(p, [constant(I64, at)], source_etype=I8), typ=t)
+
+    table = load(own, DATA, PTR)
+    n = load(table, COUNT)
+    b.cbranch(b.icmp_unsigned("==", keywords, null), blocks["next"], blocks["slow"])
+
+    b.position_at_end(blocks["next"])
+    k = b.phi(I64)
+    k.add_incoming(constant(I64, 0), blocks["entry"])
+    b.cbranch(b.icmp_signed("<", k, n), blocks["compare"], blocks["run"])
+
+    b.position_at_end(blocks["compare"])
+    row = b.gep(table, [b.add(b.mul(k, constant(I64, SIZE)), constant(I64, FIRST))], source_etype=I8)
+    kind, owner, key, value = (load(row, at, t) for at, t in ((KIND, I64), (OWNER, PTR), (KEY, I64), (VALUE, PTR)))
+    choice = b.switch(kind, blocks["ask"])
+    choice.add_case(constant(I64, WORD), blocks["word"])
+    choice.add_case(constant(I64, ITEM), blocks["item"])
+    b.position_at_end(blocks["word"])
+    word = b.load(b.gep(owner, [key], source_etype=I8), typ=PTR)
+    b.branch(blocks["same"])
+    b.position_at_end(blocks["item"])
+    item = python(b, "PyDict_GetItem", PTR, owner, b.inttoptr(key, PTR))
+    b.branch(blocks["same"])
+    b.position_at_end(blocks["ask"])
+    answer = python(b, "PyObject_CallNoArgs", PTR, owner)
+    b.cbranch(b.icmp_unsigned("==", answer, null), blocks["failed"], blocks["asked"])
+    b.position_at_end(blocks["asked"])
+    python(b, "Py_DecRef", ir.VoidType(), answer)  # True and False never die
+    expected = absolute(b, id(True))
+    b.branch(blocks["same"])
+    b.position_at_end(blocks["same"])
+    now, then = b.phi(PTR), b.phi(PTR)
+    for block, x, y in (("word", word, value), ("item", item, value), ("asked", answer, expected)):
+        now.add_incoming(x, blocks[block])
+        then.add_incoming(y, blocks[block])
+    following = b.add(k, constant(I64, 1))
+    k.add_incoming(following, blocks["same"])
+    b.cbranch(b.icmp_unsigned("==", now, then), blocks["next"], blocks["slow"])
+
+    b.position_at_end(blocks["run"])
+    out = b.call(b.inttoptr(load(table, CODE), native.as_pointer()), [own, args, count])
+    b.cbranch(b.icmp_unsigned("==", out, null), blocks["failed"], blocks["ran"])
+    b.position_at_end(blocks["ran"])
+    missed = b.or_(
+        b.icmp_unsigned("==", out, absolute(b, id(None))),
+        b.icmp_unsigned("==", load(out, TYPE, PTR), absolute(b, id(int))),
+    )
+    assert missed.type == I1
+    with b.if_then(missed, likely=False):
+        python(b, "Py_DecRef", ir.VoidType(), out)
+        b.branch(blocks["slow"])
+    b.branch(blocks["result"])
+    b.position_at_end(blocks["result"])
+    b.ret(out)
+    b.position_at_end(blocks["failed"])
+    b.ret(null)
+    b.position_at_end(blocks["slow"])
+    b.ret(python(b, "PyObject_Vectorcall", PTR, load(table, SLOW, PTR), args, count, keywords))

@@ -1,0 +1,208 @@
+"""Compiled functions whose calls no longer pass through Python: the same answers, and Python again for all else."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import gc
+import inspect
+import pickle
+import sys
+import threading
+import types
+import weakref
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dualad import grad, jit, jvp, vmap
+from dualad.api.jit import Jit
+from dualad.native import door, entry
+
+X = np.array([1.0, 2.0, 3.0])
+FACTOR = 2.0
+
+
+def opened(f: Any, *args: Any) -> Any:
+    """``f`` after as many calls as it takes to have a door."""
+    for _ in range(3):
+        f(*args)
+    assert has_door(f)
+    return f
+
+
+def has_door(f: Any) -> bool:
+    return isinstance(type(f).__call__, types.BuiltinFunctionType)
+
+
+def scaled(x: Any, by: Any = 1.0) -> Any:
+    return x * FACTOR * by
+
+
+def test_all_else_goes_through_python() -> None:
+    f = opened(jit(scaled), X)
+    assert f(X, by=3.0).tolist() == f(X, 3.0).tolist() == f(by=3.0, x=X).tolist() == [6, 12, 18]
+    assert f(X[:2]).tolist() == [2, 4]
+    assert f(X.astype(np.float32)).dtype == np.float32
+    assert f(np.ones((3, 2))[:, 0]).tolist() == [2, 2, 2]
+    assert float(f(4.0)) == 8
+    assert grad(lambda x: f(x).sum())(X).tolist() == [2, 2, 2]
+    assert jvp(f, (X,), (X,))[1].tolist() == [2, 4, 6]
+    assert vmap(f)(np.ones((2, 3))).tolist() == [[2, 2, 2]] * 2
+    with pytest.raises(TypeError):
+        f()
+    with pytest.raises(TypeError):
+        f(X, other=1)
+    assert opened(f, X)(X).tolist() == [2, 4, 6]
+
+
+def test_it_remains_what_it_is() -> None:
+    f = opened(jit(scaled), X)
+    assert isinstance(f, Jit) and repr(f) == "<jit of scaled>" and "guard" not in f.explain()
+    assert inspect.signature(f) == inspect.signature(scaled)
+    for other in (pickle.loads(pickle.dumps(f)), copy.deepcopy(f)):
+        assert type(other) is Jit
+        np.testing.assert_array_equal(other(X), f(X))
+
+
+def test_what_it_captures_is_compared(monkeypatch: Any) -> None:
+    f = opened(jit(scaled), X)
+    monkeypatch.setattr(sys.modules[__name__], "FACTOR", 5.0)
+    assert f(X).tolist() == [5, 10, 15]
+    opened(f, X)
+    monkeypatch.delattr(sys.modules[__name__], "FACTOR")
+    with pytest.raises(NameError):
+        f(X)
+
+
+def test_cells_defaults_and_code_are_compared() -> None:
+    scale = 2.0
+
+    def own(x: Any, by: Any = 3.0) -> Any:
+        return x * scale * by
+
+    def other(x: Any, by: Any = 3.0) -> Any:
+        return x * scale - by
+
+    f = opened(jit(own), X)
+    assert f(X).tolist() == [6, 12, 18]
+    scale = 4.0
+    assert f(X).tolist() == [12, 24, 36]
+    own.__defaults__ = (1.0,)
+    assert opened(f, X)(X).tolist() == [4, 8, 12]
+    own.__code__ = other.__code__
+    assert f(X).tolist() == [3, 7, 11]
+
+
+@pytest.mark.parametrize("kind", ["list", "array", "dict", "object", "class"])
+def test_what_only_python_can_compare(kind: str) -> None:
+    class Held:
+        by = 2.0
+
+    held: Any = {"list": [2.0], "array": np.array([2.0]), "dict": {0: 2.0}, "object": Held(), "class": Held}[kind]
+    f = opened(jit(lambda x: x * (held.by if kind in ("object", "class") else held[0])), X)
+    assert f(X).tolist() == [2, 4, 6]
+    if kind in ("object", "class"):
+        held.by = 3.0
+    else:
+        held[0] = 3.0
+    assert f(X).tolist() == [3, 6, 9]
+
+
+def test_bindings_are_compared_without_python() -> None:
+    scale = 2.0
+    f = opened(jit(lambda x, by=1.0: x * scale * by * FACTOR), X)
+    ((_, path),) = f._paths()
+    places, rest = path.captured.watched()
+    assert len(places) >= 4 and not rest
+    assert all(door._compared(p) is not None for p in places)
+
+
+def test_guards_that_alternate() -> None:
+    f = jit(lambda x: x * 2 if x[0] > 0 else x * 3)
+    for k in range(20):
+        assert f(X).tolist() == [2, 4, 6]
+        if k > 3:
+            assert f(X).tolist() == [2, 4, 6]
+        assert f(-X).tolist() == [-3, -6, -9]
+    opened(f, X)
+
+
+def test_methods() -> None:
+    class Model:
+        by = 2.0
+
+        @functools.partial(jit)
+        def scaled(self, x: Any) -> Any:
+            return x * self.by
+
+    m = Model()
+    for _ in range(4):
+        assert m.scaled(X).tolist() == [2, 4, 6]
+    m.by = 3.0
+    assert m.scaled(X).tolist() == [3, 6, 9]
+
+
+def test_errors_in_comparisons_are_raised(monkeypatch: Any) -> None:
+    held = [2.0]
+    f = opened(jit(lambda x: x * held[0]), X)
+    monkeypatch.setattr("dualad.native.captured._is", None)  # bound where lists are compared
+    with pytest.raises(TypeError):
+        f(X)
+
+
+def test_nothing_is_kept() -> None:
+    f = opened(jit(lambda x: x * 2), X)
+    alive = weakref.ref(f)
+    call = type(f).__call__
+    x = X.copy()
+    gone = weakref.ref(x)
+    before = sys.getrefcount(None), sys.getrefcount(True)
+    for _ in range(1000):
+        f(x)
+        f(x=x)
+    assert abs(sys.getrefcount(None) - before[0]) < 100 and abs(sys.getrefcount(True) - before[1]) < 100
+    del x, f
+    gc.collect()
+    assert alive() is None and gone() is None
+    assert call(X).tolist() == [2, 4, 6]  # the door itself owns its code
+
+
+def test_threads_while_captured_values_change() -> None:
+    scale = np.ones(1)
+    f = jit(lambda x: x * scale)
+    opened(f, X)
+    wrong: list[Any] = []
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            y = f(X) / X
+            if not (y[0] == y[1] == y[2] and y[0] in (1.0, 2.0, 3.0)):
+                wrong.append(y)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for k in range(30):
+        scale[0] = k % 3 + 1
+    stop.set()
+    for t in threads:
+        t.join()
+    assert not wrong
+    scale[0] = 2.0
+    assert f(X).tolist() == [2, 4, 6]
+
+
+def test_without_the_layout_python_is_asked(monkeypatch: Any) -> None:
+    monkeypatch.setattr(door, "layout_holds", lambda: False)
+    f = jit(scaled)
+    for _ in range(4):
+        assert f(X).tolist() == [2, 4, 6]
+    assert not has_door(f)
+    monkeypatch.setattr(door, "layout_holds", entry.layout_holds)
+    monkeypatch.setattr(door, "_offset", lambda _: None)
+    g = jit(scaled)
+    opened(g, X)
+    assert g(X).tolist() == [2, 4, 6]
