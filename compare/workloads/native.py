@@ -1,9 +1,13 @@
 """Compiled gradients, on one thread: `jit(grad(f))` against `jax.jit(jax.grad(f))` on device arrays, against the same gradient
 written out in NumPy, and against `grad(f)` without compiling. The second table has the time of the first call: record or
-trace, differentiate, compile, run."""
+trace, differentiate, compile, run. Each library has compiled another problem before, which uses the same functions: dualad's
+vector math is compiled once for a machine, and SciPy's BLAS found once in a process. Of the programs measured, nothing is kept
+(`DUALAD_CACHE` is an empty folder)."""
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections.abc import Callable
 from types import ModuleType
@@ -81,6 +85,17 @@ def cases() -> list[tuple[str, Callable[..., Any], Callable[..., Any], tuple[Any
     return out
 
 
+def warm(np: Any, jit: Callable[..., Any], grad: Callable[..., Any]) -> None:
+    """Compile other programs of the same functions, for arrays of other sizes."""
+    for n in (13, 1300, 130_000):
+        x = np.linspace(0.1, 1.0, n)
+        jit(grad(lambda x: 2 * elementwise(np, x)))(x)
+    w, x = np.linspace(0.1, 1.0, 17), np.ones((23, 17))
+    jit(grad(lambda w: 2 * logistic(np, w, x, np.ones(23))))(w)
+    p = [np.ones((17, 5)), np.ones(5), np.ones((5, 3)), np.ones(3)]
+    jit(grad(lambda p: 2 * network(np, p, x, np.ones((23, 3)))))(p)
+
+
 def measure(peers: dict[str, ModuleType], rounds: int) -> tuple[list[Row], list[str]]:
     try:
         import jax
@@ -88,6 +103,10 @@ def measure(peers: dict[str, ModuleType], rounds: int) -> tuple[list[Row], list[
         jax = None
     else:
         jax.config.update("jax_enable_x64", True)
+    os.environ["DUALAD_CACHE"] = tempfile.mkdtemp()
+    warm(numpy, dualad.jit, dualad.grad)
+    if jax is not None:
+        warm(jax.numpy, jax.jit, jax.grad)
     rows, first = [], ["First call:", "", "| case | dualad | jax |", "|---|---|---|"]
     for name, f, by_hand, args in cases():
         t = time.perf_counter()
