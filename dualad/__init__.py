@@ -41,6 +41,7 @@ from dualad.core.errors import (
     UntrackedError,
 )
 from dualad.core.tensor import Tensor
+from dualad.native.threads import get_num_threads, set_num_threads
 from dualad.ops.arithmetic import stop_gradient
 from dualad.tape.tape import Tape
 from dualad.testing import check_grads
@@ -70,6 +71,7 @@ __all__ = [
     "derivative",
     "divergence",
     "fori_loop",
+    "get_num_threads",
     "grad",
     "hessian",
     "hessian_sparsity",
@@ -87,6 +89,7 @@ __all__ = [
     "numpy",
     "plan",
     "scan",
+    "set_num_threads",
     "stop_gradient",
     "switch",
     "value_and_grad",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -85,8 +85,17 @@ class Scatter:
         self.v, self.k, self.scaled, self.at = v, k, scaled, at
 
 
+class Span(NamedTuple):
+    """A part of the outermost loop, and whether it is the last; of a single loop the last part has the tail too."""
+
+    start: Any
+    stop: Any
+    last: Any
+
+
 class Nest:
-    """Emits one kernel. ``pointer`` gives the address of a value's buffer, ``flag`` where a bad index is noted."""
+    """Emits one kernel, or the part ``span`` of it. ``pointer`` gives the address of a value's buffer, ``flag`` where a bad
+    index is noted."""
 
     def __init__(
         self,
@@ -97,8 +106,9 @@ class Nest:
         scatters: Sequence[Scatter],
         pointer: Callable[[Value], Any],
         flag: Any,
+        span: Span | None = None,
     ) -> None:
-        self.b, self.x = b, x
+        self.b, self.x, self.span = b, x, span
         self.domain = x.domain
         self.rank = len(x.domain)
         self.stores, self.reductions, self.scatters = stores, reductions, scatters
@@ -150,7 +160,8 @@ class Nest:
             return
         accumulators = {id(red): self._accumulators(red, 1, 1) for red in own}
         self.outer.update(accumulators)
-        loop = Loop(self.b, 0, self.domain[level], 1)
+        part = self.span if level == 0 else None
+        loop = Loop(self.b, part.start, part.stop, 1) if part else Loop(self.b, 0, self.domain[level], 1)
         self.i.append(loop.i)
         saved = dict(self.values), dict(self.rows)
         self._scalars(level + 1)
@@ -176,7 +187,12 @@ class Nest:
         if red.v.size == 1:
             self._put(red.v, constant(I64, 0), red.start(red.type))
             return
-        loop = Loop(self.b, 0, red.v.size, 1)
+        start: Any = 0
+        stop: Any = red.v.size
+        if self.span is not None and 0 not in red.axes:
+            row = constant(I64, red.v.size // self.domain[0])
+            start, stop = self.b.mul(self.span.start, row), self.b.mul(self.span.stop, row)
+        loop = Loop(self.b, start, stop, 1)
         self._store(p, loop.i, red.start(red.type), red.type)
         loop.close()
 
@@ -226,7 +242,12 @@ class Nest:
             put_away = {id(red): self._accumulators(red, 1, width)[0] for red in blocked}
         whole = n // (copies * width) * (copies * width)
         if whole:
-            loop = Loop(b, 0, whole, copies * width)
+            part = self.span if self.rank == 1 else None
+            start: Any = 0
+            stop: Any = whole
+            if part is not None:
+                start, stop = part.start, b.select(part.last, constant(I64, whole), part.stop)
+            loop = Loop(b, start, stop, copies * width)
             for c in range(copies):
                 i = b.add(loop.i, constant(I64, c * width)) if c else loop.i
                 self._body(i, width, None, {k: a[c] for k, a in accumulators.items()})
@@ -237,14 +258,12 @@ class Nest:
             loop.close()
         if whole < n:
             last = width if summing else lanes(size, n - whole, width * size // vector_bytes() or 1)
-            last = min(last, width)
-            tail = Loop(b, whole, n, last)
-            mask = None
-            if (n - whole) % last:
-                left = b.sub(constant(I64, n), tail.i)
-                mask = b.icmp_signed(">", splat(b, left, last), _iota(last))
-            self._body(tail.i, last, mask, {k: a[0] for k, a in accumulators.items()})
-            tail.close()
+            first = {k: a[0] for k, a in accumulators.items()}
+            if self.span is not None and self.rank == 1:
+                with b.if_then(self.span.last):
+                    self._tail(whole, min(last, width), first)
+            else:
+                self._tail(whole, min(last, width), first)
         if blocked:
             self._put_away(blocked, accumulators, put_away, width)
         for red in summing:
@@ -262,6 +281,17 @@ class Nest:
             else:
                 slot = self.outer[id(red)][0]
                 b.store(red.combine(b, b.load(slot, typ=red.type), x), slot)
+
+    def _tail(self, start: int, width: int, accumulators: dict[int, Any]) -> None:
+        """What is left of the innermost loop from ``start`` on."""
+        b, n = self.b, self.domain[-1]
+        loop = Loop(b, start, n, width)
+        mask = None
+        if (n - start) % width:
+            left = b.sub(constant(I64, n), loop.i)
+            mask = b.icmp_signed(">", splat(b, left, width), _iota(width))
+        self._body(loop.i, width, mask, accumulators)
+        loop.close()
 
     def _put_away(self, blocked: Any, accumulators: Any, put_away: Any, width: int) -> None:
         b = self.b
@@ -513,18 +543,19 @@ class Nest:
 class Loop:
     """for i in range(start, stop, step), at least once; ``close`` at the end of its body."""
 
-    def __init__(self, b: Any, start: int, stop: int, step: int) -> None:
-        self.b, self.stop, self.step = b, stop, step
-        self.once = start + step >= stop
+    def __init__(self, b: Any, start: Any, stop: Any, step: int) -> None:
+        self.b, self.step = b, step
+        self.once = isinstance(start, int) and isinstance(stop, int) and start + step >= stop
+        start, self.stop = (constant(I64, k) if isinstance(k, int) else k for k in (start, stop))
         if self.once:
-            self.i = constant(I64, start)
+            self.i = start
             return
         before = b.block
         self.head = b.append_basic_block("loop")
         b.branch(self.head)
         b.position_at_end(self.head)
         self.i = b.phi(I64)
-        self.i.add_incoming(constant(I64, start), before)
+        self.i.add_incoming(start, before)
 
     def close(self) -> None:
         if self.once:
@@ -533,7 +564,7 @@ class Loop:
         following = b.add(self.i, constant(I64, self.step))
         self.i.add_incoming(following, b.block)
         done = b.append_basic_block("done")
-        b.cbranch(b.icmp_signed("<", following, constant(I64, self.stop)), self.head, done)
+        b.cbranch(b.icmp_signed("<", following, self.stop), self.head, done)
         b.position_at_end(done)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from llvmlite import ir
 
 from dualad.core.primitive import REGISTRY
+from dualad.native import pieces
 from dualad.native.elementwise import TYPES, type_of
 from dualad.native.graph import Guard, Value
 from dualad.native.loops import Loop, m_bytes, memory
@@ -26,6 +27,8 @@ FEWEST = 16  # rows
 WIDEST, TYPICAL = 512, 16  # elements of a value in one row: at most, and of most
 SHARED = 1024  # elements of a value that does not depend on the row
 OPERATIONS = 20_000
+ALIGN = 64
+MOST_SPACE = 1 << 20  # bytes for what several functions need of the present rows
 MOVED = {"index", "concatenate", "stack", "transpose"}
 
 
@@ -295,39 +298,58 @@ class Rows(Scalars):
             some = [k for k in order if self.varies[k] == looped]
             chunks += [(looped, some[i : i + CHUNK]) for i in range(0, len(some), CHUNK)]
         home = {k: c for c, (_, chunk) in enumerate(chunks) for k in chunk}
-        slots: dict[int, int] = {}  # of values that another function needs
-        top = 0
+        slots: dict[int, int] = {}  # of values that another function needs: for all rows, and for the present ones
+        top = {False: 0, True: 0}
         for c, (_, chunk) in enumerate(chunks):
             for k in chunk:
                 for j in self.all[k].kids:
                     if j in home and home[j] != c and j not in slots:
-                        slots[j] = top
-                        top += BYTES * (self.width if self.varies[j] else 1)
-        kind = ir.FunctionType(I64, [PTR] * (len(self.inputs) + len(self.outputs) + 1) + [I64])
+                        varies = self.varies[j]
+                        slots[j] = top[varies]
+                        top[varies] += BYTES * (self.width if varies else 1)
+        shared, own = (-(-n // ALIGN) * ALIGN for n in (top[False], top[True]))
+        kind = ir.FunctionType(I64, [PTR] * (len(self.inputs) + len(self.outputs) + 2) + [I64])
         parts = [
             (looped, self._part(module, kind, f"{name}.{c}", chunk, slots, self.width if looped else 1))
             for c, (looped, chunk) in enumerate(chunks)
         ]
-        run = ir.Function(module, ir.FunctionType(I64, list(kind.args[:-1])), name)
+        run = ir.Function(module, ir.FunctionType(I64, [PTR] * (len(self.inputs) + len(self.outputs) + 1)), name)
         run.linkage = "internal"
-        b = ir.IRBuilder(run.append_basic_block())
+        b = ir.IRBuilder(run.append_basic_block("entry"))
+        body = b.append_basic_block("body")
+        b.branch(body)
+        b.position_at_end(body)
         for looped, f in parts:
             if not looped:
-                status = b.call(f, [*run.args, constant(I64, 0)])
+                status = b.call(f, [*run.args, ir.Constant(PTR, None), constant(I64, 0)])
                 with b.if_then(b.icmp_signed("!=", status, constant(I64, -1)), likely=False):
                     b.ret(status)
-        whole = self.n // self.width * self.width
-        loop = Loop(b, 0, whole, self.width)
-        for looped, f in parts:
-            if looped:
-                b.call(f, [*run.args, loop.i])
-        loop.close()
-        if whole < self.n:  # the last rows, some of them once more
+        blocks = self.n // self.width
+        busy = [self.all[k] for k in order if self.varies[k]]
+        work = self.n * sum(pieces.cost(e.kind, e.data[1] if e.kind == "op" else None) for e in busy)
+        self.pieces = pieces.number(work, min(blocks, MOST_SPACE // max(own, 1)))
+
+        def each(c: Any, given: Sequence[Any], mine: Any, row: Any) -> None:
             for looped, f in parts:
                 if looped:
-                    b.call(f, [*run.args, constant(I64, self.n - self.width)])
+                    c.call(f, [*given, mine, row])
+
+        def piece(c: Any, given: Sequence[Any], k: Any) -> None:
+            at = c.add(constant(I64, shared), c.mul(k, constant(I64, own)))
+            mine = c.gep(given[-1], [at], source_etype=I8)
+            loop = Loop(c, *pieces.bounds(c, k, self.pieces, blocks, self.width), self.width)
+            each(c, given, mine, loop.i)
+            loop.close()
+            if blocks * self.width < self.n:  # the last rows, some of them once more
+                with c.if_then(c.icmp_signed("==", k, constant(I64, self.pieces - 1))):
+                    each(c, given, mine, constant(I64, self.n - self.width))
+
+        if self.pieces > 1:
+            pieces.call(b, self.pieces, run.args, piece)
+        else:
+            piece(b, run.args, constant(I64, 0))
         b.ret(constant(I64, -1))
-        return top
+        return shared + self.pieces * own
 
     def _part(
         self, module: ir.Module, kind: Any, name: str, chunk: list[int], slots: dict[int, int], width: int
@@ -337,7 +359,7 @@ class Rows(Scalars):
         for a in f.args[:-1]:
             a.add_attribute("noalias")
         pointers = {v.index: a for v, a in zip([*self.inputs, *self.outputs], f.args, strict=False)}
-        space, row = f.args[-2:]
+        space, own, row = f.args[-3:]
         b = ir.IRBuilder(f.append_basic_block())
         values: dict[int, Any] = {}
 
@@ -358,7 +380,7 @@ class Rows(Scalars):
                 elif e.kind == "input":
                     values[k] = splat(b, load(b, pointer(e.data[0]), e.data[1], e.type), width)
                 elif self.varies[k]:
-                    values[k] = self._read(b, b.gep(space, [constant(I64, slots[k])], source_etype=I8), None, 1, e.type)
+                    values[k] = self._read(b, b.gep(own, [constant(I64, slots[k])], source_etype=I8), None, 1, e.type)
                 else:
                     values[k] = splat(b, load(b, space, slots[k], e.type, I8), width)
             return values[k]
@@ -386,7 +408,7 @@ class Rows(Scalars):
             else:
                 values[k] = self._emitted(b, e, kids)
             if k in slots and self.varies[k]:
-                at = b.gep(space, [constant(I64, slots[k])], source_etype=I8)
+                at = b.gep(own, [constant(I64, slots[k])], source_etype=I8)
                 self._write(b, at, None, 1, values[k], e.type)
             elif k in slots:
                 store(b, values[k], space, slots[k], e.type, I8)

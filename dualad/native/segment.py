@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from dualad.native import blas
+from dualad.native import blas, pieces
 from dualad.native.elementwise import type_of
-from dualad.native.expressions import Expressions, opened, squeezed
+from dualad.native.expressions import Affine, Expressions, opened, squeezed
 from dualad.native.graph import Guard, Value
 from dualad.native.loops import Loop, Nest, Reduction, Scatter, memory
 from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
@@ -26,6 +26,21 @@ ALIGN = 64
 SEVERAL = 4  # loop nests that are worth being one
 PRODUCT = 4096  # multiplications of a matrix product that is not part of straight-line code
 DONE, BAD_INDEX = -1, -2
+
+
+class Plan:
+    """What one loop nest does, in how many pieces, and the bytes of their partial results."""
+
+    def __init__(
+        self,
+        x: Expressions,
+        stores: Sequence[tuple[Value, int, Affine]],
+        reductions: Sequence[Reduction],
+        scatters: Sequence[Scatter],
+    ) -> None:
+        self.x, self.stores, self.reductions, self.scatters = x, stores, reductions, scatters
+        self.pieces = 1 if scatters else pieces.split(x, reductions)
+        self.partial = pieces.partial_bytes(self.pieces, reductions)
 
 
 class Segment:
@@ -66,7 +81,7 @@ class Segment:
             self.notes.append(f"straight-line code of {len(code.all)} operations")
             return
         if (by_rows := self._rows(self.values, self.outputs)) is not None:
-            self.workspace = by_rows.build(module, name)
+            self.workspace = self._by_rows(by_rows, module, name)
             return
         n = len(self.inputs) + len(self.outputs)
         f = ir.Function(module, ir.FunctionType(I64, [PTR] * (n + 1)), name)
@@ -86,6 +101,8 @@ class Segment:
         self.schedule = Schedule(rest, self.kinds, [v for v in self.needed if v in rest])
         plans = [self._plan(item) for item in self.schedule.items]
         self._plan_memory([reads for _, reads in plans])
+        self.partial = self.workspace  # where pieces of loops put their results
+        self.workspace += max([plan.partial for plan, _ in plans if plan is not None], default=0)
         due: dict[int, list[Guard]] = {}
         for g in self.remaining:
             due.setdefault(self.base(g.value).index, []).append(g)
@@ -93,15 +110,11 @@ class Segment:
             for g in due.get(v.index, ()):
                 self._check(g)
         for item, (nest, _) in zip(self.schedule.items, plans, strict=True):
-            if isinstance(item, Kernel) or item.kind == "scatter":
+            if nest is not None:
                 self._loops(item, nest)
-            elif item.kind == "matmul":
-                blas.multiply(b, item.value, self.schedule.in_buffer, self.pointer)
-                self.notes.append(f"BLAS: {item.value!r}")
-                self.products += item.value.args[0].size * math.prod(item.value.args[1].shape[1:]) * 0.05
             else:
-                self._copy(item.value)
-                self.notes.append(f"copy: {item.value!r}")
+                assert isinstance(item, Single)
+                self._single(item)
             for v in item.roots if isinstance(item, Kernel) else [item.value]:
                 for g in due.get(v.index, ()):
                     self._check(g)
@@ -122,9 +135,15 @@ class Segment:
             self.keep += found.keep
             self.functions += sum(e.kind == "op" and e.data[1][0] == "math" for e in found.all)
             self.work += 0.05 * sum(found.varies) * found.n
-            self.notes.append(f"straight-line code of {len(found.all)} operations for each of {found.n} rows")
             self.remaining = [g for g in self.guards if g not in guards]
         return found
+
+    def _by_rows(self, found: Rows, module: ir.Module, name: str) -> int:
+        """Emit a program of rows; returns the bytes of its workspace."""
+        space = found.build(module, name)
+        cut = pieces.in_words(found.pieces)
+        self.notes.append(f"straight-line code of {len(found.all)} operations for each of {found.n} rows{cut}")
+        return space
 
     def _after_rows(self, module: ir.Module, name: str) -> list[Value]:
         """Compute by rows what comes before large matrix products, where that is a program of rows; returns the rest."""
@@ -157,7 +176,7 @@ class Segment:
                 self.pointers[v.index] = b.gep(self.space, [constant(I64, self.workspace)], source_etype=I8)
                 self.workspace += -(-v.size * np.dtype(v.dtype).itemsize // ALIGN) * ALIGN
         space = b.gep(self.space, [constant(I64, self.workspace)], source_etype=I8)
-        self.workspace += -(-by_rows.build(module, f"{name}.rows") // ALIGN) * ALIGN
+        self.workspace += -(-self._by_rows(by_rows, module, f"{name}.rows") // ALIGN) * ALIGN
         status = b.call(
             module.get_global(f"{name}.rows"), [*[self.pointers[v.index] for v in [*self.inputs, *outputs]], space]
         )
@@ -218,8 +237,8 @@ class Segment:
 
     # Items ------------------------------------------------------------------------------------
 
-    def _plan(self, item: Kernel | Single) -> tuple[Any, set[int]]:
-        """The expressions of an item and what it stores, and the buffers that it reads."""
+    def _plan(self, item: Kernel | Single) -> tuple[Plan | None, set[int]]:
+        """What a loop nest does, and the buffers that an item reads."""
         s = self.schedule
         if isinstance(item, Single) and item.kind == "matmul":
             found = [matrix(a, s.in_buffer) for a in item.value.args]
@@ -259,19 +278,33 @@ class Segment:
             c.at = at
         placed = [(v, k, at) for (v, k), at in zip(stores, places, strict=False)]
         reads = {self.base(e.value).index for e in x.all if e.kind in ("load", "gather")}
-        return (x, placed, reductions, scatters), reads
+        return Plan(x, placed, reductions, scatters), reads
 
-    def _loops(self, item: Kernel | Single, plan: Any) -> None:
-        x, stores, reductions, scatters = plan
+    def _loops(self, item: Kernel | Single, plan: Plan) -> None:
+        x, stores, reductions, scatters = plan.x, plan.stores, plan.reductions, plan.scatters
         for c in scatters:
             self._fill(c.v, 0)
         for r in reductions:
             if 0 in x.domain:
                 self._fill(r.v, r.start(r.type).constant)
-        Nest(self.b, x, stores, reductions, scatters, self.pointer, self.flag).run()
+        if plan.pieces > 1:
+            space = self.b.gep(self.space, [constant(I64, self.partial)], source_etype=I8)
+            pieces.emit(self.b, plan.pieces, x, stores, reductions, self.pointer, self.flag, space)
+        else:
+            Nest(self.b, x, stores, reductions, scatters, self.pointer, self.flag).run()
         names = ", ".join(self.base(v).name for v in (item.roots if isinstance(item, Kernel) else [item.value]))
         self.work += math.prod(x.domain) * sum(e.kind != "const" for e in x.all) * 0.2
-        self.notes.append(f"loop {list(x.domain)}: {names} ({len(x.all)} expressions)")
+        cut = pieces.in_words(plan.pieces)
+        self.notes.append(f"loop {list(x.domain)}: {names} ({len(x.all)} expressions){cut}")
+
+    def _single(self, item: Single) -> None:
+        if item.kind == "matmul":
+            blas.multiply(self.b, item.value, self.schedule.in_buffer, self.pointer)
+            self.notes.append(f"BLAS: {item.value!r}")
+            self.products += item.value.args[0].size * math.prod(item.value.args[1].shape[1:]) * 0.05
+        else:
+            self._copy(item.value)
+            self.notes.append(f"copy: {item.value!r}")
 
     def _fill(self, v: Value, x: Any) -> None:
         b = self.b

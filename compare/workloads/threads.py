@@ -1,0 +1,65 @@
+"""Compiled programs with two threads against the same with one: the elementwise gradient of the workload `native`, and
+reductions. The target is two threads' time divided by one thread's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy
+
+import dualad
+from compare.timing import Row, in_turn
+from compare.workloads.native import elementwise
+
+TARGET = 0.6
+
+
+def cases() -> list[tuple[str, Callable[..., Any], Any]]:
+    rng = numpy.random.default_rng(0)
+    gradient = dualad.grad(lambda x: elementwise(dualad.numpy, x))
+    square = rng.normal(size=(1000, 1000))
+    return [
+        ("elementwise gradient 1,000,000", gradient, rng.normal(size=10**6)),
+        ("elementwise gradient 100,000", gradient, rng.normal(size=10**5)),
+        ("sum of exp over rows 1000x1000", lambda x: numpy.sum(numpy.exp(x), axis=0), square),
+        ("sum of exp over columns 1000x1000", lambda x: numpy.sum(numpy.exp(x), axis=1), square),
+    ]
+
+
+def measure(peers: dict[str, ModuleType], rounds: int) -> list[Row]:
+    before = dualad.get_num_threads()
+    rows = []
+    try:
+        for name, f, x in cases():
+            compiled = dualad.jit(f)
+            expected = compiled(x)
+
+            def with_threads(n: int, compiled: Any = compiled, x: Any = x) -> Any:
+                dualad.set_num_threads(n)
+                return compiled(x)
+
+            for n in (1, 2):
+                numpy.testing.assert_allclose(with_threads(n), expected, rtol=1e-10, atol=1e-10)
+            rows.append(Row(name, _in_turn(compiled, x, rounds), {"one thread": TARGET}))
+    finally:
+        dualad.set_num_threads(before)
+    return rows
+
+
+def _in_turn(f: Callable[..., Any], x: Any, rounds: int) -> dict[str, float]:
+    """Setting the number of threads ends the helpers, so each time is of several calls after the first."""
+    times: dict[str, float] = {}
+
+    def several(n: int) -> None:
+        dualad.set_num_threads(n)
+        for _ in range(CALLS):
+            f(x)
+
+    for name, seconds in in_turn({"dualad": lambda: several(2), "one thread": lambda: several(1)}, rounds).items():
+        times[name] = seconds / CALLS
+    return times
+
+
+CALLS = 20
