@@ -40,20 +40,21 @@ def reduced_pair(x: Pair) -> tuple[Number, Pair]:
     return n, fast_sum(r, rest + x[1])
 
 
-def growth(r: Number, rest: Number) -> Number:
-    """e^r - 1 - r + rest."""
-    return multiply_add(r * r, multiply_add(r, polynomial(r, coefficients.EXP), 0.5), rest)
+def growth(r: Pair) -> Number:
+    """e^r - 1 - r[0]."""
+    return multiply_add(r[0] * r[0], polynomial(r[0], coefficients.EXP), r[1])
 
 
 def grown(r: Pair) -> Pair:
-    """e^r."""
+    """e^r to some 60 bits."""
     one, rest = fast_sum(1.0, r[0])
-    return one, rest + growth(r[0], multiply_add(r[1], r[0], r[1]))
+    low = multiply_add(r[1], r[0], r[1])
+    return one, rest + multiply_add(r[0] * r[0], polynomial(r[0], coefficients.EXP_LONG), low)
 
 
 def exp(x: Number) -> Number:
-    n, (r, rest) = reduced(most(least(x, 710.0), -746.0))
-    return scaled(1.0 + (r + growth(r, rest)), n)
+    n, r = reduced(most(least(x, 710.0), -746.0))
+    return scaled(1.0 + (r[0] + growth(r)), n)
 
 
 def exponential(x: Pair) -> tuple[Pair, Number]:
@@ -70,21 +71,17 @@ def exp2(x: Number) -> Number:
     return scaled(one + rest, n)
 
 
-def half_expm1(x: Number) -> Pair:
-    """(e^x - 1) / 2 for x <= 710: half of it, lest it overflow too early."""
-    n, (r, rest) = reduced(x)
+def expm1(x: Number) -> Number:
+    # Half of it, lest it overflow too early, with r^2 / 2 exactly.
+    n, (r, rest) = reduced(most(least(x, 710.0), -100.0))
     scale = power_of_two(n - 1.0)
     base, lost = exact_sum(scale, scale.lanes.number(-0.5))
     half, under = exact_product(r, r * 0.5)
     s, e = fast_sum(base, scale * r)
     s, e2 = fast_sum(s, scale * half)
-    cubic = half * (r * polynomial(r, coefficients.EXP)) * 2.0
-    return fast_sum(s, e + (e2 + (lost + scale * (rest + (under + cubic)))))
-
-
-def expm1(x: Number) -> Number:
-    high, low = half_expm1(most(least(x, 710.0), -100.0))
-    return where(abs(x) < 2.0**-54, x, (high + low) * 2.0)
+    cubic = half * (r * polynomial(r, coefficients.EXP_LONG[1:])) * 2.0
+    y = (s + (e + (e2 + (lost + scale * (rest + (under + cubic)))))) * 2.0
+    return where(abs(x) < 2.0**-54, x, y)
 
 
 def logistic(x: Pair) -> Number:

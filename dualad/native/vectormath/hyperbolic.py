@@ -26,14 +26,13 @@ from dualad.native.vectormath.pairs import exact_product, exact_sum, fast_sum, o
 
 def tanh(x: Number) -> Number:
     # E / (E + 2) with E = e^2a - 1; from a = 22 on it is 1.
-    n, (r, rest) = reduced(2.0 * least(abs(x), 22.0))
+    n, r = reduced(2.0 * least(abs(x), 22.0))
     scale = power_of_two(n)
-    base = scale - 1.0  # where it is not exact, neither of the two notices
-    high = multiply_add(scale, r, base)
-    lost = multiply_add(scale, r, base - high)
-    top, low = fast_sum(high, multiply_add(scale, growth(r, rest), lost))
-    below, lost = fast_sum(most(top, 2.0), least(top, 2.0))
-    return with_sign(quotient((top, low), (below, lost + low)), x)
+    base = scale - 1.0  # where this is not exact, the quotient does not notice
+    high = multiply_add(scale, r[0], base)
+    top, low = fast_sum(high, multiply_add(scale, growth(r), multiply_add(scale, r[0], base - high)))
+    below, rest = fast_sum(most(top, 2.0), least(top, 2.0))
+    return with_sign(quotient((top, low), (below, rest + low)), x)
 
 
 def _halves(x: Number) -> tuple[Number, Number, Number, Number]:

@@ -11,6 +11,7 @@ from llvmlite import binding, ir
 
 DOUBLE, INT64, INT32, BOOL = ir.DoubleType(), ir.IntType(64), ir.IntType(32), ir.IntType(1)
 
+SHORT = 12  # coefficients
 ROUNDER = 1.5 * 2.0**52  # added and subtracted, it rounds to an integer; the sum's low bits are that integer
 
 
@@ -263,9 +264,16 @@ def multiply_add(a: Number, b: float | Number, c: float | Number) -> Number:
 
 
 def polynomial(x: Number, coefficients: Sequence[float]) -> Number:
-    """c_0 + c_1 x + c_2 x^2 + ..., by Estrin's scheme: short chains of dependent operations."""
+    """c_0 + c_1 x + c_2 x^2 + ..., by Estrin's scheme: short chains of dependent operations. What is short enough is left to
+    Horner's in x^2, which squares once."""
     m = x.lanes
     terms: list[Number] = [m.number(c) for c in coefficients]
+    if len(terms) <= SHORT:
+        pairs = [multiply_add(x, b, a) for a, b in zip(terms[::2], terms[1::2])] + terms[len(terms) // 2 * 2 :]
+        total, square = pairs[-1], x * x
+        for a in pairs[-2::-1]:
+            total = multiply_add(total, square, a)
+        return total
     while len(terms) > 1:
         pairs = [multiply_add(x, b, a) for a, b in zip(terms[::2], terms[1::2])]
         terms = pairs + terms[2 * len(pairs) :]

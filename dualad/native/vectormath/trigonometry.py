@@ -60,7 +60,7 @@ def precise_sine_of(r: Pair) -> Pair:
     cube, cube_rest = exact_product(z, r[0])
     third, rest = exact_product(cube, SIXTH)
     rest = rest + multiply_add(multiply_add(z_rest, r[0], cube_rest), SIXTH, cube * SIXTH_REST)
-    rest = multiply_add(cube * z, polynomial(z, coefficients.SIN[1:]), rest)
+    rest = multiply_add(cube * z, polynomial(z, coefficients.SIN_LONG[1:]), rest)
     s, lost = fast_sum(r[0], third)
     return fast_sum(s, lost + (rest + multiply_add(z * -0.5, r[1], r[1])))
 
@@ -71,7 +71,7 @@ def cosine_of(r: Pair) -> Pair:
     half, lost = exact_product(r[0], r[0] * 0.5)
     one, rest = fast_sum(1.0, -half)
     sine = r[0] * multiply_add(z, SIXTH, 1.0)  # enough for the low part
-    return one, rest + (multiply_add(z * z, polynomial(z, coefficients.COS), -lost) - sine * r[1])
+    return one, rest + (multiply_add(z * z, polynomial(z, coefficients.COS_LONG), -lost) - sine * r[1])
 
 
 def signed(y: Number, quarter: Bits) -> Number:
