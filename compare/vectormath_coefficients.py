@@ -58,7 +58,10 @@ def of_square(f: Callable[[Any], Any], terms: int, odd: bool) -> Callable[[Any],
 
 def exponential() -> dict[str, list[Any]]:
     limit = mp.log(2) / 2 * (1 + mpf(10) ** -9)
-    return {"EXP": interpolant(tail(mp.exp, 3), -limit, limit, 9)}
+    return {
+        "EXP": interpolant(tail(mp.exp, 2), -limit, limit, 9),
+        "EXP_LONG": interpolant(tail(mp.exp, 2), -limit, limit, 11),
+    }
 
 
 def logarithm() -> dict[str, list[Any]]:
@@ -77,8 +80,10 @@ def logarithm() -> dict[str, list[Any]]:
 def trigonometry() -> dict[str, list[Any]]:
     limit = (mp.pi / 4 * (1 + mpf(10) ** -6)) ** 2
     return {
-        "SIN": interpolant(of_square(mp.sin, 1, True), mpf(0), limit, 6),
-        "COS": interpolant(of_square(mp.cos, 2, False), mpf(0), limit, 6),
+        "SIN": interpolant(of_square(mp.sin, 1, True), mpf(0), limit, 5),
+        "SIN_LONG": interpolant(of_square(mp.sin, 1, True), mpf(0), limit, 6),
+        "COS": interpolant(of_square(mp.cos, 2, False), mpf(0), limit, 5),
+        "COS_LONG": interpolant(of_square(mp.cos, 2, False), mpf(0), limit, 6),
     }
 
 

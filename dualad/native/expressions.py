@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dualad.native.elementwise import plan, type_of
-from dualad.native.graph import Value
+from dualad.native.graph import Value, repeated
 from dualad.native.machine import I1, I64
 from dualad.ops.index import ARRAY
 
@@ -82,8 +82,7 @@ class Expressions:
         return int(answer)
 
     def _expand(self, v: Value, index: Index, conditions: tuple[Condition, ...]) -> Generator[Request, int, int]:
-        if v.op == "constant" and v.size == 1:
-            data = np.asarray(v.data).reshape(())[()]
+        if (data := repeated(v)) is not None:
             return self.constant(data, type_of(data.dtype))
         if self.stored(v):
             return self.load(v, index, conditions)
@@ -99,8 +98,8 @@ class Expressions:
         for a, t in zip(v.args, how[1], strict=True):
             if t is None:
                 continue
-            if a.op == "constant" and a.size == 1:
-                kids.append(self.constant(np.asarray(a.data).reshape(())[()], t))
+            if (data := repeated(a)) is not None:
+                kids.append(self.constant(data, t))
                 continue
             k = yield (a, _broadcast(index, a.shape), conditions)
             kids.append(self.cast(k, t))

@@ -7,14 +7,13 @@ same bits at every width. float64 is computed in float64 (with double-double ste
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
-from llvmlite import binding, ir
+from llvmlite import ir
 
 from dualad.native.vectormath import error, exponential, gamma, hyperbolic, logarithm, power, trigonometry
-from dualad.native.vectormath.lanes import DOUBLE, Function, Lanes, Number
+from dualad.native.vectormath.lanes import DOUBLE, Function, Lanes, Number, host_has
 
 FUNCTIONS: dict[str, Function] = {
     **exponential.FUNCTIONS,
@@ -29,22 +28,21 @@ SUPPORTED = frozenset(FUNCTIONS)
 """Names of primitives that ``emit`` knows."""
 
 
-@functools.cache
-def host_has_fma() -> bool:
-    return bool(binding.get_host_cpu_features().get("fma"))
-
-
-def emit(builder: ir.IRBuilder, name: str, args: Sequence[Any], *, fma: bool | None = None) -> ir.Value:
+def emit(
+    builder: ir.IRBuilder, name: str, args: Sequence[Any], *, fma: bool | None = None, scalef: bool | None = None
+) -> ir.Value:
     """The value of the primitive ``name`` at ``args``: IR values of one type, double, float or a vector of either.
 
     ``fma`` says whether the target has fused multiply-add (default: whether this machine has); asking for it where it is not
-    gives right results slowly. The function's body becomes a private function of the module, called here: run LLVM's
-    inliner and common-subexpression passes over the module.
+    gives right results slowly. ``scalef`` says whether it has AVX-512's multiplication by a power of two. The function's body
+    becomes a private function of the module, called here: run LLVM's inliner and common-subexpression passes over the module.
     """
     type = args[0].type
     vector = isinstance(type, ir.VectorType)
     single = isinstance(type.element if vector else type, ir.FloatType)
-    lanes = Lanes(builder, type.count if vector else 1, host_has_fma() if fma is None else fma)
+    fma = host_has("fma") if fma is None else fma
+    scalef = host_has("avx512f", "avx512vl") if scalef is None else scalef
+    lanes = Lanes(builder, type.count if vector else 1, fma, scalef)
     double = lanes.of(DOUBLE)
     numbers = [Number(lanes, builder.fpext(a, double) if single else a) for a in args]
     y = lanes.call(name, FUNCTIONS[name], *numbers).ir

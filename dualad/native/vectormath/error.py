@@ -7,9 +7,8 @@ Math. Comp. 36 (1981).
 from __future__ import annotations
 
 from dualad.native.vectormath import coefficients
-from dualad.native.vectormath.exponential import exp, exponential, scaled
+from dualad.native.vectormath.exponential import exp, exponential
 from dualad.native.vectormath.lanes import (
-    Bits,
     Function,
     Number,
     either,
@@ -17,6 +16,7 @@ from dualad.native.vectormath.lanes import (
     most,
     multiply_add,
     polynomial,
+    scaled,
     sqrt,
     where,
     with_sign,
@@ -43,11 +43,11 @@ def without_exponential(a: Number, low: Number | None = None) -> Pair:
     return over(top, fast_sum(one, rest if low is None else multiply_add(low, 2.0, rest)))
 
 
-def tail(a: Number, square: Pair, low: Number | None = None) -> tuple[Pair, Bits]:
-    """erfc(a + low) as a pair to be scaled by 2^k, for a >= 1/2, given the square of a + low."""
+def tail(a: Number, square: Pair, low: Number | None = None) -> tuple[Pair, Number]:
+    """erfc(a + low) as a pair to be scaled by 2^n, for a >= 1/2, given the square of a + low."""
     beyond = square[0] > 760.0
-    power, k = exponential((-least(square[0], 760.0), where(beyond, 0.0, -square[1])))
-    return times(power, without_exponential(a, low)), k
+    power, n = exponential((-least(square[0], 760.0), where(beyond, 0.0, -square[1])))
+    return times(power, without_exponential(a, low)), n
 
 
 def erf(x: Number) -> Number:
@@ -62,8 +62,8 @@ def erf(x: Number) -> Number:
 def erfc(x: Number) -> Number:
     a = abs(x)
     b = least(a, 28.0)
-    (high, low), k = tail(most(a, 0.5), exact_product(b, b))
-    rest = scaled(high + low, k)
+    (high, low), n = tail(most(a, 0.5), exact_product(b, b))
+    rest = scaled(high + low, n)
     inner = near_zero(most(least(x, 1.0), -1.0))
     one, lost = fast_sum(1.0, -inner[0])
     return where(a < 0.5, one + (lost - inner[1]), where(x < 0.0, 2.0 - rest, rest))
@@ -75,9 +75,9 @@ def ndtr(x: Number) -> Number:
     square, rest = exact_product(z, z)
     high, low = times_number(constant(x, ROOT_HALF), -z)
     a = abs(high)
-    (p, q), k = tail(most(a, 0.5), (square * 0.5, rest * 0.5), where(high < 0.0, -low, low))
+    (p, q), n = tail(most(a, 0.5), (square * 0.5, rest * 0.5), where(high < 0.0, -low, low))
     # The square is exact, and so the scale may take the half.
-    rest = scaled(p + q, k - 1)
+    rest = scaled(p + q, n - 1.0)
     inner = near_zero(most(least(high, 1.0), -1.0))
     half, lost = fast_sum(0.5, -0.5 * inner[0])
     middle = half + (lost - 0.5 * inner[1])
@@ -92,8 +92,8 @@ def log_ndtr(x: Number) -> Number:
     a = abs(u)
     left, middle = u > 0.5, a <= 0.5
     # 1 - erfc, 1 - erf, or erfcx and its exponential apart.
-    (p, q), k = tail(most(a, 0.5), (square * 0.5, rest * 0.5), where(u < 0.0, -low, low))
-    scale = scaled(x.lanes.number(-0.5), k)
+    (p, q), n = tail(most(a, 0.5), (square * 0.5, rest * 0.5), where(u < 0.0, -low, low))
+    scale = scaled(x.lanes.number(-0.5), n)
     right = fast_sum(1.0, p * scale)
     inner = near_zero(most(least(u, 1.0), -1.0))
     half = fast_sum(0.5, -0.5 * inner[0])
@@ -101,8 +101,8 @@ def log_ndtr(x: Number) -> Number:
     high, low = either(middle, half, right)
     low = low + where(middle, -0.5 * inner[1], q * scale)
     high, low = either(left, (outer[0] * 0.5, outer[1] * 0.5), (high, low))
-    n, m, inverse = split(high)
-    y = assembled(n, m - 1.0, low * inverse)
+    exponent, m, inverse = split(high)
+    y = assembled(exponent, m - 1.0, low * inverse)
     s, lost = exact_sum(-0.5 * square, y)
     y = where(left, s + (lost - 0.5 * rest), y)
     y = where(x > 39.0, -0.0, y)
@@ -115,11 +115,11 @@ def erfcx(x: Number) -> Number:
     high, low = without_exponential(most(a, 0.5))
     b = least(a, 28.0)
     square, rest = exact_product(b, b)
-    (p, q), k = exponential((square, rest))
-    grown = scaled(p + q, k)
+    (p, q), n = exponential((square, rest))
+    grown = scaled(p + q, n)
     inner = near_zero(most(least(x, 1.0), -1.0))
     one, lost = fast_sum(1.0, -inner[0])
-    middle, rest = times((p, q), (one, lost - inner[1]))  # where k = 0
+    middle, rest = times((p, q), (one, lost - inner[1]))  # where n = 0
     middle = middle + rest
     y = where(a < 0.5, middle, where(x < 0.0, 2.0 * grown - (high + low), high + low))
     return where(x > 2.0**60, ROOT_PI_INVERSE / x, y)
@@ -133,8 +133,8 @@ def erfinv(x: Number) -> Number:
     ratio = where(w < 6.25, polynomial(w - 3.125, coefficients.ERFINV), polynomial(s - 3.25, coefficients.ERFINV_TO_4))
     y = a * where(s < 4.0, ratio, polynomial(s - 5.0, coefficients.ERFINV_TO_6))
     # Newton's method on erf, or on erfc where 1 - x says more.
-    (p, q), k = exponential(exact_product(y, y))
-    scale = scaled(x.lanes.number(1.0), k)
+    (p, q), n = exponential(exact_product(y, y))
+    scale = scaled(x.lanes.number(1.0), n)
     grown = p * scale, q * scale
     outer = without_exponential(most(y, 0.5))
     left = times_number(grown, 1.0 - a)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dualad.native.vectormath import coefficients
 from dualad.native.vectormath.lanes import (
-    Bits,
     Function,
     Number,
     either,
@@ -17,7 +16,7 @@ from dualad.native.vectormath.lanes import (
     polynomial,
     power_of_two,
     rounded,
-    two_to,
+    scaled,
     where,
 )
 from dualad.native.vectormath.pairs import Pair, exact_product, exact_sum, fast_sum, over
@@ -28,80 +27,72 @@ LN2_HIGH, LN2_LOW = 0.6931471805598903, 5.497923018708371e-14
 LN2, LN2_REST = 0.6931471805599453, 2.3190468138462996e-17
 
 
-def reduced(x: Number) -> tuple[Number, Bits, Pair]:
-    """n, its bits, and r as a pair, where x = n log 2 + r."""
-    n, k = rounded(x * LOG2E)
-    return n, k, fast_sum(multiply_add(n, -LN2_HIGH, x), n * -LN2_LOW)
+def reduced(x: Number) -> tuple[Number, Pair]:
+    """n, and r as a pair, where x = n log 2 + r."""
+    n, _ = rounded(x, LOG2E)
+    high = multiply_add(n, -LN2_HIGH, x)
+    r = multiply_add(n, -LN2_LOW, high)
+    return n, (r, multiply_add(n, -LN2_LOW, high - r))
 
 
-def reduced_pair(x: Pair) -> tuple[Number, Bits, Pair]:
-    n, k, (r, rest) = reduced(x[0])
-    return n, k, fast_sum(r, rest + x[1])
+def reduced_pair(x: Pair) -> tuple[Number, Pair]:
+    n, (r, rest) = reduced(x[0])
+    return n, fast_sum(r, rest + x[1])
 
 
-def growth(r: Number) -> Number:
-    """e^r - 1 - r."""
-    return r * r * multiply_add(r, polynomial(r, coefficients.EXP), 0.5)
+def growth(r: Pair) -> Number:
+    """e^r - 1 - r[0]."""
+    return multiply_add(r[0] * r[0], polynomial(r[0], coefficients.EXP), r[1])
 
 
 def grown(r: Pair) -> Pair:
-    """e^r."""
+    """e^r to some 60 bits."""
     one, rest = fast_sum(1.0, r[0])
-    return one, rest + (multiply_add(r[1], r[0], r[1]) + growth(r[0]))
-
-
-def scaled(p: Number, k: Bits) -> Number:
-    """p 2^k in two factors, so that the one rounding of a subnormal result is the last."""
-    half = (k + 2048) >> 1
-    return p * ((half - 1) << 52).number() * ((k - half + 2047) << 52).number()
+    low = multiply_add(r[1], r[0], r[1])
+    return one, rest + multiply_add(r[0] * r[0], polynomial(r[0], coefficients.EXP_LONG), low)
 
 
 def exp(x: Number) -> Number:
-    _, k, (r, rest) = reduced(most(least(x, 710.0), -746.0))
-    one, lost = fast_sum(1.0, r)
-    return scaled(one + (lost + (rest + growth(r))), k)
+    n, r = reduced(most(least(x, 710.0), -746.0))
+    return scaled(1.0 + (r[0] + growth(r)), n)
 
 
-def exponential(x: Pair) -> tuple[Pair, Bits]:
-    """e^x as a pair to be scaled by 2^k."""
-    _, k, r = reduced_pair(x)
-    return fast_sum(*grown(r)), k
+def exponential(x: Pair) -> tuple[Pair, Number]:
+    """e^x as a pair to be scaled by 2^n."""
+    n, r = reduced_pair(x)
+    return fast_sum(*grown(r)), n
 
 
 def exp2(x: Number) -> Number:
     x = most(least(x, 1025.0), -1080.0)
-    n, k = rounded(x)
+    n, _ = rounded(x)
     high, low = exact_product(x - n, LN2)
     one, rest = grown((high, multiply_add(x - n, LN2_REST, low)))
-    return scaled(one + rest, k)
+    return scaled(one + rest, n)
 
 
-def half_expm1(x: Number) -> Pair:
-    """(e^x - 1) / 2 for x <= 710: half of it, lest it overflow too early."""
-    _, k, (r, rest) = reduced(x)
-    scale = two_to(k - 1)
+def expm1(x: Number) -> Number:
+    # Half of it, lest it overflow too early, with r^2 / 2 exactly.
+    n, (r, rest) = reduced(most(least(x, 710.0), -100.0))
+    scale = power_of_two(n - 1.0)
     base, lost = exact_sum(scale, scale.lanes.number(-0.5))
     half, under = exact_product(r, r * 0.5)
     s, e = fast_sum(base, scale * r)
     s, e2 = fast_sum(s, scale * half)
-    cubic = half * (r * polynomial(r, coefficients.EXP)) * 2.0
-    return fast_sum(s, e + (e2 + (lost + scale * (rest + (under + cubic)))))
-
-
-def expm1(x: Number) -> Number:
-    high, low = half_expm1(most(least(x, 710.0), -100.0))
-    return where(abs(x) < 2.0**-54, x, (high + low) * 2.0)
+    cubic = half * (r * polynomial(r, coefficients.EXP_LONG[1:])) * 2.0
+    y = (s + (e + (e2 + (lost + scale * (rest + (under + cubic)))))) * 2.0
+    return where(abs(x) < 2.0**-54, x, y)
 
 
 def logistic(x: Pair) -> Number:
     """1 / (1 + e^-x), by e^-|x|, which does not overflow; |x| <= 746."""
     negative = x[0] < 0.0
-    n, k, r = reduced_pair((where(negative, x[0], -x[0]), where(negative, x[1], -x[1])))
+    n, r = reduced_pair((where(negative, x[0], -x[0]), where(negative, x[1], -x[1])))
     high, low = fast_sum(*grown(r))
     scale = power_of_two(most(n, -1000.0))
     below, rest = fast_sum(1.0, high * scale)
     q, correction = over((where(negative, high, 1.0), where(negative, low, 0.0)), (below, rest + low * scale))
-    return where(negative, scaled(q + correction, k), q + correction)
+    return where(negative, scaled(q + correction, n), q + correction)
 
 
 def expit(x: Number) -> Number:

@@ -7,7 +7,7 @@ Source: DLMF 5.5.1-3 (recurrence, reflection), 5.11.1-2 (Stirling's series).
 from __future__ import annotations
 
 from dualad.native.vectormath import coefficients
-from dualad.native.vectormath.exponential import exponential, scaled
+from dualad.native.vectormath.exponential import exponential
 from dualad.native.vectormath.lanes import (
     Function,
     Number,
@@ -17,6 +17,7 @@ from dualad.native.vectormath.lanes import (
     multiply_add,
     polynomial,
     rarely,
+    scaled,
     where,
 )
 from dualad.native.vectormath.logarithm import INFINITY, NAN, logarithm, normal
@@ -80,18 +81,18 @@ def chosen(a: Number) -> Number:
 def gamma(x: Number) -> Number:
     a = abs(x)
     v = where(a > TINY, least(a, 200.0), 1.0)
-    p, k = exponential(log_gamma_beyond_8(moved(v)))
+    p, n = exponential(log_gamma_beyond_8(moved(v)))
     _, first, second = factors(v)
     product = either(v < 8.0, times(first, second), (1.0, 0.0))
     q1, q0 = over(p, product)
-    y = scaled(q1 + q0, k)
+    y = scaled(q1 + q0, n)
     y = where(x < INFINITY, y, x)
 
     def special() -> list[Number]:
         # -pi / (a sin(pi a) gamma(a)) on the left.
         sine = sine_of_pi(a)
         left, rest = over(times(product, PI), times(times_number(sine, -v), p))
-        z = scaled(left + rest, k.lanes.bits(0) - k)
+        z = scaled(left + rest, -n)
         z = where(sine[0].equals(0.0) | a.equals(INFINITY), NAN, z)
         return [where(a < TINY, 1.0 / x, where(x < 0.0, z, y))]
 

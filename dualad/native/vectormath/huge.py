@@ -84,7 +84,7 @@ def _reduce(m: Lanes) -> ir.Function:
     for attribute in ("nounwind", "readnone", "noinline", "cold"):
         f.attributes.add(attribute)
     b = ir.IRBuilder(f.append_basic_block())
-    scalar = Lanes(b, 1, m.fma)
+    scalar = m.alike(b, 1)
     x = Number(scalar, f.args[0])
     k, r = _payne_hanek(x, _table(m.builder.module))
     out = ir.Constant(f.function_type.return_type, ir.Undefined)

@@ -7,9 +7,8 @@ Source: W. J. Cody, W. Waite (1980), ch. 9 and 12; for the inverses W. Kahan, "B
 from __future__ import annotations
 
 from dualad.native.vectormath import coefficients
-from dualad.native.vectormath.exponential import exponential, half_expm1, reduced, scaled
+from dualad.native.vectormath.exponential import exponential, growth, reduced
 from dualad.native.vectormath.lanes import (
-    Bits,
     Function,
     Number,
     least,
@@ -17,42 +16,45 @@ from dualad.native.vectormath.lanes import (
     multiply_add,
     polynomial,
     power_of_two,
+    scaled,
     where,
     with_sign,
 )
 from dualad.native.vectormath.logarithm import INFINITY, NAN, log_of_one_plus, log_of_one_plus_or_double
-from dualad.native.vectormath.pairs import exact_product, exact_sum, fast_sum, over, plus, plus_number, root
+from dualad.native.vectormath.pairs import exact_product, exact_sum, fast_sum, over, plus, plus_number, quotient, root
 
 
 def tanh(x: Number) -> Number:
-    # (e^2a - 1) / (e^2a + 1); from 22 on it is 1.
-    high, low = half_expm1(2.0 * least(abs(x), 22.0))
-    below, rest = exact_sum(1.0, high)
-    q, correction = over((high, low), (below, rest + low))
-    return with_sign(q + correction, x)
+    # E / (E + 2) with E = e^2a - 1; from a = 22 on it is 1.
+    n, r = reduced(2.0 * least(abs(x), 22.0))
+    scale = power_of_two(n)
+    base = scale - 1.0  # where this is not exact, the quotient does not notice
+    high = multiply_add(scale, r[0], base)
+    top, low = fast_sum(high, multiply_add(scale, growth(r), multiply_add(scale, r[0], base - high)))
+    below, rest = fast_sum(most(top, 2.0), least(top, 2.0))
+    return with_sign(quotient((top, low), (below, rest + low)), x)
 
 
-def _halves(x: Number) -> tuple[Number, Number, Number, Bits]:
-    """e^|x| as a pair and e^-|x|, both divided by 2^k."""
-    size = least(abs(x), 720.0)
-    (p, q), k = exponential((size, x.lanes.number(0.0)))
-    n = least(reduced(size)[0], 60.0)  # beyond, the smaller one no longer counts
-    return p, q, power_of_two(n * -2.0) / p, k
+def _halves(x: Number) -> tuple[Number, Number, Number, Number]:
+    """e^|x| as a pair and e^-|x|, both divided by 2^n, and n."""
+    (p, q), n = exponential((least(abs(x), 720.0), x.lanes.number(0.0)))
+    # From n = 60 on the smaller one no longer counts.
+    return p, q, power_of_two(least(n, 60.0) * -2.0) / p, n
 
 
 def sinh(x: Number) -> Number:
     size = abs(x)
     z = size * size
     near = multiply_add(size * z, polynomial(z, coefficients.SINH), size)
-    p, q, small, k = _halves(x)
+    p, q, small, n = _halves(x)
     high, low = fast_sum(p, -small)
-    return with_sign(where(size < 1.0, near, scaled(high + (low + q), k - 1)), x)
+    return with_sign(where(size < 1.0, near, scaled(high + (low + q), n - 1.0)), x)
 
 
 def cosh(x: Number) -> Number:
-    p, q, small, k = _halves(x)
+    p, q, small, n = _halves(x)
     high, low = fast_sum(p, small)
-    return scaled(high + (low + q), k - 1)
+    return scaled(high + (low + q), n - 1.0)
 
 
 def arcsinh(x: Number) -> Number:

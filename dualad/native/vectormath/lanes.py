@@ -7,21 +7,32 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import binding, ir
 
-DOUBLE, INT64, BOOL = ir.DoubleType(), ir.IntType(64), ir.IntType(1)
+DOUBLE, INT64, INT32, BOOL = ir.DoubleType(), ir.IntType(64), ir.IntType(32), ir.IntType(1)
 
+SHORT = 12  # coefficients
 ROUNDER = 1.5 * 2.0**52  # added and subtracted, it rounds to an integer; the sum's low bits are that integer
+
+
+@functools.cache
+def host_has(*features: str) -> bool:
+    return all(binding.get_host_cpu_features().get(name, False) for name in features)
 
 
 class Lanes:
     """Where instructions go: float64 in ``width`` lanes (1: a scalar); ``fma`` says whether the target multiplies and
-    adds with one rounding."""
+    adds with one rounding, ``scalef`` whether it multiplies by a power of two in one instruction (AVX-512)."""
 
-    def __init__(self, builder: ir.IRBuilder, width: int, fma: bool) -> None:
+    def __init__(self, builder: ir.IRBuilder, width: int, fma: bool, scalef: bool) -> None:
         self.builder = builder
         self.width = width
         self.fma = fma
+        self.scalef = scalef
+
+    def alike(self, builder: ir.IRBuilder, width: int) -> Lanes:
+        """Elsewhere, for the same target."""
+        return Lanes(builder, width, self.fma, self.scalef)
 
     def of(self, element: ir.Type) -> ir.Type:
         return element if self.width == 1 else ir.VectorType(element, self.width)
@@ -54,7 +65,7 @@ class Lanes:
         f.linkage = "internal"
         for attribute in ("nounwind", "readnone"):
             f.attributes.add(attribute)
-        lanes = Lanes(ir.IRBuilder(f.append_basic_block()), self.width, self.fma)
+        lanes = self.alike(ir.IRBuilder(f.append_basic_block()), self.width)
         value = body(*[Number(lanes, a) for a in f.args])
         if outputs == 1:
             lanes.builder.ret(value.ir)
@@ -253,9 +264,16 @@ def multiply_add(a: Number, b: float | Number, c: float | Number) -> Number:
 
 
 def polynomial(x: Number, coefficients: Sequence[float]) -> Number:
-    """c_0 + c_1 x + c_2 x^2 + ..., by Estrin's scheme: short chains of dependent operations."""
+    """c_0 + c_1 x + c_2 x^2 + ..., by Estrin's scheme: short chains of dependent operations. What is short enough is left to
+    Horner's in x^2, which squares once."""
     m = x.lanes
     terms: list[Number] = [m.number(c) for c in coefficients]
+    if len(terms) <= SHORT:
+        pairs = [multiply_add(x, b, a) for a, b in zip(terms[::2], terms[1::2])] + terms[len(terms) // 2 * 2 :]
+        total, square = pairs[-1], x * x
+        for a in pairs[-2::-1]:
+            total = multiply_add(total, square, a)
+        return total
     while len(terms) > 1:
         pairs = [multiply_add(x, b, a) for a, b in zip(terms[::2], terms[1::2])]
         terms = pairs + terms[2 * len(pairs) :]
@@ -287,17 +305,59 @@ def most(x: Number, bound: float | Number) -> Number:
     return where(x < bound, bound, x)
 
 
-def rounded(x: Number) -> tuple[Number, Bits]:
-    """The nearest integer to |x| < 2^51, as a number and in the low bits of ``ROUNDER`` plus it."""
-    shifted = x + ROUNDER
+def rounded(x: Number, factor: float = 1.0) -> tuple[Number, Bits]:
+    """The nearest integer to x ``factor``, less than 2^51, as a number and in the low bits of ``ROUNDER`` plus it."""
+    shifted = x + ROUNDER if factor == 1.0 else multiply_add(x, factor, ROUNDER)
     return shifted - ROUNDER, shifted.bits()
-
-
-def two_to(k: Bits) -> Number:
-    """2^k for -1023 < k < 1024, where k comes from ``rounded``: of its bits the low twelve are left."""
-    return ((k + 1023) << 52).number()
 
 
 def power_of_two(n: Number) -> Number:
     """2^n for whole -1023 < n < 1024."""
-    return two_to((n + ROUNDER).bits())
+    if n.lanes.scalef:
+        return scalef(n.lanes.number(1.0), n)
+    return (((n + ROUNDER).bits() + 1023) << 52).number()
+
+
+def scaled(x: Number, n: Number) -> Number:
+    """x 2^n for whole |n| < 2046, rounded once where the result is subnormal."""
+    if x.lanes.scalef:
+        return scalef(x, n)
+    k = (n + ROUNDER).bits()
+    half = (k + 2048) >> 1
+    return x * ((half - 1) << 52).number() * ((k - half + 2047) << 52).number()
+
+
+def scalef(x: Number, n: Number) -> Number:
+    """x 2^n by AVX-512, eight lanes at a time."""
+    m = x.lanes
+    b, at_once = m.builder, min(max(m.width, 2), 8)
+    type, mask = ir.VectorType(DOUBLE, at_once), ir.IntType(8)
+    suffix = "sd" if m.width == 1 else f"pd.{64 * at_once}"
+    rounding = [INT32] if suffix in ("sd", "pd.512") else []
+    callee = m.declared(f"llvm.x86.avx512.mask.scalef.{suffix}", ir.FunctionType(type, [type] * 3 + [mask, *rounding]))
+
+    def part(v: ir.Value, start: int) -> ir.Value:
+        if m.width == 1:
+            return b.insert_element(ir.Constant(type, ir.Undefined), v, ir.Constant(INT32, 0))
+        if m.width == at_once:
+            return v
+        return b.shuffle_vector(v, ir.Constant(v.type, ir.Undefined), _indices(start, at_once))
+
+    parts = [
+        b.call(
+            callee,
+            [part(x.ir, k), part(n.ir, k), ir.Constant(type, ir.Undefined), ir.Constant(mask, -1)]
+            + [ir.Constant(INT32, 4) for _ in rounding],  # as everywhere: to nearest
+        )
+        for k in range(0, m.width, at_once)
+    ]
+    if m.width == 1:
+        return Number(m, b.extract_element(parts[0], ir.Constant(INT32, 0)))
+    while len(parts) > 1:
+        both = _indices(0, 2 * parts[0].type.count)
+        parts = [b.shuffle_vector(p, q, both) for p, q in zip(parts[::2], parts[1::2], strict=True)]
+    return Number(m, parts[0])
+
+
+def _indices(start: int, count: int) -> ir.Constant:
+    return ir.Constant(ir.VectorType(INT32, count), list(range(start, start + count)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from dualad.native.vectormath import coefficients
-from dualad.native.vectormath.exponential import LN2, LN2_HIGH, LN2_LOW, LN2_REST, exponential, grown, scaled
+from dualad.native.vectormath.exponential import LN2, LN2_HIGH, LN2_LOW, LN2_REST, exponential, grown
 from dualad.native.vectormath.lanes import (
     Function,
     Mask,
@@ -20,6 +20,7 @@ from dualad.native.vectormath.lanes import (
     multiply_add,
     polynomial,
     rounded,
+    scaled,
     where,
 )
 from dualad.native.vectormath.pairs import (
@@ -156,8 +157,8 @@ def log10(x: Number) -> Number:
 
 def log_expit(x: Number) -> Number:
     # min(x, 0) - log(1 + e^-|x|)
-    (p, q), k = exponential((most(-abs(x), -746.0), x.lanes.number(0.0)))
-    scale = scaled(x.lanes.number(1.0), k)
+    (p, q), n = exponential((most(-abs(x), -746.0), x.lanes.number(0.0)))
+    scale = scaled(x.lanes.number(1.0), n)
     y = log_of_one_plus((p * scale, q * scale))
     return where(x < 0.0, x, -0.0) - y
 
@@ -180,19 +181,19 @@ def _sum(a: Number, b: Number, larger: Number, part: Pair) -> Number:
 def logaddexp(a: Number, b: Number) -> Number:
     # max + log(1 + e^-|a - b|) to some 58 bits: the terms may cancel.
     larger, difference = _larger_and_difference(a, b, -746.0)
-    (p, q), k = exponential(difference)
-    scale = scaled(a.lanes.number(1.0), k)
+    (p, q), n = exponential(difference)
+    scale = scaled(a.lanes.number(1.0), n)
     v, low = fast_sum(1.0, p * scale)
     return _sum(a, b, larger, logarithm(v, low + q * scale))
 
 
 def logaddexp2(a: Number, b: Number) -> Number:
     larger, difference = _larger_and_difference(a, b, -1080.0)
-    n, k = rounded(difference[0])
+    n, _ = rounded(difference[0])
     high, low = exact_product(difference[0] - n, LN2)
     low = low + multiply_add(difference[0] - n, LN2_REST, difference[1] * LN2)
     p, q = fast_sum(*grown(fast_sum(high, low)))
-    scale = scaled(a.lanes.number(1.0), k)
+    scale = scaled(a.lanes.number(1.0), n)
     v, low = fast_sum(1.0, p * scale)
     part = times(logarithm(v, low + q * scale), ONE_OVER_LN2)
     return _sum(a, b, larger, either(a.equals(b), (1.0, 0.0), part))

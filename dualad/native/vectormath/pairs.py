@@ -88,6 +88,13 @@ def over(a: Pair, b: Pair) -> Pair:
     return q, (remainder(a[0], q, b[0]) + multiply_add(-q, b[1], a[1])) * inverse
 
 
+def quotient(a: Pair, b: Pair) -> Number:
+    """a / b, rounded once; 1 / b must be a normal number."""
+    inverse = 1.0 / b[0]
+    q = a[0] * inverse
+    return multiply_add(remainder(a[0], q, b[0]) + multiply_add(-q, b[1], a[1]), inverse, q)
+
+
 def root(a: Pair) -> Pair:
     """sqrt(a), a > 0."""
     s = sqrt(a[0])

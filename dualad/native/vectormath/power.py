@@ -7,7 +7,7 @@ Source: P. W. Markstein's and J.-M. Muller's accounts of powers by a logarithm o
 from __future__ import annotations
 
 from dualad.native.vectormath import coefficients
-from dualad.native.vectormath.exponential import exponential, scaled
+from dualad.native.vectormath.exponential import exponential
 from dualad.native.vectormath.lanes import (
     Function,
     Number,
@@ -19,8 +19,8 @@ from dualad.native.vectormath.lanes import (
     power_of_two,
     rarely,
     rounded,
+    scaled,
     sqrt,
-    two_to,
     where,
     with_sign,
 )
@@ -38,8 +38,8 @@ def power(x: Number, y: Number) -> Number:
     low = multiply_add(exponent, rest, low)
     beyond = abs(high) < 800.0
     high = most(least(high, 800.0), -800.0)
-    (p, q), k = exponential((high, where(beyond, low, 0.0)))
-    result = scaled(p + q, k)
+    (p, q), n = exponential((high, where(beyond, low, 0.0)))
+    result = scaled(p + q, n)
 
     usual = (x > 0.0) & (x < INFINITY) & (abs(y) < INFINITY)
     return rarely(~usual, [result], lambda: [_special_power(x, y, result)])[0]
@@ -65,7 +65,7 @@ def cbrt(x: Number) -> Number:
     tiny = size < 2.0**-1022
     size = where(tiny, size * 2.0**54, size)
     exponent = ((size.bits() >> 52) | 0x4330000000000000).number() - (2.0**52 + 1023)
-    third, k = rounded((exponent - 1.0) * (1 / 3))
+    third, _ = rounded((exponent - 1.0) * (1 / 3))
     # size = m 2^(3 third) with 1 <= m < 8; in two factors, since 2^(3 third) may overflow.
     first, second = power_of_two(third * -1.0), power_of_two(third * -2.0)
     m = size * first * second
@@ -75,7 +75,7 @@ def cbrt(x: Number) -> Number:
     cube, lost = exact_product(square, t)
     residual = (m - cube) - multiply_add(rest, t, lost)
     result = t + residual / (3.0 * square)
-    y = with_sign(result * two_to(k) * where(tiny, 2.0**-18, 1.0), x)
+    y = with_sign(result * power_of_two(third) * where(tiny, 2.0**-18, 1.0), x)
     return where((abs(x) < INFINITY) & (abs(x) > 0.0), y, x)
 
 

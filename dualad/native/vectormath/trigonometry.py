@@ -25,34 +25,33 @@ from dualad.native.vectormath.lanes import (
     with_sign,
 )
 from dualad.native.vectormath.logarithm import INFINITY, NAN, power_near
-from dualad.native.vectormath.pairs import Pair, constant, exact_product, exact_sum, fast_sum, over, root, times_number
+from dualad.native.vectormath.pairs import (
+    Pair,
+    constant,
+    exact_product,
+    exact_sum,
+    fast_sum,
+    over,
+    quotient,
+    remainder,
+    root,
+    times_number,
+)
 
 LARGE = 2.0**20
 TWO_OVER_PI = 0.6366197723675814
-# pi / 2 in three parts of 33 bits, whose products with n < 2^20 are exact, and the rest.
-HALF_PI_PARTS = (1.5707963267341256, 6.077100506303966e-11, 2.0222662487111665e-21, 8.4784276603689e-32)
 HALF_PI = (1.5707963267948966, 6.123233995736766e-17)
+HALF_PI_REST = -1.4973849048591698e-33
 SIXTH, SIXTH_REST = -0.16666666666666666, -9.25185853854297e-18
 PI = (3.141592653589793, 1.2246467991473532e-16)
 
 
 def reduced(x: Number) -> tuple[Bits, Pair]:
     """n modulo 4 (in the low bits) and r as a pair: x = n pi / 2 + r."""
-    n, k = rounded(x * TWO_OVER_PI)
-    first, second, third, fourth = HALF_PI_PARTS
-    r = x - n * first
-    r, low = exact_sum(r, n * -second)
-    r, rest = exact_sum(r, n * -third)
-    r, low = fast_sum(r, low + multiply_add(n, -fourth, rest))
-    return reduced_if_huge(x, LARGE, k, (r, low))
-
-
-def sine_of(r: Pair) -> Pair:
-    """sin r for |r| <= pi / 4."""
-    z = r[0] * r[0]
-    cube = z * r[0]
-    # The cosine, in what the low part contributes, as 1 - z / 2.
-    return fast_sum(r[0], multiply_add(cube, polynomial(z, coefficients.SIN), multiply_add(z * -0.5, r[1], r[1])))
+    n, k = rounded(x, TWO_OVER_PI)
+    part, rest = exact_product(n, -HALF_PI[1])
+    r, low = exact_sum(remainder(x, n, x.lanes.number(HALF_PI[0])), part)
+    return reduced_if_huge(x, LARGE, k, (r, low + multiply_add(n, -HALF_PI_REST, rest)))
 
 
 def precise_sine_of(r: Pair) -> Pair:
@@ -61,7 +60,7 @@ def precise_sine_of(r: Pair) -> Pair:
     cube, cube_rest = exact_product(z, r[0])
     third, rest = exact_product(cube, SIXTH)
     rest = rest + multiply_add(multiply_add(z_rest, r[0], cube_rest), SIXTH, cube * SIXTH_REST)
-    rest = multiply_add(cube * z, polynomial(z, coefficients.SIN[1:]), rest)
+    rest = multiply_add(cube * z, polynomial(z, coefficients.SIN_LONG[1:]), rest)
     s, lost = fast_sum(r[0], third)
     return fast_sum(s, lost + (rest + multiply_add(z * -0.5, r[1], r[1])))
 
@@ -72,7 +71,7 @@ def cosine_of(r: Pair) -> Pair:
     half, lost = exact_product(r[0], r[0] * 0.5)
     one, rest = fast_sum(1.0, -half)
     sine = r[0] * multiply_add(z, SIXTH, 1.0)  # enough for the low part
-    return one, rest + (multiply_add(z * z, polynomial(z, coefficients.COS), -lost) - sine * r[1])
+    return one, rest + (multiply_add(z * z, polynomial(z, coefficients.COS_LONG), -lost) - sine * r[1])
 
 
 def signed(y: Number, quarter: Bits) -> Number:
@@ -81,8 +80,13 @@ def signed(y: Number, quarter: Bits) -> Number:
 
 
 def sine_and_cosine(x: Number) -> tuple[Number, Number]:
-    k, r = reduced(x)
-    s, c = (sum(v[1:], v[0]) for v in (sine_of(r), cosine_of(r)))
+    k, (r, low) = reduced(x)
+    z = r * r
+    one = multiply_add(z, -0.5, 1.0)
+    rest = multiply_add(z, -0.5, 1.0 - one)
+    # In what the low part contributes, the sine is r and the cosine 1 - z / 2.
+    s = r + multiply_add(z * r, polynomial(z, coefficients.SIN), low * one)
+    c = one + multiply_add(z * z, polynomial(z, coefficients.COS), multiply_add(-r, low, rest))
     odd = (k & 1).equals(1)
     return where(x.equals(0.0), x, signed(where(odd, c, s), k)), signed(where(odd, s, c), k + 1)
 
@@ -99,10 +103,7 @@ def tan(x: Number) -> Number:
     k, r = reduced(x)
     s, c = precise_sine_of(r), fast_sum(*cosine_of(r))
     odd = (k & 1).equals(1)
-    q, correction = over(
-        (where(odd, -c[0], s[0]), where(odd, -c[1], s[1])), (where(odd, s[0], c[0]), where(odd, s[1], c[1]))
-    )
-    return where(x.equals(0.0), x, q + correction)
+    return where(x.equals(0.0), x, quotient(either(odd, (-c[0], -c[1]), s), either(odd, s, c)))
 
 
 def angle(y: Number, x: Number) -> Pair:
