@@ -180,7 +180,9 @@ class Schedule:
 
     def _split(self, v: Value) -> list[Value]:
         """The parts of a value that is joined of several."""
-        if v.name not in ("concatenate", "stack") or (v.size <= SHORT and len(v.args) <= FEW):
+        if self.kinds[v.index] != "join" and (
+            v.name not in ("concatenate", "stack") or (v.size <= SHORT and len(v.args) <= FEW)
+        ):
             return []
         self.kinds[v.index] = "join"
         for a in v.args:

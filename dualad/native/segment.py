@@ -13,6 +13,7 @@ import numpy as np
 from llvmlite import ir
 
 from dualad.native import blas
+from dualad.native.complexes import Lowering
 from dualad.native.elementwise import type_of
 from dualad.native.expressions import Expressions, opened, squeezed
 from dualad.native.graph import Guard, Value
@@ -29,7 +30,10 @@ DONE, BAD_INDEX = -1, -2
 
 
 class Segment:
-    """Values that are computed natively together; ``inputs`` and ``outputs`` are arrays (or numbers) that it shares."""
+    """Values that are computed natively together; ``inputs`` and ``outputs`` are arrays (or numbers) that it shares.
+
+    Those that are complex are ``given`` and ``made``; within, they are real arrays of the same numbers.
+    """
 
     def __init__(
         self,
@@ -39,12 +43,17 @@ class Segment:
         guards: Sequence[Guard],
         unused: Sequence[Value] = (),
     ) -> None:
-        self.values = values
         self.outputs = list(dict.fromkeys(outputs))
         inside = {v.index for v in values}
         used = [a for v in values for a in v.args if a.index not in inside]
         used = [a for a in dict.fromkeys([*used, *[g.value for g in guards], *unused]) if a.index not in inside]
         self.inputs = sorted([a for a in used if a.op != "constant"], key=lambda v: v.index)
+        self.given, self.made = self.inputs, self.outputs  # as others see them
+        if any(v.dtype.kind == "c" for v in [*self.inputs, *values]):
+            lowering = Lowering(values, self.inputs)
+            values, kinds, self.inputs, self.outputs, guards = lowering.finish(self.outputs, guards)
+            inside = {v.index for v in values}
+        self.values = values
         self.guards = guards
         self.scalars = suits(values, kinds, self.inputs)
         needed = list(dict.fromkeys([*self.outputs, *[g.value for g in self.guards if g.value.index in inside]]))
