@@ -21,6 +21,7 @@ from dualad.native.elementwise import TYPES
 from dualad.native.graph import Builder, Guard, Value, frozen
 
 REAL = {np.dtype(np.complex128): np.dtype(np.float64), np.dtype(np.complex64): np.dtype(np.float32)}
+LARGE = 512  # multiplications: from here on a product is left to BLAS
 FORMED = 16  # exponents up to which NumPy multiplies, and so do we
 FULL = slice(None)
 KNOWN = 10_000
@@ -49,7 +50,8 @@ def kind_of(v: Value) -> str | None:
     name = v.prim.name
     if name not in RULES or (name == "power" and _exponent(v) is None):
         return None
-    key = (name, v.shape, v.dtype, tuple([(a.op == "constant", a.shape, a.dtype) for a in v.args]), frozen(tuple(v.params.items())))
+    operands = tuple([(a.op == "constant", a.shape, a.dtype) for a in v.args])
+    key = (name, v.shape, v.dtype, operands, frozen(tuple(v.params.items())))
     if key not in _native:
         if len(_native) > KNOWN:
             _native.clear()
@@ -72,12 +74,12 @@ class Unsuited(Exception):
 
 
 class Pair:
-    """A complex value as two real ones of its shape."""
+    """A complex value as two real ones of its shape; ``whole``: in memory, where it is there anyhow."""
 
-    __slots__ = ("im", "re")
+    __slots__ = ("im", "re", "whole")
 
-    def __init__(self, re: Value, im: Value) -> None:
-        self.re, self.im = re, im
+    def __init__(self, re: Value, im: Value, whole: Value | None = None) -> None:
+        self.re, self.im, self.whole = re, im, whole
 
 
 class Lowering(Builder):
@@ -89,16 +91,14 @@ class Lowering(Builder):
         self.inputs = list(inputs)
         self.given: dict[int, Value] = {}
         self.env: dict[int, Value | Pair] = {}
+        self.kinds: dict[int, str] = {}  # of what has no counterpart among real operations
         for v in inputs:
             if not is_complex(v):
                 self.given[v.index] = self.env[v.index] = self.add(Value("input", v.shape, v.dtype, v.data))
                 continue
             real = REAL[v.dtype]
             whole = self.given[v.index] = self.add(Value("input", (*v.shape, 2), real, v.data))
-            lead = (FULL,) * len(v.shape)
-            self.env[v.index] = Pair(
-                *[self.do("index", (whole,), v.shape, real, template=(*lead, k)) for k in range(2)]
-            )
+            self.env[v.index] = self.parted(whole)
         for v in values:
             self.env[v.index] = self._lowered(v)
 
@@ -106,12 +106,7 @@ class Lowering(Builder):
         """Values, their kinds, inputs, outputs and guards."""
         ends: dict[int, Value] = {}
         for v in outputs:
-            y = self.env[v.index]
-            if isinstance(y, Pair):
-                ends[v.index] = self._joined(y)
-            else:
-                taken = y.op != "call" or any(y is z for z in ends.values())
-                ends[v.index] = self._alone(y) if taken else y
+            ends[v.index] = self._end(self.env[v.index], list(ends.values()))
         held = []
         for g in guards:
             y = self.env[g.value.index]
@@ -128,9 +123,8 @@ class Lowering(Builder):
         if any(v.op == "pick" for v in self.values):
             raise Unsuited
         kinds: list[str] = []
-        joins = {id(ends[v.index]) for v in outputs if is_complex(v)}
         for v in values:
-            kind = "join" if id(v) in joins else schedule.kind_of(v)
+            kind = self.kinds.get(v.index) or schedule.kind_of(v)
             if kind is None:
                 raise Unsuited(v.name)
             kinds.append(kind)
@@ -142,29 +136,53 @@ class Lowering(Builder):
         named = {v.index: kind for v, kind in zip(values, kinds, strict=True)}
         return values, named, [self.given[v.index] for v in self.inputs], [ends[v.index] for v in outputs], held
 
+    def _end(self, y: Value | Pair, others: Sequence[Value]) -> Value:
+        """The value in memory, which nothing else is and no argument."""
+        whole = y.whole if isinstance(y, Pair) else y
+        free = whole is not None and whole.op == "call" and not any(whole is z for z in others)
+        if isinstance(y, Pair):  # what is a view is no result
+            return whole if free and whole is not None and whole.index in self.kinds else self.joined(y)
+        return y if free else self._alone(y)
+
     def _alone(self, y: Value) -> Value:
         """A value that is a result and nothing else."""
         name = "stop_gradient"
         return self.add(Value("call", y.shape, np.dtype(y.dtype), None, REGISTRY[name], (y,)))
 
-    def _joined(self, y: Pair) -> Value:
+    def _special(self, kind: str, name: str, shape: tuple[int, ...], args: Any, params: Any) -> Value:
+        v = self.add(Value("call", shape, args[0].dtype, None, REGISTRY[name], args, params))
+        self.kinds[v.index] = kind
+        return v
+
+    def joined(self, y: Pair) -> Value:
+        """A complex array in memory."""
         r = len(y.re.shape)
-        whole = (*y.re.shape, 2)
-        return self.add(Value("call", whole, y.re.dtype, None, REGISTRY["stack"], (y.re, y.im), {"axis": r}))
+        return self._special("join", "stack", (*y.re.shape, 2), (y.re, y.im), {"axis": r})
+
+    def parted(self, whole: Value) -> Pair:
+        shape = whole.shape[:-1]
+        lead = (FULL,) * len(shape)
+        re, im = (self.do("index", (whole,), shape, whole.dtype, template=(*lead, k)) for k in range(2))
+        return Pair(re, im, whole)
+
+    def product(self, a: Pair, b: Pair, shape: tuple[int, ...]) -> Pair:
+        """A matrix product by BLAS, which knows complex numbers."""
+        args = tuple([x.whole or self.joined(x) for x in (a, b)])
+        return self.parted(self._special("matmul", "matmul", (*shape, 2), args, {"pairs": True}))
 
     def _lowered(self, v: Value) -> Value | Pair:
         assert v.prim is not None
         if not _concerns(v):
-            args = tuple([self._real(a) for a in v.args])
+            args = tuple([self.real(a) for a in v.args])
             return self.instruction(v.prim, args, Spec(v.shape, v.dtype), v.params)
         out = RULES[v.name](self, v)
         if isinstance(out, Pair):
-            return Pair(self._fitted(out.re, v.shape), self._fitted(out.im, v.shape))
+            return Pair(self._fitted(out.re, v.shape), self._fitted(out.im, v.shape), out.whole)
         return self._fitted(out, v.shape)
 
     # Operands ---------------------------------------------------------------------------------
 
-    def _real(self, a: Value) -> Value:
+    def real(self, a: Value) -> Value:
         """An operand that is real."""
         if a.op != "constant":
             y = self.env[a.index]
@@ -180,7 +198,7 @@ class Lowering(Builder):
             return Pair(self._constant((a.index, "re", dtype), re), self._constant((a.index, "im", dtype), im))
         y = self.env[a.index]
         if isinstance(y, Pair):
-            return Pair(self.cast(y.re, dtype), self.cast(y.im, dtype))
+            return y if y.re.dtype == dtype else Pair(self.cast(y.re, dtype), self.cast(y.im, dtype))
         return Pair(self.cast(y, dtype), self.constant(dtype.type(0)))
 
     def _constant(self, key: Any, x: Any) -> Value:
@@ -199,7 +217,7 @@ class Lowering(Builder):
 
     def filled(self, p: Pair) -> Pair:
         """Both parts of the shape of the first."""
-        return Pair(p.re, self._fitted(p.im, p.re.shape))
+        return p if p.im.shape == p.re.shape else Pair(p.re, self._fitted(p.im, p.re.shape))
 
     # Operations -------------------------------------------------------------------------------
 
@@ -244,7 +262,7 @@ class Lowering(Builder):
         return self.test("logical_or", self.test("not_equal", a.re, t(0)), self.test("not_equal", a.im, t(0)))
 
     def truth(self, a: Value) -> Value:
-        return self._truth(self.pair(a, _real_dtype(a))) if is_complex(a) else self._real(a)
+        return self._truth(self.pair(a, _real_dtype(a))) if is_complex(a) else self.real(a)
 
     def choose(self, c: Value, a: Pair, b: Pair) -> Pair:
         return Pair(self.of("where", c, a.re, b.re), self.of("where", c, a.im, b.im))
@@ -366,7 +384,7 @@ def _power(to: Lowering, v: Value) -> Pair:
 def _where(to: Lowering, v: Value) -> Pair | Value:
     c, *rest = v.args
     if v.dtype not in REAL:
-        return to.of("where", to.truth(c), *[to._real(a) for a in rest], dtype=v.dtype)
+        return to.of("where", to.truth(c), *[to.real(a) for a in rest], dtype=v.dtype)
     return to.choose(to.truth(c), *[to.pair(a, REAL[v.dtype]) for a in rest])
 
 
@@ -384,21 +402,47 @@ def _logical(to: Lowering, v: Value) -> Value:
 def _moved(to: Lowering, v: Value) -> Pair:
     """Movements, and other operations that do the same with both parts; indices are not among them."""
     n = len(v.args) if v.name in ("concatenate", "stack") else 2 if v.name == "index_set" else 1
-    parts = [to.filled(to.pair(a, REAL[v.dtype])) for a in v.args[:n]]
-    indices = [to._real(a) for a in v.args[n:]]
-    return Pair(*[
-        to.do(v.name, [*[getattr(p, part) for p in parts], *indices], v.shape, REAL[v.dtype], **v.params)
+    dtype = REAL[v.dtype]
+    parts = [to.filled(to.pair(a, dtype)) for a in v.args[:n]]
+    indices = [to.real(a) for a in v.args[n:]]
+    re, im = (
+        to.do(v.name, [*[getattr(p, part) for p in parts], *indices], v.shape, dtype, **v.params)
         for part in ("re", "im")
-    ])  # fmt: skip
+    )
+    whole = None
+    if len(v.args) == 1 and v.name in _OF_PAIRS and parts[0].whole is not None:
+        params = _OF_PAIRS[v.name](v)
+        whole = to.do(v.name, (parts[0].whole,), (*v.shape, 2), dtype, **params)
+    return Pair(re, im, whole)
+
+
+_OF_PAIRS: dict[str, Callable[[Value], dict[str, Any]]] = {  # the same movement of an array with one axis more
+    "transpose": lambda v: {"axes": (*v.params["axes"], len(v.shape))},
+    "reshape": lambda v: {"shape": (*v.shape, 2)},
+    "index": lambda v: {"template": (*v.params["template"], FULL)},
+}
 
 
 def _any_all(to: Lowering, v: Value) -> Value:
     return to.do(v.name, (to.truth(v.args[0]),), v.shape, v.dtype, **v.params)
 
 
+def _matmul(to: Lowering, v: Value) -> Pair:
+    a, b = v.args
+    ranks = len(a.shape), len(b.shape)
+    if ranks in ((2, 2), (2, 1), (1, 2)) and v.size * a.shape[-1] >= LARGE:
+        left, right = (to.filled(to.pair(x, REAL[v.dtype])) for x in v.args)
+        return to.product(left, right, v.shape)
+    return _bilinear(to, v)
+
+
+def _einsum(to: Lowering, v: Value) -> Pair:
+    return _moved(to, v) if len(v.args) == 1 else _bilinear(to, v)
+
+
 def _bilinear(to: Lowering, v: Value) -> Pair:
     if len(v.args) != 2:
-        return _moved(to, v) if len(v.args) == 1 else _refused(to, v)
+        raise Unsuited
     dtype = REAL[v.dtype]
     a, b = [to.filled(to.pair(x, dtype)) for x in v.args]
 
@@ -407,10 +451,6 @@ def _bilinear(to: Lowering, v: Value) -> Pair:
 
     re = to.of("subtract", product(a.re, b.re), product(a.im, b.im))
     return Pair(re, to.of("add", product(a.re, b.im), product(a.im, b.re)))
-
-
-def _refused(to: Lowering, v: Value) -> Pair:
-    raise Unsuited(v.name)
 
 
 RULES: dict[str, Rule] = {
@@ -441,5 +481,6 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("astype", "cast_constant"), _convert),
     **dict.fromkeys((*sorted(schedule.MOVEMENTS), "sum"), _moved),
     **dict.fromkeys(("any", "all"), _any_all),
-    **dict.fromkeys(("matmul", "einsum"), _bilinear),
+    "matmul": _matmul,
+    "einsum": _einsum,
 }

@@ -108,6 +108,7 @@ class Nest:
         self.values: dict[int, Any] = {}  # scalars, by expression
         self.rows: dict[Any, Any] = {}  # addresses of rows
         self.outer: dict[int, Any] = {}  # accumulators of reductions over several loops
+        self.wide: dict[Any, Any] = {}  # pairs of elements loaded in this body
 
     def _depths(self) -> list[int]:
         """For each expression the number of loops it is inside of."""
@@ -290,8 +291,15 @@ class Nest:
         for k, e in enumerate(self.x.all):
             if self.depth[k] == self.rank:
                 values[k] = self._vector(e, i, width, mask, get)
-        for v, k, at in self.stores:
+        self.wide.clear()
+        for n, (v, k, at) in enumerate(self.stores):
             row = self._row(v, at)
+            if width > 1 and self._paired(n):
+                both = zipped(b, get(k), get(self.stores[n + 1][1]))
+                self._store(row, b.mul(i, constant(I64, 2)), both, type_of(v.dtype), mask and zipped(b, mask, mask))
+                continue
+            if width > 1 and n and self._paired(n - 1):
+                continue
             at_i = b.mul(i, constant(I64, at[-1])) if at[-1] != 1 else i
             if at[-1] != 1 and width > 1:
                 self._spread(row, self._lanes(at_i, at[-1], width), get(k), type_of(v.dtype), mask)
@@ -314,6 +322,19 @@ class Nest:
                 p = self.pointer(red.v)
                 old = self._load(p, at_i, red.type, width, mask)
                 self._store(p, at_i, red.combine(b, old, x), red.type, mask)
+
+    def _paired(self, n: int) -> bool:
+        """Whether the next store goes to the elements between those of this one."""
+        if n + 1 == len(self.stores):
+            return False
+        (v, _, at), (w, _, beside) = self.stores[n : n + 2]
+        return (
+            at[-1] == 2
+            and beside == (at[0] + 1, *at[1:])
+            and at[0] % 2 == 0
+            and v.dtype == w.dtype
+            and self.pointer(v) is self.pointer(w)
+        )
 
     # Expressions ------------------------------------------------------------------------------
 
@@ -388,8 +409,25 @@ class Nest:
                 row, at = b.select(mask, row, self.pointer(e.value)), b.select(mask, at, constant(I64, 0))
                 return self._load(row, at, e.type)
             return self._load(row, at, e.type, w, mask)
+        if step == 2 and e.value.size % 2 == 0 and not any(c % 2 for c in e.at[1:]):
+            return self._half(e, i, w, mask)
         at = self._lanes(b.mul(i, constant(I64, step)), step, w)
         return self._scattered(row, at, e.type, mask)
+
+    def _half(self, e: Expr, i: Any, w: int, mask: Any) -> Any:
+        """Every other element: of pairs, which lie in the array as a whole."""
+        b = self.b
+        assert e.at is not None
+        odd = e.at[0] % 2
+        start = (e.at[0] - odd, *e.at[1:])
+        key = (e.value.index, start, e.kids)
+        if key not in self.wide:
+            both = None if mask is None else zipped(b, mask, mask)
+            row = self._row(e.value, start)
+            self.wide[key] = self._load(row, b.mul(i, constant(I64, 2)), e.type, 2 * w, both)
+        x = self.wide[key]
+        chosen = ir.Constant(ir.VectorType(I32, w), [2 * k + odd for k in range(w)])
+        return b.shuffle_vector(x, ir.Constant(x.type, ir.Undefined), chosen)
 
     def _lanes(self, start: Any, step: int, w: int) -> Any:
         """start, start + step, ..."""
@@ -535,6 +573,12 @@ class Loop:
         done = b.append_basic_block("done")
         b.cbranch(b.icmp_signed("<", following, constant(I64, self.stop)), self.head, done)
         b.position_at_end(done)
+
+
+def zipped(b: Any, x: Any, y: Any) -> Any:
+    """The lanes of two vectors in turn."""
+    w = width_of(x.type)
+    return b.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, 2 * w), [j for k in range(w) for j in (k, w + k)]))
 
 
 def memory(t: Any) -> Any:

@@ -95,8 +95,9 @@ def _multiplies(v: Value) -> bool:
     return (len(a.shape), len(b.shape)) in ((2, 2), (2, 1), (1, 2))
 
 
-def matrix(v: Value, stored: Callable[[Value], bool]) -> tuple[Value, int, tuple[int, ...]] | None:
-    """An operand of a product as (buffer, offset, strides), where transposes and slices of a buffer will do."""
+def matrix(v: Value, stored: Callable[[Value], bool], pairs: bool = False) -> tuple[Value, int, tuple[int, ...]] | None:
+    """An operand of a product as (buffer, offset, strides), where transposes and slices of a buffer will do; ``pairs``: of
+    complex numbers, in which offset and strides are counted."""
     chain: list[Value] = []
     base = v
     while not stored(base) and base.name in ("transpose", "index", "reshape") and len(base.args) == 1:
@@ -110,15 +111,16 @@ def matrix(v: Value, stored: Callable[[Value], bool]) -> tuple[Value, int, tuple
             item = _without_ones(item, w.shape)
         else:
             item = item[w.params["template"]] if w.name == "index" else item.transpose(w.params["axes"])
-    strides = tuple([1 if n == 1 else s for n, s in zip(item.shape, item.strides, strict=True)])
+    shape, unit = (item.shape[:-1], 2) if pairs else (item.shape, 1)
+    strides = tuple([1 if n == 1 else s // unit for n, s in zip(shape, item.strides, strict=False)])
     if any(s < 1 for s in strides):
         return None
     if len(strides) >= 2:
-        rows, columns = item.shape[-2:]
+        rows, columns = shape[-2:]
         down, along = strides[-2:]
         if not ((along == 1 and (down >= columns or rows == 1)) or (down == 1 and along >= rows)):
             return None
-    return base, item.__array_interface__["data"][0] - start, strides
+    return base, (item.__array_interface__["data"][0] - start) // unit, strides
 
 
 def _without_ones(x: Any, shape: tuple[int, ...]) -> Any:
@@ -230,7 +232,7 @@ class Schedule:
             self._store(v.args[0])
         elif kind == "matmul":
             for a in v.args:
-                found = matrix(a, self.in_buffer)
+                found = matrix(a, self.in_buffer, "pairs" in v.params)
                 self._store(a if found is None else found[0])
 
     def _store(self, v: Value) -> None:

@@ -231,7 +231,7 @@ class Segment:
         """The expressions of an item and what it stores, and the buffers that it reads."""
         s = self.schedule
         if isinstance(item, Single) and item.kind == "matmul":
-            found = [matrix(a, s.in_buffer) for a in item.value.args]
+            found = [matrix(a, s.in_buffer, "pairs" in item.value.params) for a in item.value.args]
             bases = [a if f is None else f[0] for a, f in zip(item.value.args, found, strict=True)]
             return None, {self.base(v).index for v in bases}
         if isinstance(item, Single) and item.kind == "copy":
