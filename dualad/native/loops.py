@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from dualad.native.elementwise import BYTES, cast, emit, type_of
+from dualad.native.elementwise import BYTES, cast, compared, emit, type_of
 from dualad.native.expressions import Affine, Expr, Expressions
 from dualad.native.graph import Value
 from dualad.native.machine import (
@@ -19,9 +19,13 @@ from dualad.native.machine import (
     I32,
     I64,
     PTR,
+    Unsigned,
     constant,
     intrinsic,
+    is_integer,
     lanes,
+    limits,
+    retyped,
     splat,
     vector,
     vector_bytes,
@@ -46,8 +50,8 @@ class Reduction:
         if self.name in ("prod", "all"):
             return constant(t, 1)
         low = self.name == "max"
-        if self.type is I64:
-            return constant(t, np.iinfo(np.int64).min if low else np.iinfo(np.int64).max)
+        if is_integer(self.type):
+            return constant(t, limits(self.type)[0 if low else 1])
         return constant(t, -np.inf if low else np.inf)
 
     def combine(self, b: Any, x: Any, y: Any) -> Any:
@@ -62,7 +66,7 @@ class Reduction:
             return b.and_(x, y)
         if real:
             return intrinsic(b, "maximum" if self.name == "max" else "minimum", x, y)
-        return b.select(b.icmp_signed(">" if self.name == "max" else "<", x, y), x, y)
+        return b.select(compared(b, ">" if self.name == "max" else "<", x, y), x, y)
 
     def across(self, b: Any, x: Any) -> Any:
         """All lanes as one, halving."""
@@ -587,7 +591,7 @@ def memory(t: Any) -> Any:
 
 
 def m_bytes(m: Any) -> int:
-    return {F64: 8, F32: 4, I64: 8, I8: 1}[m]
+    return BYTES[m]
 
 
 def _iota(w: int, step: int = 1) -> Any:
@@ -596,7 +600,12 @@ def _iota(w: int, step: int = 1) -> Any:
 
 def _masked(b: Any, what: str, t: Any, args: list[Any], mask: Any, m: Any) -> Any:
     w = width_of(t)
-    suffix = f"v{w}{ {F64: 'f64', F32: 'f32', I64: 'i64', I8: 'i8'}[m] }"
+    suffix = f"v{w}{ {F64: 'f64', F32: 'f32'}.get(m) or m }"
+    if isinstance(m, Unsigned):  # one function for both
+        signed = ir.VectorType(ir.IntType(m.width), w)
+        args = [retyped(b, a, signed) if a.type == t else a for a in args]
+        x = _masked(b, what, signed, args, mask, signed.element)
+        return x if x.type == ir.VoidType() else retyped(b, x, t)
     align = ir.Constant(I32, m_bytes(m))
     if what == "store":
         name, out, full = f"llvm.masked.store.{suffix}.p0", ir.VoidType(), [*args, align, mask]

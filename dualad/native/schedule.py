@@ -56,7 +56,7 @@ def _movement(v: Value) -> str | None:
     if name in ("transpose", "broadcast_to"):
         return "movement"
     template = v.params["template"]
-    if any(isinstance(k, bool) for k in template) or any(i.dtype != np.int64 for i in v.args[_first_index(v) :]):
+    if any(isinstance(k, bool) for k in template) or not all(_indexes(i) for i in v.args[_first_index(v) :]):
         return None
     if name == "index":
         return "movement"
@@ -67,6 +67,10 @@ def _movement(v: Value) -> str | None:
     if name == "scatter" and v.dtype.kind == "f" and not any(k is None for k in template):
         return "scatter" if v.args[0].size else None
     return None
+
+
+def _indexes(i: Value) -> bool:
+    return i.dtype.kind in "iu" and i.dtype != np.uint64
 
 
 def _first_index(v: Value) -> int:
@@ -80,10 +84,10 @@ def _reduces(v: Value) -> bool:
     if v.name in ("any", "all"):
         return True
     if v.name in ("max", "min"):
-        return x.dtype.kind in "fi"
+        return x.dtype.kind in "fiu"
     if v.name == "prod":
         return x.dtype.kind == "f"
-    return not (x.dtype.kind == "f" and v.dtype.kind == "i")
+    return not (x.dtype.kind == "f" and v.dtype.kind in "iu")
 
 
 def _multiplies(v: Value) -> bool:

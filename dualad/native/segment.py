@@ -312,7 +312,7 @@ def _scattered(x: Expressions, v: Value, values: Value, arrays: Sequence[Value])
         own = block[len(block) - len(i.shape) :]
         own = tuple([x.zero if n == 1 else a for a, n in zip(own, i.shape, strict=True)])
         n = v.shape[axis]
-        scaled.append((x.resolve(i, own), math.prod(v.shape[axis + 1 :]), -n if i.op == "constant" else n))
+        scaled.append((x.cast(x.resolve(i, own), I64), math.prod(v.shape[axis + 1 :]), -n if i.op == "constant" else n))
     return Scatter(v, x.resolve(values, index), scaled, x.address(v.shape, inner))
 
 
