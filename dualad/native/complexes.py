@@ -37,13 +37,14 @@ def is_complex(v: Value) -> bool:
     return v.dtype.kind == "c" if v.dtype is not None else type(v.data) is complex
 
 
-def _concerns(v: Value) -> bool:
+def concerns(v: Value) -> bool:
+    """Whether a value or an operand is complex."""
     return is_complex(v) or any(is_complex(a) for a in v.args if a.dtype is not None or a.op == "constant")
 
 
 def kind_of(v: Value) -> str | None:
     """``schedule.kind_of``, for complex values too: ``movement`` or ``complex`` where they become real ones."""
-    if v.op != "call" or v.prim is None or v.prim.multiple or not _concerns(v):
+    if v.op != "call" or v.prim is None or v.prim.multiple or not concerns(v):
         return schedule.kind_of(v)
     if any(a.dtype is not None and not in_memory(a.dtype) for a in v.args) or not in_memory(v.dtype):
         return None
@@ -172,7 +173,7 @@ class Lowering(Builder):
 
     def _lowered(self, v: Value) -> Value | Pair:
         assert v.prim is not None
-        if not _concerns(v):
+        if not concerns(v):
             args = tuple([self.real(a) for a in v.args])
             return self.instruction(v.prim, args, Spec(v.shape, v.dtype), v.params)
         out = RULES[v.name](self, v)

@@ -13,7 +13,7 @@ import numpy as np
 from llvmlite import ir
 
 from dualad.native import blas
-from dualad.native.complexes import Lowering
+from dualad.native.complexes import Lowering, concerns, is_complex
 from dualad.native.elementwise import type_of
 from dualad.native.expressions import Expressions, opened, squeezed
 from dualad.native.graph import Guard, Value
@@ -49,7 +49,7 @@ class Segment:
         used = [a for a in dict.fromkeys([*used, *[g.value for g in guards], *unused]) if a.index not in inside]
         self.inputs = sorted([a for a in used if a.op != "constant"], key=lambda v: v.index)
         self.given, self.made = self.inputs, self.outputs  # as others see them
-        if any(v.dtype.kind == "c" for v in [*self.inputs, *values]):
+        if any(is_complex(v) for v in self.inputs) or any(concerns(v) for v in values):
             lowering = Lowering(values, self.inputs)
             values, kinds, self.inputs, self.outputs, guards = lowering.finish(self.outputs, guards)
             inside = {v.index for v in values}

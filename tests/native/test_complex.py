@@ -74,6 +74,7 @@ UNARY = {
     "number over": lambda z: 2 / z,
     "turned": lambda z: 1j * z,
     "plus": lambda z: z + 1,
+    "is a number": lambda z: z == 1j,
 }
 BINARY = {
     "add": operator.add,
@@ -215,6 +216,14 @@ def test_large_products_of_infinities() -> None:
         g(a, b)
         for ours, theirs in zip(run(g, a, b), (a @ b, b @ a), strict=True):
             assert np.array_equal(np.isfinite(ours), np.isfinite(theirs))
+
+
+def test_real_values_and_complex_numbers() -> None:
+    """Nothing is complex there but a constant."""
+    native(both(lambda x: (x == 1j, x != 2 + 0j, dnp.abs(x * 1j), (1j * x).real), np.arange(5.0)))
+    z = normal(5)
+    z.flags.writeable = False
+    native(both(lambda x: x == z, np.arange(5.0)))
 
 
 def test_layouts_of_arguments() -> None:
