@@ -121,8 +121,6 @@ class Lowering(Builder):
             if v.index in alive:
                 alive.update(a.index for a in v.args)
         values = [v for v in self.values if v.index in alive and v.op == "call"]
-        if any(v.op == "pick" for v in self.values):
-            raise Unsuited
         kinds: list[str] = []
         for v in values:
             kind = self.kinds.get(v.index) or schedule.kind_of(v)
@@ -168,8 +166,9 @@ class Lowering(Builder):
 
     def product(self, a: Pair, b: Pair, shape: tuple[int, ...]) -> Pair:
         """A matrix product by BLAS, which knows complex numbers."""
-        args = tuple([x.whole or self.joined(x) for x in (a, b)])
-        return self.parted(self._special("matmul", "matmul", (*shape, 2), args, {"pairs": True}))
+        for x in (a, b):
+            x.whole = x.whole or self.joined(x)
+        return self.parted(self._special("matmul", "matmul", (*shape, 2), (a.whole, b.whole), {"pairs": True}))
 
     def _lowered(self, v: Value) -> Value | Pair:
         assert v.prim is not None
@@ -214,7 +213,14 @@ class Lowering(Builder):
         return self.do("cast_constant", (x,), x.shape, dtype, dtype=dtype)
 
     def _fitted(self, x: Value, shape: tuple[int, ...]) -> Value:
-        return x if x.shape == shape else self.do("broadcast_to", (x,), shape, x.dtype, shape=shape)
+        if x.shape == shape:
+            return x
+        if x.op != "constant" or x.size != 1:
+            return self.do("broadcast_to", (x,), shape, x.dtype, shape=shape)
+        key = (x.index, "fitted", shape)  # one number, which is not to become an array
+        if key not in self._known:
+            self._known[key] = self._special("movement", "broadcast_to", shape, (x,), {"shape": shape})
+        return self._known[key]
 
     def filled(self, p: Pair) -> Pair:
         """Both parts of the shape of the first."""
@@ -225,6 +231,8 @@ class Lowering(Builder):
     def of(self, name: str, *xs: Any, dtype: Any = None) -> Value:
         """An elementwise operation, of the dtype of its last operand."""
         values = [x if isinstance(x, Value) else self.constant(x) for x in xs]
+        if name == "where" and values[0].op == "constant" and values[0].size == 1:
+            return values[1 if values[0].data else 2]
         shape = np.broadcast_shapes(*[x.shape for x in values])
         return self.do(name, values, shape, values[-1].dtype if dtype is None else dtype)
 

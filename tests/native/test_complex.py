@@ -201,7 +201,7 @@ def test_large_products(dtype: Any) -> None:
     def f(a: Any, b: Any, v: Any) -> Any:
         return (
             a @ b, a.T @ b.T[:, :30], a.conj().T @ a, a[::2] @ b, a[:, 3:] @ b[3:], a @ v, v @ b, (a * 2) @ (b + 1),
-            a.real @ b, (a @ b) * 1j, (a @ b)[:, 1:] @ v[:29], a[:, ::2] @ v[:20],
+            a.real @ b, dnp.einsum("ij,jk->ki", a, b), (a @ b) * 1j, (a @ b)[:, 1:] @ v[:29], a[:, ::2] @ v[:20],
         )  # fmt: skip
 
     args = normal(30, 40, dtype=dtype), normal(40, 30, dtype=dtype), normal(40, dtype=dtype)
