@@ -12,7 +12,7 @@ from llvmlite import ir
 from dualad.native.elementwise import type_of
 from dualad.native.graph import Value
 from dualad.native.loops import Loop
-from dualad.native.machine import F64, I32, I64, absolute, constant
+from dualad.native.machine import F32, F64, I32, I64, absolute, constant
 from dualad.native.schedule import contiguous, matrix
 
 
@@ -31,31 +31,33 @@ def address(name: str) -> int:
 
 def multiply(b: Any, v: Value, stored: Callable[[Value], bool], pointer: Callable[[Value], Any]) -> None:
     """``v = a @ b``: BLAS is column-major, so it computes the transpose, from the transposes."""
-    found = [matrix(a, stored) or (a, 0, _contiguous(a)) for a in v.args]
-    t = type_of(v.dtype)
-    places = [b.gep(pointer(x), [constant(I64, at)], source_etype=t) for x, at, _ in found]
+    pairs = "pairs" in v.params  # of complex numbers
+    x, y = (a.shape[:-1] if pairs else a.shape for a in v.args)
+    found = [matrix(a, stored, pairs) or (a, 0, contiguous(own)) for a, own in zip(v.args, (x, y), strict=True)]
+    real = type_of(v.dtype)
+    t = ir.ArrayType(real, 2) if pairs else real
+    places = [b.gep(pointer(a), [constant(I64, at)], source_etype=t) for a, at, _ in found]
     (_, _, s), (_, _, r) = found
-    x, y = v.args
-    call = Call(b, "d" if t is F64 else "s", t)
-    if len(x.shape) >= 2 and len(y.shape) >= 2:
-        (m, k), n = x.shape[-2:], y.shape[-1]
-        ty, ldy = _layout(y.shape[-2:], r[-2:])
-        tx, ldx = _layout(x.shape[-2:], s[-2:])
+    call = Call(b, {(F64, False): "d", (F64, True): "z", (F32, False): "s", (F32, True): "c"}[real, pairs], t)
+    if len(x) >= 2 and len(y) >= 2:
+        (m, k), n = x[-2:], y[-1]
+        ty, ldy = _layout(y[-2:], r[-2:])
+        tx, ldx = _layout(x[-2:], s[-2:])
         out = pointer(v)
-        if len(x.shape) == 2:
+        if len(x) == 2:
             call("gemm", ty, tx, n, m, k, 1.0, places[1], ldy, places[0], ldx, 0.0, out, n)
             return
-        loop = Loop(b, 0, x.shape[0], 1)
+        loop = Loop(b, 0, x[0], 1)
         moved = [
             b.gep(p, [b.mul(loop.i, constant(I64, step))], source_etype=t)
             for p, step in ((places[0], s[0]), (places[1], r[0]), (out, m * n))
         ]
         call("gemm", ty, tx, n, m, k, 1.0, moved[1], ldy, moved[0], ldx, 0.0, moved[2], n)
         loop.close()
-    elif len(y.shape) == 1:
-        _gemv(call, x.shape, s, places[0], False, places[1], r[0], pointer(v))
+    elif len(y) == 1:
+        _gemv(call, x, s, places[0], False, places[1], r[0], pointer(v))
     else:
-        _gemv(call, y.shape, r, places[1], True, places[0], s[0], pointer(v))
+        _gemv(call, y, r, places[1], True, places[0], s[0], pointer(v))
 
 
 def _gemv(
@@ -78,10 +80,6 @@ def _layout(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[str, int]
     return "T", max(strides[1], rows)
 
 
-def _contiguous(v: Value) -> tuple[int, ...]:
-    return contiguous(v.shape)
-
-
 class Call:
     """Calls of BLAS functions, whose arguments are all addresses."""
 
@@ -98,8 +96,10 @@ class Call:
         module = self.b.module
         if isinstance(x, str):
             value = ir.Constant(ir.IntType(8), ord(x))
+        elif isinstance(x, int):
+            value = ir.Constant(I32, x)
         else:
-            value = ir.Constant(I32, x) if isinstance(x, int) else ir.Constant(self.t, x)
+            value = ir.Constant(self.t, [x, 0.0] if isinstance(self.t, ir.ArrayType) else x)
         name = f"blas.{self.letter}.{x}"
         g = module.globals.get(name)
         if g is None:

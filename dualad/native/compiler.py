@@ -36,11 +36,11 @@ def compiled(
     segment = Segment(values, kinds, outputs, guards, unused)
     module = ir.Module("dualad")
     segment.build(module, "run")
-    entry.emit(module, segment.inputs, segment.outputs, segment.workspace, segment.work + segment.products > LONG)
+    entry.emit(module, segment.given, segment.made, segment.workspace, segment.work + segment.products > LONG)
     if segment.work > INLINED and segment.functions <= FUNCTIONS:
         _inline(module)
     else:
         library.link(module)
     machine = Machine(module)
     segment.text = machine.text
-    return segment, entry.Code(machine, segment.inputs, segment.outputs, segment.workspace, segment.keep)
+    return segment, entry.Code(machine, segment.given, segment.made, segment.workspace, segment.keep)

@@ -11,14 +11,15 @@ from llvmlite import ir
 from dualad.core.spec import Spec
 from dualad.native import entry, library
 from dualad.native.compiler import LONG
+from dualad.native.complexes import REAL, in_memory, kind_of
 from dualad.native.elementwise import TYPES
 from dualad.native.graph import Graph, Guard, Repeated, Value
 from dualad.native.iteration import LOOP, Iteration, Read, Stack
-from dualad.native.loops import Loop, memory
+from dualad.native.loops import Loop
 from dualad.native.machine import I8, I64, PTR, absolute, constant
+from dualad.native.memory import memory
 from dualad.native.objects import Machine
 from dualad.native.program import _depths, native_guard
-from dualad.native.schedule import kind_of
 from dualad.native.segment import ALIGN, Segment
 
 SCRATCH = 1 << 14  # bytes on C's stack for the places of buffers that an iteration reads and writes
@@ -169,7 +170,7 @@ class _Driver:
     def emit(self) -> bool:
         """Emit it; False where its body is not native."""
         loop, outs = self.loop, self.loop.graph.outputs
-        if any(np.dtype(s.dtype) not in TYPES for s in [*loop.args, *loop.results]):
+        if any(not in_memory(np.dtype(s.dtype)) for s in [*loop.args, *loop.results]):
             return False
         if sum(r.spec.nbytes for r in [*loop.reads, *loop.writes] if r.buffer) > SCRATCH:
             return False
@@ -261,9 +262,10 @@ class _Driver:
 
 def copy(b: Any, source: Any, target: Any, spec: Any) -> None:
     """Copy an array."""
-    m = memory(TYPES[np.dtype(spec.dtype)])
+    dtype = np.dtype(spec.dtype)
+    m = memory(TYPES[REAL.get(dtype, dtype)])
     if spec.size:
-        over = Loop(b, 0, spec.size, 1)
+        over = Loop(b, 0, spec.size * (2 if dtype in REAL else 1), 1)
         x = b.load(b.gep(source, [over.i], source_etype=m), typ=m)
         b.store(x, b.gep(target, [over.i], source_etype=m))
         over.close()

@@ -10,10 +10,37 @@ from typing import Any
 import numpy as np
 
 from dualad.native.graph import Value
-from dualad.native.machine import F32, F64, I1, I64, constant, element_of, intrinsic, vector, width_of
+from dualad.native.machine import (
+    F32,
+    F64,
+    I1,
+    I8,
+    I16,
+    I32,
+    I64,
+    U8,
+    U16,
+    U32,
+    U64,
+    constant,
+    element_of,
+    intrinsic,
+    is_integer,
+    is_signed,
+    limits,
+    retyped,
+    vector,
+    width_of,
+)
 
-TYPES = {np.dtype(np.float64): F64, np.dtype(np.float32): F32, np.dtype(np.int64): I64, np.dtype(np.bool_): I1}
-BYTES = {F64: 8, F32: 4, I64: 8, I1: 1}
+TYPES: dict[Any, Any] = {
+    np.dtype(name): t
+    for name, t in {
+        "float64": F64, "float32": F32, "bool": I1, "int64": I64, "int32": I32, "int16": I16, "int8": I8, "uint64": U64,
+        "uint32": U32, "uint16": U16, "uint8": U8,
+    }.items()
+}  # fmt: skip
+BYTES = {t: dtype.itemsize for dtype, t in TYPES.items()}
 COSTLY = 8.0  # from here on, work is rather stored than repeated
 
 
@@ -126,11 +153,59 @@ _INTEGER: dict[str, Callable[..., Any]] = {
     "negative": lambda b, x: b.sub(constant(x.type, 0), x),
     "positive": lambda b, x: x,
     "stop_gradient": lambda b, x: x,
-    "maximum": lambda b, x, y: b.select(b.icmp_signed(">", x, y), x, y),
-    "minimum": lambda b, x, y: b.select(b.icmp_signed("<", x, y), x, y),
+    "maximum": lambda b, x, y: b.select(compared(b, ">", x, y), x, y),
+    "minimum": lambda b, x, y: b.select(compared(b, "<", x, y), x, y),
     "square": lambda b, x: b.mul(x, x),
-    "absolute": lambda b, x: b.select(b.icmp_signed("<", x, constant(x.type, 0)), b.sub(constant(x.type, 0), x), x),
+    "absolute": lambda b, x: b.select(compared(b, "<", x, constant(x.type, 0)), b.sub(constant(x.type, 0), x), x),
+    "sign": lambda b, x: _integer_sign(b, x),
+    "bitwise_and": lambda b, x, y: b.and_(x, y),
+    "bitwise_or": lambda b, x, y: b.or_(x, y),
+    "bitwise_xor": lambda b, x, y: b.xor(x, y),
+    "invert": lambda b, x: b.xor(x, constant(x.type, -1)),
+    "left_shift": lambda b, x, y: _shifted(b, x, y, True),
+    "right_shift": lambda b, x, y: _shifted(b, x, y, False),
+    "floor_divide": lambda b, x, y: _divided(b, x, y)[0],
+    "remainder": lambda b, x, y: _divided(b, x, y)[1],
 }
+
+
+def compared(b: Any, op: str, x: Any, y: Any) -> Any:
+    return (b.icmp_signed if is_signed(element_of(x.type)) else b.icmp_unsigned)(op, x, y)
+
+
+def _integer_sign(b: Any, x: Any) -> Any:
+    zero, one = constant(x.type, 0), constant(x.type, 1)
+    low = constant(x.type, -1) if is_signed(element_of(x.type)) else one
+    return b.select(compared(b, ">", x, zero), one, b.select(b.icmp_unsigned("==", x, zero), zero, low))
+
+
+def _shifted(b: Any, x: Any, y: Any, left: bool) -> Any:
+    """By as many places as there are, or more, nothing is left but the sign."""
+    zero = constant(x.type, 0)
+    e = element_of(x.type)
+    fits = b.icmp_unsigned("<", y, constant(y.type, e.width))
+    if not left and is_signed(e):
+        return b.ashr(x, b.select(fits, y, constant(y.type, e.width - 1)))
+    places = b.select(fits, y, zero)
+    return b.select(fits, b.shl(x, places) if left else b.lshr(x, places), zero)
+
+
+def _divided(b: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    """Quotient and remainder, rounded down; by 0 both are 0, and the quotient that is too large wraps."""
+    zero, one = constant(x.type, 0), constant(x.type, 1)
+    none = b.icmp_unsigned("==", y, zero)
+    if not is_signed(element_of(x.type)):
+        y = b.select(none, one, y)
+        return b.select(none, zero, b.udiv(x, y)), b.select(none, zero, b.urem(x, y))
+    least = constant(x.type, limits(element_of(x.type))[0])
+    wraps = b.and_(b.icmp_unsigned("==", x, least), b.icmp_unsigned("==", y, constant(y.type, -1)))
+    y = b.select(b.or_(none, wraps), one, y)
+    q, r = b.sdiv(x, y), b.srem(x, y)
+    below = b.and_(b.icmp_unsigned("!=", r, zero), b.icmp_signed("<", b.xor(r, y), zero))
+    q, r = b.select(below, b.sub(q, one), q), b.select(below, b.add(r, y), r)
+    return b.select(none, zero, q), b.select(none, zero, r)
+
+
 _BOOLEAN: dict[str, Callable[..., Any]] = {
     "bitwise_and": lambda b, x, y: b.and_(x, y),
     "bitwise_or": lambda b, x, y: b.or_(x, y),
@@ -173,7 +248,7 @@ def plan(v: Value) -> tuple[str, tuple[Any, ...]] | None:
     if name == "attains":
         return ("attains", (t, t)) if (t := _common(v)) in (F64, F32) else None
     if name in _COMPARISONS:
-        return ("compare", (t, t)) if (t := _common(v)) is not None else None
+        return ("compare", (t, t)) if (t := _common(v)) is not None and not _mixed(v, t) else None
     if name in _LOGICAL:
         return ("boolean", tuple([_truth(a) for a in v.args]))
     if name in _TESTS:
@@ -189,8 +264,8 @@ def plan(v: Value) -> tuple[str, tuple[Any, ...]] | None:
         if name in vector_math()[1] and not v.params and v.prim.elementwise:
             return ("math", (out,) * n) if _common(v) is out or _integers(v) else None
         return None
-    if out is I64:
-        return ("integer", (I64,) * n) if name in _INTEGER and _common(v) is I64 else None
+    if is_integer(out):
+        return ("integer", (out,) * n) if name in _INTEGER and _common(v) is out else None
     if name in _BOOLEAN and all(a.dtype == np.bool_ or type(a.data) is bool for a in v.args):
         return ("boolean", (I1,) * n)
     return None
@@ -198,7 +273,12 @@ def plan(v: Value) -> tuple[str, tuple[Any, ...]] | None:
 
 def _integers(v: Value) -> bool:
     kinds = [np.result_type(a.data if a.dtype is None else a.dtype).kind for a in v.args]
-    return all(k in "ib" for k in kinds) and v.dtype == np.float64
+    return all(k in "iub" for k in kinds) and v.dtype == np.float64
+
+
+def _mixed(v: Value, t: Any) -> bool:
+    """Integers that only floats have in common: NumPy compares them exactly."""
+    return t in (F64, F32) and all(np.result_type(a.data if a.dtype is None else a.dtype).kind in "iub" for a in v.args)
 
 
 def _plan_power(v: Value, out: Any) -> Any:
@@ -211,9 +291,14 @@ def _plan_power(v: Value, out: Any) -> Any:
 
 
 def _common(v: Value) -> Any:
-    """The type to which NumPy brings the operands."""
+    """The type to which NumPy brings the operands; None where a Python number does not fit."""
     kinds = [a.data if a.dtype is None else a.dtype for a in v.args]
-    return TYPES.get(np.result_type(*kinds))
+    t = TYPES.get(np.result_type(*kinds))
+    if t is not None and is_integer(t):
+        low, high = limits(t)
+        if any(type(x) is int and not low <= x <= high for x in kinds):
+            return None
+    return t
 
 
 def _truth(a: Value) -> Any:
@@ -249,7 +334,7 @@ def emit(b: Any, v: Value, how: tuple[str, tuple[Any, ...]], args: list[Any]) ->
         op = _COMPARISONS[name]
         if e in (F64, F32):
             return b.fcmp_unordered(op, *args) if op == "!=" else b.fcmp_ordered(op, *args)
-        return b.icmp_signed(op, *args) if e is I64 else b.icmp_unsigned(op, *args)
+        return compared(b, op, *args)
     if kind == "attains":
         x, y = args
         lost = b.and_(b.fcmp_unordered("uno", x, x), b.fcmp_unordered("uno", y, y))
@@ -282,9 +367,23 @@ def cast(b: Any, x: Any, to: Any) -> Any:
         zero = constant(x.type, 0)
         return b.fcmp_unordered("!=", x, zero) if e in (F64, F32) else b.icmp_unsigned("!=", x, zero)
     if e is I1:
-        return b.zext(x, t) if to is I64 else b.uitofp(x, t)
-    if e is I64:
-        return b.sitofp(x, t)
-    if to is I64:
-        return b.fptosi(x, t)
+        return b.zext(x, t) if is_integer(to) else b.uitofp(x, t)
+    if is_integer(e):
+        if not is_integer(to):
+            return b.sitofp(x, t) if is_signed(e) else b.uitofp(x, t)
+        if to.width > e.width:
+            return b.sext(x, t) if is_signed(e) else b.zext(x, t)
+        return b.trunc(x, t) if to.width < e.width else retyped(b, x, t)
+    if is_integer(to):
+        return _whole(b, x, to, w)
     return b.fpext(x, t) if to is F64 else b.fptrunc(x, t)
+
+
+def _whole(b: Any, x: Any, to: Any, w: int) -> Any:
+    """A float as an integer; narrow ones by way of a wider one, as C compilers do for what does not fit."""
+    t = vector(to, w)
+    if to is U64:
+        return b.fptoui(x, t)
+    wider = I64 if to is U32 else I32 if to.width < 32 else to
+    y = b.fptosi(x, vector(wider, w))
+    return y if wider is to else b.trunc(y, t)

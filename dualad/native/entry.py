@@ -91,10 +91,15 @@ def _layout_of(kind: int, number: int, data: int, rank: int, dims: int, descr: i
     for y in (2.5, np.float64(-3.25)):
         if word(y, kind) != id(type(y)) or ctypes.c_double.from_address(id(y) + number).value != float(y):
             return False
-    single, whole = np.float32(1.5), np.int64(-7)
+    for z in (2.5 - 1j, np.complex128(0.5 + 3j)):
+        parts = [ctypes.c_double.from_address(id(z) + number + k).value for k in (0, 8)]
+        if word(z, kind) != id(type(z)) or parts != [z.real, z.imag]:
+            return False
+    single, whole, pair = np.float32(1.5), np.int64(-7), np.complex64(2 - 3j)
     return (
         ctypes.c_float.from_address(id(single) + number).value == 1.5
         and ctypes.c_int64.from_address(id(whole) + number).value == -7
+        and [ctypes.c_float.from_address(id(pair) + number + k).value for k in (0, 4)] == [2, -3]
         and _table()[ARRAY_TYPE] == id(np.ndarray)
     )
 
@@ -143,7 +148,7 @@ class Slow:
             return None
         arrays = []
         for x, (shape, dtype) in zip(args, self.inputs, strict=True):
-            if not isinstance(x, (np.ndarray, float, np.generic)):
+            if not isinstance(x, (np.ndarray, float, complex, np.generic)):
                 return None
             a = np.asarray(x)
             if a.shape != shape or a.dtype != dtype or not (a.flags.c_contiguous and a.flags.aligned):
@@ -196,7 +201,7 @@ class _Entry:
                 slots.append(self._load(made[-1], DATA, PTR))
             else:
                 made.append(None)
-                slots.append(b.alloca(I64))
+                slots.append(b.alloca(ir.ArrayType(I64, 2)))  # a complex number at most
         space, heap = self._space()
         state = self._python("PyEval_SaveThread", PTR) if alone else None
         code = b.call(self.run, [*pointers, *slots, space])
@@ -240,8 +245,9 @@ class _Entry:
         dtype = np.dtype(v.dtype)
         if not v.shape:
             fits = b.icmp_signed("==", kind, address(b, id(dtype.type)))
-            if dtype == np.float64:
-                fits = b.or_(fits, b.icmp_signed("==", kind, address(b, id(float))))
+            number = {"d": float, "D": complex}.get(dtype.char)
+            if number is not None:
+                fits = b.or_(fits, b.icmp_signed("==", kind, address(b, id(number))))
             self._expect(fits)
             return b.gep(x, [constant(I64, NUMBER)], source_etype=I8)
         self._expect(b.icmp_signed("==", kind, address(b, id(np.ndarray))))

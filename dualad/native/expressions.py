@@ -15,7 +15,7 @@ import numpy as np
 
 from dualad.native.elementwise import plan, type_of
 from dualad.native.graph import Value, repeated
-from dualad.native.machine import I1, I64
+from dualad.native.machine import I1, I64, number
 from dualad.ops.index import ARRAY
 
 Affine = tuple[int, ...]  # the constant, then a coefficient for each loop index
@@ -119,7 +119,7 @@ class Expressions:
         return k
 
     def constant(self, x: Any, t: Any) -> int:
-        return self._add("const", t, None, None, _as(x, t), ())
+        return self._add("const", t, None, None, number(x, t), ())
 
     def cast(self, k: int, t: Any) -> int:
         e = self.all[k]
@@ -179,10 +179,6 @@ class Expressions:
                 sets = [{j if j <= k else j - 1 for j in s} for s in sets]
             k -= 1
         return [frozenset(s) for s in sets]
-
-
-def _as(x: Any, t: Any) -> Any:
-    return bool(x) if t is I1 else int(x) if t is I64 else float(x)
 
 
 def _broadcast(index: Index, shape: tuple[int, ...]) -> Index:

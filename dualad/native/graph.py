@@ -128,17 +128,70 @@ def sight(x: Any, why: str) -> Any:
     return np.array(x)
 
 
-class Graph:
+class Builder:
+    """Values in order, each added once: what is computed of constants is computed now, and equal work done once."""
+
+    def __init__(self) -> None:
+        self.values: list[Value] = []
+        self._known: dict[Any, Value] = {}
+
+    def constant(self, x: Any) -> Value:
+        key = ("constant", type(x), repr(x)) if isinstance(x, (*SCALARS, np.generic)) else ("array", id(x))
+        v = self._known.get(key)
+        if v is None:
+            weak = type(x) in SCALARS
+            shape, dtype = (np.shape(x), None if weak else getattr(x, "dtype", None))
+            v = self._known[key] = self.add(Value("constant", shape, dtype, x))
+        return v
+
+    def instruction(self, prim: Any, args: tuple[Value, ...], y: Any, params: dict[str, Any]) -> Value:
+        if prim is LIFT:
+            return args[0]
+        if prim is PICK:
+            return self._known_or_new(("pick", args[0].index, params["k"]), "pick", y, params["k"], None, args, {})
+        if prim.multiple:
+            return self._known_or_new(_key(prim, args, params), "call", None, None, prim, args, params)
+        if _same(prim, args, params, y.shape, np.dtype(y.dtype)):
+            return args[0]
+        if prim.kind != "custom" and all(a.op == "constant" for a in args) and _nbytes(y) <= FOLD_LIMIT:
+            with np.errstate(all="ignore"):
+                folded = prim.impl(*[a.data for a in args], **params)
+            return self.constant(np.array(folded)[()])
+        rule = None if prim.kind == "custom" else RULES.get(prim.name)
+        if rule is not None and (other := rule(self.do, args, y, params)) is not None:
+            return other
+        return self._known_or_new(_key(prim, args, params), "call", y, None, prim, args, params)
+
+    def do(self, name: str, operands: Sequence[Any], shape: tuple[int, ...], dtype: Any, /, **params: Any) -> Value:
+        """A call of a primitive by name: what rules of rewriting are made of."""
+        args = tuple([a if isinstance(a, Value) else self.constant(a) for a in operands])
+        return self.instruction(REGISTRY[name], args, Spec(shape, dtype), params)
+
+    def _known_or_new(self, key: Any, op: str, y: Any, data: Any, prim: Any, args: Any, params: Any) -> Value:
+        if key is not None and (v := self._known.get(key)) is not None:
+            return v
+        v = Value(op, () if y is None else y.shape, None if y is None else np.dtype(y.dtype), data, prim, args, params)
+        self.add(v)
+        if key is not None:
+            self._known[key] = v
+        return v
+
+    def add(self, v: Value) -> Value:
+        v.index = len(self.values)
+        self.values.append(v)
+        return v
+
+
+class Graph(Builder):
     """A recording as values in order, with its guards and outputs."""
 
     def __init__(self, level: RecordLevel, outputs: Sequence[Any]) -> None:
-        self.values: list[Value] = []
+        super().__init__()
         self.inputs: list[Value] = []
         self.guards: list[Guard] = []
-        self._known: dict[Any, Value] = {}
         env: dict[int, Value] = {}
         for k, node in enumerate(level.inputs):
-            v = self._add(Value("input", node[4].shape, np.dtype(node[4].dtype), k))
+            v = self.add(Value("input", node[4].shape, np.dtype(node[4].dtype), k))
             self.inputs.append(v)
             env[node[0]] = v
         ends = [y.aux for y in outputs if _of(y, level)]
@@ -154,7 +207,7 @@ class Graph:
                 self.guards.append(Guard(env[parents[0]], params["why"], params["value"], len(self.guards)))
                 continue
             operands = tuple([self.constant(a) if p is None else env[p] for a, p in zip(args, parents, strict=True)])
-            env[index] = self._instruction(prim, operands, y, params)
+            env[index] = self.instruction(prim, operands, y, params)
             if prim is LOOP:
                 for g in params["body"].graph.guards:
                     params["body"].places.append(len(self.guards))
@@ -162,52 +215,6 @@ class Graph:
         last = iter(ends)
         self.outputs = [env[next(last)] if _of(y, level) else self.constant(np.array(y)[()]) for y in outputs]
         self._drop_dead()
-
-    def constant(self, x: Any) -> Value:
-        key = ("constant", type(x), repr(x)) if isinstance(x, (*SCALARS, np.generic)) else ("array", id(x))
-        v = self._known.get(key)
-        if v is None:
-            weak = type(x) in SCALARS
-            shape, dtype = (np.shape(x), None if weak else getattr(x, "dtype", None))
-            v = self._known[key] = self._add(Value("constant", shape, dtype, x))
-        return v
-
-    def _instruction(self, prim: Any, args: tuple[Value, ...], y: Any, params: dict[str, Any]) -> Value:
-        if prim is LIFT:
-            return args[0]
-        if prim is PICK:
-            return self._known_or_new(("pick", args[0].index, params["k"]), "pick", y, params["k"], None, args, {})
-        if prim.multiple:
-            return self._known_or_new(_key(prim, args, params), "call", None, None, prim, args, params)
-        if _same(prim, args, params, y.shape, np.dtype(y.dtype)):
-            return args[0]
-        if prim.kind != "custom" and all(a.op == "constant" for a in args) and _nbytes(y) <= FOLD_LIMIT:
-            with np.errstate(all="ignore"):
-                folded = prim.impl(*[a.data for a in args], **params)
-            return self.constant(np.array(folded)[()])
-        rule = None if prim.kind == "custom" else RULES.get(prim.name)
-        if rule is not None and (other := rule(self._do, args, y, params)) is not None:
-            return other
-        return self._known_or_new(_key(prim, args, params), "call", y, None, prim, args, params)
-
-    def _do(self, name: str, operands: Sequence[Any], shape: tuple[int, ...], dtype: Any, /, **params: Any) -> Value:
-        """A call of a primitive by name: what rules of rewriting are made of."""
-        args = tuple([a if isinstance(a, Value) else self.constant(a) for a in operands])
-        return self._instruction(REGISTRY[name], args, Spec(shape, dtype), params)
-
-    def _known_or_new(self, key: Any, op: str, y: Any, data: Any, prim: Any, args: Any, params: Any) -> Value:
-        if key is not None and (v := self._known.get(key)) is not None:
-            return v
-        v = Value(op, () if y is None else y.shape, None if y is None else np.dtype(y.dtype), data, prim, args, params)
-        self._add(v)
-        if key is not None:
-            self._known[key] = v
-        return v
-
-    def _add(self, v: Value) -> Value:
-        v.index = len(self.values)
-        self.values.append(v)
-        return v
 
     def _drop_dead(self) -> None:
         """Keep what outputs and guards need, and number it anew."""
@@ -253,7 +260,7 @@ def _key(prim: Any, args: tuple[Value, ...], params: dict[str, Any]) -> Any:
     """Equal keys, equal results; None where that cannot be said (functions of the user's, unhashable parameters)."""
     if prim.kind == "custom":
         return None
-    key = (prim, tuple([a.index for a in args]), tuple([(k, _frozen(v)) for k, v in sorted(params.items())]))
+    key = (prim, tuple([a.index for a in args]), tuple([(k, frozen(v)) for k, v in sorted(params.items())]))
     try:
         hash(key)
     except TypeError:
@@ -261,9 +268,10 @@ def _key(prim: Any, args: tuple[Value, ...], params: dict[str, Any]) -> Any:
     return key
 
 
-def _frozen(v: Any) -> Any:
+def frozen(v: Any) -> Any:
+    """A parameter as something to compare by."""
     if isinstance(v, (tuple, list)):
-        return (type(v), *[_frozen(w) for w in v])
+        return (type(v), *[frozen(w) for w in v])
     if isinstance(v, slice):
         return (slice, v.start, v.stop, v.step)
     return (type(v), v)  # 1, 1.0 and True are equal, and not the same

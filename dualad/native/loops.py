@@ -8,25 +8,27 @@ from typing import Any, NamedTuple
 import numpy as np
 from llvmlite import ir
 
-from dualad.native.elementwise import BYTES, cast, emit, type_of
+from dualad.native.elementwise import BYTES, cast, compared, emit, type_of
 from dualad.native.expressions import Affine, Expr, Expressions
 from dualad.native.graph import Value
 from dualad.native.machine import (
     F32,
     F64,
     I1,
-    I8,
     I32,
     I64,
     PTR,
     constant,
     intrinsic,
+    is_integer,
     lanes,
+    limits,
     splat,
     vector,
     vector_bytes,
     width_of,
 )  # fmt: skip
+from dualad.native.memory import iota, m_bytes, masked, memory, zipped
 
 MANY = 4096  # elements in a row
 BLOCK = 64  # iterations after which partial sums are put away: a sum of n numbers then errs like a blocked sum
@@ -46,8 +48,8 @@ class Reduction:
         if self.name in ("prod", "all"):
             return constant(t, 1)
         low = self.name == "max"
-        if self.type is I64:
-            return constant(t, np.iinfo(np.int64).min if low else np.iinfo(np.int64).max)
+        if is_integer(self.type):
+            return constant(t, limits(self.type)[0 if low else 1])
         return constant(t, -np.inf if low else np.inf)
 
     def combine(self, b: Any, x: Any, y: Any) -> Any:
@@ -62,7 +64,7 @@ class Reduction:
             return b.and_(x, y)
         if real:
             return intrinsic(b, "maximum" if self.name == "max" else "minimum", x, y)
-        return b.select(b.icmp_signed(">" if self.name == "max" else "<", x, y), x, y)
+        return b.select(compared(b, ">" if self.name == "max" else "<", x, y), x, y)
 
     def across(self, b: Any, x: Any) -> Any:
         """All lanes as one, halving."""
@@ -118,6 +120,7 @@ class Nest:
         self.values: dict[int, Any] = {}  # scalars, by expression
         self.rows: dict[Any, Any] = {}  # addresses of rows
         self.outer: dict[int, Any] = {}  # accumulators of reductions over several loops
+        self.wide: dict[Any, Any] = {}  # pairs of elements loaded in this body
 
     def _depths(self) -> list[int]:
         """For each expression the number of loops it is inside of."""
@@ -289,7 +292,7 @@ class Nest:
         mask = None
         if (n - start) % width:
             left = b.sub(constant(I64, n), loop.i)
-            mask = b.icmp_signed(">", splat(b, left, width), _iota(width))
+            mask = b.icmp_signed(">", splat(b, left, width), iota(width))
         self._body(loop.i, width, mask, accumulators)
         loop.close()
 
@@ -320,8 +323,15 @@ class Nest:
         for k, e in enumerate(self.x.all):
             if self.depth[k] == self.rank:
                 values[k] = self._vector(e, i, width, mask, get)
-        for v, k, at in self.stores:
+        self.wide.clear()
+        for n, (v, k, at) in enumerate(self.stores):
             row = self._row(v, at)
+            if width > 1 and self._paired(n):
+                both = zipped(b, get(k), get(self.stores[n + 1][1]))
+                self._store(row, b.mul(i, constant(I64, 2)), both, type_of(v.dtype), mask and zipped(b, mask, mask))
+                continue
+            if width > 1 and n and self._paired(n - 1):
+                continue
             at_i = b.mul(i, constant(I64, at[-1])) if at[-1] != 1 else i
             if at[-1] != 1 and width > 1:
                 self._spread(row, self._lanes(at_i, at[-1], width), get(k), type_of(v.dtype), mask)
@@ -344,6 +354,19 @@ class Nest:
                 p = self.pointer(red.v)
                 old = self._load(p, at_i, red.type, width, mask)
                 self._store(p, at_i, red.combine(b, old, x), red.type, mask)
+
+    def _paired(self, n: int) -> bool:
+        """Whether the next store goes to the elements between those of this one."""
+        if n + 1 == len(self.stores):
+            return False
+        (v, _, at), (w, _, beside) = self.stores[n : n + 2]
+        return (
+            at[-1] == 2
+            and beside == (at[0] + 1, *at[1:])
+            and at[0] % 2 == 0
+            and v.dtype == w.dtype
+            and self.pointer(v) is self.pointer(w)
+        )
 
     # Expressions ------------------------------------------------------------------------------
 
@@ -418,12 +441,29 @@ class Nest:
                 row, at = b.select(mask, row, self.pointer(e.value)), b.select(mask, at, constant(I64, 0))
                 return self._load(row, at, e.type)
             return self._load(row, at, e.type, w, mask)
+        if step == 2 and e.value.size % 2 == 0 and not any(c % 2 for c in e.at[1:]):
+            return self._half(e, i, w, mask)
         at = self._lanes(b.mul(i, constant(I64, step)), step, w)
         return self._scattered(row, at, e.type, mask)
 
+    def _half(self, e: Expr, i: Any, w: int, mask: Any) -> Any:
+        """Every other element: of pairs, which lie in the array as a whole."""
+        b = self.b
+        assert e.at is not None
+        odd = e.at[0] % 2
+        start = (e.at[0] - odd, *e.at[1:])
+        key = (e.value.index, start, e.kids)
+        if key not in self.wide:
+            both = None if mask is None else zipped(b, mask, mask)
+            row = self._row(e.value, start)
+            self.wide[key] = self._load(row, b.mul(i, constant(I64, 2)), e.type, 2 * w, both)
+        x = self.wide[key]
+        chosen = ir.Constant(ir.VectorType(I32, w), [2 * k + odd for k in range(w)])
+        return b.shuffle_vector(x, ir.Constant(x.type, ir.Undefined), chosen)
+
     def _lanes(self, start: Any, step: int, w: int) -> Any:
         """start, start + step, ..."""
-        return self.b.add(splat(self.b, start, w), _iota(w, step)) if w > 1 else start
+        return self.b.add(splat(self.b, start, w), iota(w, step)) if w > 1 else start
 
     def _gather(self, e: Expr, i: Any, w: int, mask: Any, get: Callable[[int], Any]) -> Any:
         b = self.b
@@ -500,7 +540,7 @@ class Nest:
         if mask is None or w == 1:
             x = b.load(q, align=m_bytes(m), typ=vector(m, w))
         else:
-            x = _masked(b, "load", vector(m, w), [q], mask, m)
+            x = masked(b, "load", vector(m, w), [q], mask, m)
         return b.icmp_unsigned("!=", x, constant(x.type, 0)) if t is I1 else x
 
     def _store(self, p: Any, at: Any, x: Any, t: Any, mask: Any = None) -> None:
@@ -512,7 +552,7 @@ class Nest:
         if mask is None:
             b.store(x, q, align=m_bytes(m))
         else:
-            _masked(b, "store", x.type, [x, q], mask, m)
+            masked(b, "store", x.type, [x, q], mask, m)
 
     def _addresses(self, p: Any, at: Any, m: Any) -> Any:
         b = self.b
@@ -526,7 +566,7 @@ class Nest:
         m = memory(t)
         w = width_of(at.type)
         all_lanes = constant(vector(I1, w), 1) if mask is None else mask
-        x = _masked(b, "gather", vector(m, w), [self._addresses(p, at, m)], all_lanes, m)
+        x = masked(b, "gather", vector(m, w), [self._addresses(p, at, m)], all_lanes, m)
         return b.icmp_unsigned("!=", x, constant(x.type, 0)) if t is I1 else x
 
     def _spread(self, p: Any, at: Any, x: Any, t: Any, mask: Any) -> None:
@@ -537,7 +577,7 @@ class Nest:
         if t is I1:
             x = b.zext(x, vector(m, w))
         all_lanes = constant(vector(I1, w), 1) if mask is None else mask
-        _masked(b, "scatter", x.type, [x, self._addresses(p, at, m)], all_lanes, m)
+        masked(b, "scatter", x.type, [x, self._addresses(p, at, m)], all_lanes, m)
 
 
 class Loop:
@@ -566,34 +606,3 @@ class Loop:
         done = b.append_basic_block("done")
         b.cbranch(b.icmp_signed("<", following, self.stop), self.head, done)
         b.position_at_end(done)
-
-
-def memory(t: Any) -> Any:
-    """The type of an element in memory."""
-    return I8 if t is I1 else t
-
-
-def m_bytes(m: Any) -> int:
-    return {F64: 8, F32: 4, I64: 8, I8: 1}[m]
-
-
-def _iota(w: int, step: int = 1) -> Any:
-    return ir.Constant(ir.VectorType(I64, w), [k * step for k in range(w)])
-
-
-def _masked(b: Any, what: str, t: Any, args: list[Any], mask: Any, m: Any) -> Any:
-    w = width_of(t)
-    suffix = f"v{w}{ {F64: 'f64', F32: 'f32', I64: 'i64', I8: 'i8'}[m] }"
-    align = ir.Constant(I32, m_bytes(m))
-    if what == "store":
-        name, out, full = f"llvm.masked.store.{suffix}.p0", ir.VoidType(), [*args, align, mask]
-    elif what == "scatter":
-        name, out, full = f"llvm.masked.scatter.{suffix}.v{w}p0", ir.VoidType(), [*args, align, mask]
-    elif what == "load":
-        name, out, full = f"llvm.masked.load.{suffix}.p0", t, [*args, align, mask, constant(t, 0)]
-    else:
-        name, out, full = f"llvm.masked.gather.{suffix}.v{w}p0", t, [*args, align, mask, constant(t, 0)]
-    f = b.module.globals.get(name)
-    if f is None:
-        f = ir.Function(b.module, ir.FunctionType(out, [a.type for a in full]), name)
-    return b.call(f, full)

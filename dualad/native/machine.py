@@ -9,9 +9,27 @@ from typing import Any
 from llvmlite import binding as llvm
 from llvmlite import ir
 
-F64, F32, I64, I32, I8, I1 = (
-    ir.DoubleType(), ir.FloatType(), ir.IntType(64), ir.IntType(32), ir.IntType(8), ir.IntType(1),
+
+class Unsigned(ir.IntType):
+    """Bits that are a natural number: for LLVM the same type, for us another one."""
+
+    def __new__(cls, bits: int) -> Unsigned:
+        self = ir.Type.__new__(cls)
+        self.width = bits
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+F64, F32, I64, I32, I16, I8, I1 = (
+    ir.DoubleType(), ir.FloatType(), ir.IntType(64), ir.IntType(32), ir.IntType(16), ir.IntType(8), ir.IntType(1),
 )  # fmt: skip
+U64, U32, U16, U8 = (Unsigned(n) for n in (64, 32, 16, 8))
+INTEGERS = (I64, I32, I16, I8, U64, U32, U16, U8)
 PTR = ir.PointerType()
 _lock = threading.Lock()
 
@@ -110,6 +128,34 @@ def width_of(t: Any) -> int:
 
 def element_of(t: Any) -> Any:
     return t.element if isinstance(t, ir.VectorType) else t
+
+
+def is_integer(t: Any) -> bool:
+    return any(t is k for k in INTEGERS)
+
+
+def is_signed(t: Any) -> bool:
+    return not isinstance(t, Unsigned) and t is not I1
+
+
+def limits(t: Any) -> tuple[int, int]:
+    """The least and the largest number of an integer type."""
+    return (-(1 << t.width - 1), (1 << t.width - 1) - 1) if is_signed(t) else (0, (1 << t.width) - 1)
+
+
+def number(x: Any, t: Any) -> Any:
+    """A constant as NumPy converts it to a type."""
+    if t is I1:
+        return bool(x)
+    if not is_integer(t):
+        return float(x)
+    x = int(x) & ((1 << t.width) - 1)
+    return x - (1 << t.width) if x > limits(t)[1] else x
+
+
+def retyped(b: Any, x: Any, t: Any) -> Any:
+    """The same bits with another sign."""
+    return x if x.type == t else b.bitcast(x, t)
 
 
 def constant(t: Any, x: Any) -> Any:

@@ -105,7 +105,7 @@ class Program:
 
     def _native(self, inside: list[Value], kinds: dict[int, str], guards: list[Guard]) -> None:
         from dualad.native.compiler import compiled
-        from dualad.native.elementwise import TYPES
+        from dualad.native.complexes import in_memory
 
         here = {v.index for v in inside}
         users = self.graph.users()
@@ -116,7 +116,7 @@ class Program:
         needed += [v for v in inside if v.index in wanted or any(u.index not in here for u in users[v.index])]
         # Arguments that nothing depends on are taken where that makes the native function the whole program.
         whole = all(v.index in here for v in self.graph.values if v.op in ("call", "pick"))
-        unused = [v for v in self.graph.inputs if whole and v.dtype in TYPES and not users[v.index]]
+        unused = [v for v in self.graph.inputs if whole and in_memory(v.dtype) and not users[v.index]]
         segment, code = compiled(inside, kinds, needed, guards, unused)
         self.segments.append(segment)
         outs = tuple([v.index for v in segment.outputs])
@@ -218,7 +218,7 @@ def _check(x: Any, guard: Guard) -> None:
 
 def _kinds(graph: Graph) -> dict[int, str]:
     """How each value is computed natively, where it is."""
-    from dualad.native.schedule import kind_of
+    from dualad.native.complexes import kind_of
 
     return {v.index: k for v in graph.values if (k := kind_of(v)) is not None}
 
@@ -243,14 +243,16 @@ def _native_depth(g: Guard, kinds: dict[int, str], depth: dict[int, int]) -> int
         return None
     if g.value.index in kinds:
         return depth[g.value.index]
-    from dualad.native.elementwise import TYPES
+    from dualad.native.complexes import in_memory
 
-    native = g.value.op == "input" and g.value.dtype in TYPES and any(depth[k] == 0 for k in kinds)
+    native = g.value.op == "input" and in_memory(g.value.dtype) and any(depth[k] == 0 for k in kinds)
     return 0 if native else None
 
 
 def _simple(g: Guard) -> bool:
     """Whether native code can tell: one number, and not beyond what every float type tells apart."""
+    if g.value.dtype.kind == "c" and g.why != "bool()":
+        return False
     return g.value.size == 1 and not (g.why == "int()" and abs(g.seen) >= 2**24)
 
 

@@ -75,6 +75,12 @@ class Loop:
         return whole if j in self.whole or 2 * few > self.count else few
 
 
+def least(nodes: Sequence[Node]) -> int:
+    """``LEAST`` operations on real numbers, of which a complex one is about four."""
+    pairs = sum([getattr(getattr(node[4], "dtype", None), "kind", "") == "c" for node in nodes])
+    return LEAST * len(nodes) // max(1, len(nodes) + 3 * pairs)
+
+
 class Tape:
     """A recording as arrays: what each node does, as a number, and the places of its operands."""
 
@@ -100,6 +106,7 @@ class Tape:
         self.offsets = np.concatenate([[0], np.cumsum(widths, dtype=np.int64)])
         self.loops: list[Loop] = []
         self._starts: list[int] = []
+        self._least = least(nodes)
 
     def spec(self, place: int) -> Any:
         """Shape and dtype of what is at a place; None where there are several."""
@@ -124,13 +131,13 @@ class Tape:
             piece = todo.pop()
             if len(piece) == 2:
                 lo, hi = piece
-                if self._left <= 0 or hi - lo < LEAST:
+                if self._left <= 0 or hi - lo < self._least:
                     continue
-                runs = [(lo + s, p, n) for s, p, n in repeats(self.codes[lo:hi], LEAST, COUNT)]
+                runs = [(lo + s, p, n) for s, p, n in repeats(self.codes[lo:hi], self._least, COUNT)]
                 if runs:
                     self._left -= 1
                     s, p, n = runs[0]
-                    todo += [(lo, hi, runs)] if s - lo < LEAST else [(lo, hi, runs), (lo, s)]
+                    todo += [(lo, hi, runs)] if s - lo < self._least else [(lo, hi, runs), (lo, s)]
                 continue
             lo, hi, runs = piece
             found = (x for s, p, n in runs[:TRIES] for k in (1, 2, 3) if (x := self.fit(s, p * k, n // k)) is not None)
@@ -162,7 +169,7 @@ class Tape:
         shift = self._phase(start, period, count)
         start, count = start + shift, count - (shift > 0)
         for _ in range(8):
-            if count < COUNT or (count - 1) * period < LEAST:
+            if count < COUNT or (count - 1) * period < self._least:
                 return None
             found = self._described(start, period, count)
             if found is None or isinstance(found, Loop):

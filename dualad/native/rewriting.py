@@ -102,14 +102,14 @@ def _terms(do: Do, a: Any, i: int, b: Any, j: int, shape: tuple[int, ...], dtype
 
 def _einsum(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
     terms, out = params["terms"], params["out"]
-    if y.dtype.kind != "f" or any(a.dtype != y.dtype for a in args) or any(a.size == 0 for a in args):
+    if y.dtype.kind not in "fc" or any(a.dtype != y.dtype for a in args) or any(a.size == 0 for a in args):
         return None
     size = dict(zip("".join(terms), [n for a in args for n in a.shape], strict=True))
     summed = [c for c in size if c not in out]
     work = math.prod(size.values())
     if len(args) == 2 and work > LARGE:
         return _contraction(do, args, y, terms, out, size)
-    if work > LIMIT:
+    if work > LIMIT or y.dtype.kind == "c":
         return None
     order = [*out, *summed]
     shape = tuple([size[c] for c in order])

@@ -14,8 +14,9 @@ from llvmlite import ir
 
 from dualad.native.elementwise import cast, emit, plan, type_of
 from dualad.native.graph import Guard, Value
-from dualad.native.loops import Reduction, memory
-from dualad.native.machine import F32, F64, I1, I8, I64, PTR, constant, intrinsic
+from dualad.native.loops import Reduction
+from dualad.native.machine import F32, F64, I1, I8, I64, PTR, constant, intrinsic, number
+from dualad.native.memory import memory
 
 SMALL, TINY = 16, 4  # elements
 OPERATIONS = 60_000
@@ -100,8 +101,7 @@ class Scalars:
         return k
 
     def _constant(self, x: Any, t: Any) -> int:
-        x = bool(x) if t is I1 else int(x) if t is I64 else float(x)
-        return self._add("const", t, x, ())
+        return self._add("const", t, number(x, t), ())
 
     def _cast(self, k: int, t: Any) -> int:
         e = self.all[k]

@@ -56,7 +56,7 @@ def _movement(v: Value) -> str | None:
     if name in ("transpose", "broadcast_to"):
         return "movement"
     template = v.params["template"]
-    if any(isinstance(k, bool) for k in template) or any(i.dtype != np.int64 for i in v.args[_first_index(v) :]):
+    if any(isinstance(k, bool) for k in template) or not all(_indexes(i) for i in v.args[_first_index(v) :]):
         return None
     if name == "index":
         return "movement"
@@ -67,6 +67,10 @@ def _movement(v: Value) -> str | None:
     if name == "scatter" and v.dtype.kind == "f" and not any(k is None for k in template):
         return "scatter" if v.args[0].size else None
     return None
+
+
+def _indexes(i: Value) -> bool:
+    return i.dtype.kind in "iu" and i.dtype != np.uint64
 
 
 def _first_index(v: Value) -> int:
@@ -80,10 +84,10 @@ def _reduces(v: Value) -> bool:
     if v.name in ("any", "all"):
         return True
     if v.name in ("max", "min"):
-        return x.dtype.kind in "fi"
+        return x.dtype.kind in "fiu"
     if v.name == "prod":
         return x.dtype.kind == "f"
-    return not (x.dtype.kind == "f" and v.dtype.kind == "i")
+    return not (x.dtype.kind == "f" and v.dtype.kind in "iu")
 
 
 def _multiplies(v: Value) -> bool:
@@ -95,8 +99,9 @@ def _multiplies(v: Value) -> bool:
     return (len(a.shape), len(b.shape)) in ((2, 2), (2, 1), (1, 2))
 
 
-def matrix(v: Value, stored: Callable[[Value], bool]) -> tuple[Value, int, tuple[int, ...]] | None:
-    """An operand of a product as (buffer, offset, strides), where transposes and slices of a buffer will do."""
+def matrix(v: Value, stored: Callable[[Value], bool], pairs: bool = False) -> tuple[Value, int, tuple[int, ...]] | None:
+    """An operand of a product as (buffer, offset, strides), where transposes and slices of a buffer will do; ``pairs``: of
+    complex numbers, in which offset and strides are counted."""
     chain: list[Value] = []
     base = v
     while not stored(base) and base.name in ("transpose", "index", "reshape") and len(base.args) == 1:
@@ -110,15 +115,16 @@ def matrix(v: Value, stored: Callable[[Value], bool]) -> tuple[Value, int, tuple
             item = _without_ones(item, w.shape)
         else:
             item = item[w.params["template"]] if w.name == "index" else item.transpose(w.params["axes"])
-    strides = tuple([1 if n == 1 else s for n, s in zip(item.shape, item.strides, strict=True)])
+    shape, unit = (item.shape[:-1], 2) if pairs else (item.shape, 1)
+    strides = tuple([1 if n == 1 else s // unit for n, s in zip(shape, item.strides, strict=False)])
     if any(s < 1 for s in strides):
         return None
     if len(strides) >= 2:
-        rows, columns = item.shape[-2:]
+        rows, columns = shape[-2:]
         down, along = strides[-2:]
         if not ((along == 1 and (down >= columns or rows == 1)) or (down == 1 and along >= rows)):
             return None
-    return base, item.__array_interface__["data"][0] - start, strides
+    return base, (item.__array_interface__["data"][0] - start) // unit, strides
 
 
 def _without_ones(x: Any, shape: tuple[int, ...]) -> Any:
@@ -180,7 +186,9 @@ class Schedule:
 
     def _split(self, v: Value) -> list[Value]:
         """The parts of a value that is joined of several."""
-        if v.name not in ("concatenate", "stack") or (v.size <= SHORT and len(v.args) <= FEW):
+        if self.kinds[v.index] != "join" and (
+            v.name not in ("concatenate", "stack") or (v.size <= SHORT and len(v.args) <= FEW)
+        ):
             return []
         self.kinds[v.index] = "join"
         for a in v.args:
@@ -228,7 +236,7 @@ class Schedule:
             self._store(v.args[0])
         elif kind == "matmul":
             for a in v.args:
-                found = matrix(a, self.in_buffer)
+                found = matrix(a, self.in_buffer, "pairs" in v.params)
                 self._store(a if found is None else found[0])
 
     def _store(self, v: Value) -> None:

@@ -13,11 +13,13 @@ import numpy as np
 from llvmlite import ir
 
 from dualad.native import blas, pieces
+from dualad.native.complexes import Lowering, concerns, is_complex
 from dualad.native.elementwise import type_of
 from dualad.native.expressions import Affine, Expressions, opened, squeezed
 from dualad.native.graph import Guard, Value
-from dualad.native.loops import Loop, Nest, Reduction, Scatter, memory
+from dualad.native.loops import Loop, Nest, Reduction, Scatter
 from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
+from dualad.native.memory import memory
 from dualad.native.rows import Rows, rows
 from dualad.native.scalars import Scalars, check, load, suits
 from dualad.native.schedule import Kernel, Schedule, Single, contiguous, matrix
@@ -44,7 +46,10 @@ class Plan:
 
 
 class Segment:
-    """Values that are computed natively together; ``inputs`` and ``outputs`` are arrays (or numbers) that it shares."""
+    """Values that are computed natively together; ``inputs`` and ``outputs`` are arrays (or numbers) that it shares.
+
+    Those that are complex are ``given`` and ``made``; within, they are real arrays of the same numbers.
+    """
 
     def __init__(
         self,
@@ -54,12 +59,17 @@ class Segment:
         guards: Sequence[Guard],
         unused: Sequence[Value] = (),
     ) -> None:
-        self.values = values
         self.outputs = list(dict.fromkeys(outputs))
         inside = {v.index for v in values}
         used = [a for v in values for a in v.args if a.index not in inside]
         used = [a for a in dict.fromkeys([*used, *[g.value for g in guards], *unused]) if a.index not in inside]
         self.inputs = sorted([a for a in used if a.op != "constant"], key=lambda v: v.index)
+        self.given, self.made = self.inputs, self.outputs  # as others see them
+        if any(is_complex(v) for v in self.inputs) or any(concerns(v) for v in values):
+            lowering = Lowering(values, self.inputs)
+            values, kinds, self.inputs, self.outputs, guards = lowering.finish(self.outputs, guards)
+            inside = {v.index for v in values}
+        self.values = values
         self.guards = guards
         self.scalars = suits(values, kinds, self.inputs)
         needed = list(dict.fromkeys([*self.outputs, *[g.value for g in self.guards if g.value.index in inside]]))
@@ -241,7 +251,7 @@ class Segment:
         """What a loop nest does, and the buffers that an item reads."""
         s = self.schedule
         if isinstance(item, Single) and item.kind == "matmul":
-            found = [matrix(a, s.in_buffer) for a in item.value.args]
+            found = [matrix(a, s.in_buffer, "pairs" in item.value.params) for a in item.value.args]
             bases = [a if f is None else f[0] for a, f in zip(item.value.args, found, strict=True)]
             return None, {self.base(v).index for v in bases}
         if isinstance(item, Single) and item.kind == "copy":
@@ -336,7 +346,7 @@ def _scattered(x: Expressions, v: Value, values: Value, arrays: Sequence[Value])
         own = block[len(block) - len(i.shape) :]
         own = tuple([x.zero if n == 1 else a for a, n in zip(own, i.shape, strict=True)])
         n = v.shape[axis]
-        scaled.append((x.resolve(i, own), math.prod(v.shape[axis + 1 :]), -n if i.op == "constant" else n))
+        scaled.append((x.cast(x.resolve(i, own), I64), math.prod(v.shape[axis + 1 :]), -n if i.op == "constant" else n))
     return Scatter(v, x.resolve(values, index), scaled, x.address(v.shape, inner))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from typing import Any
 
@@ -108,6 +109,46 @@ def test_value(name: str) -> None:
             [[strided(x) for x in own] for own in given],
         ):
             same(run(g, args), f(args), name)
+
+
+def converted(a: Any, dtype: Any, seed: int) -> Any:
+    """An argument in another dtype, near its values."""
+    if not hasattr(a, "dtype") or a.dtype.kind not in "fciu":
+        return a
+    if a.dtype.kind in "iu":
+        return array(a.astype(dtype if dtype.kind in "iu" and np.min(a, initial=0) >= 0 else np.int32))
+    if dtype.kind == "c":
+        return array((a + 0.5j * direction(a.real, seed)).astype(dtype))
+    whole = np.round(3 * a.real)
+    return array((whole if dtype.kind == "i" else np.abs(whole)).astype(dtype))
+
+
+@pytest.mark.parametrize("name", PRIMITIVES)
+def test_other_dtypes(name: str) -> None:
+    """All samples in one program, as complex numbers and as narrow integers, where NumPy knows them."""
+    prim = REGISTRY[name]
+    cases, given = [], []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for s in samples(prim):
+            for dtype in (np.dtype(t) for t in (np.complex128, np.complex64, np.int32, np.uint8)):
+                args = tuple([converted(a, dtype, 5 + k) for k, a in enumerate(s.args)])
+                with contextlib.suppress(Exception):
+                    prim(*args, **s.params)
+                    where = tuple(i for i, a in enumerate(args) if hasattr(a, "dtype"))
+                    cases.append((type(s)(args, s.params), where))
+                    given.append([args[i] for i in where])
+        if not flat(given):
+            pytest.skip("for floats only")
+
+        def f(groups: Any) -> Any:
+            return [of(prim, s, w)(*own) for (s, w), own in zip(cases, groups, strict=True)]
+
+        g = jit(f)
+        g(given)
+        ours, theirs = flat(run(g, given)), flat(f(given))
+        for x, y in zip(ours, theirs, strict=True):
+            same(x, y, name, *[np.complex64(0)] * (x.dtype in (np.float32, np.complex64)))
 
 
 @pytest.mark.parametrize("name", [n for n in PRIMITIVES if not REGISTRY[n].constant])

@@ -1,0 +1,52 @@
+"""How elements lie in memory: their types there, and access to several at once under a mask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from dualad.native.elementwise import BYTES
+from dualad.native.machine import F32, F64, I1, I8, I32, I64, Unsigned, constant, retyped, width_of
+
+
+def zipped(b: Any, x: Any, y: Any) -> Any:
+    """The lanes of two vectors in turn."""
+    w = width_of(x.type)
+    return b.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, 2 * w), [j for k in range(w) for j in (k, w + k)]))
+
+
+def memory(t: Any) -> Any:
+    """The type of an element in memory."""
+    return I8 if t is I1 else t
+
+
+def m_bytes(m: Any) -> int:
+    return BYTES[m]
+
+
+def iota(w: int, step: int = 1) -> Any:
+    return ir.Constant(ir.VectorType(I64, w), [k * step for k in range(w)])
+
+
+def masked(b: Any, what: str, t: Any, args: list[Any], mask: Any, m: Any) -> Any:
+    w = width_of(t)
+    suffix = f"v{w}{ {F64: 'f64', F32: 'f32'}.get(m) or m }"
+    if isinstance(m, Unsigned):  # one function for both
+        signed = ir.VectorType(ir.IntType(m.width), w)
+        args = [retyped(b, a, signed) if a.type == t else a for a in args]
+        x = masked(b, what, signed, args, mask, signed.element)
+        return x if x.type == ir.VoidType() else retyped(b, x, t)
+    align = ir.Constant(I32, m_bytes(m))
+    if what == "store":
+        name, out, full = f"llvm.masked.store.{suffix}.p0", ir.VoidType(), [*args, align, mask]
+    elif what == "scatter":
+        name, out, full = f"llvm.masked.scatter.{suffix}.v{w}p0", ir.VoidType(), [*args, align, mask]
+    elif what == "load":
+        name, out, full = f"llvm.masked.load.{suffix}.p0", t, [*args, align, mask, constant(t, 0)]
+    else:
+        name, out, full = f"llvm.masked.gather.{suffix}.v{w}p0", t, [*args, align, mask, constant(t, 0)]
+    f = b.module.globals.get(name)
+    if f is None:
+        f = ir.Function(b.module, ir.FunctionType(out, [a.type for a in full]), name)
+    return b.call(f, full)
