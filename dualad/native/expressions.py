@@ -82,8 +82,7 @@ class Expressions:
         return int(answer)
 
     def _expand(self, v: Value, index: Index, conditions: tuple[Condition, ...]) -> Generator[Request, int, int]:
-        if v.op == "constant" and v.size == 1:
-            data = np.asarray(v.data).reshape(())[()]
+        if (data := number(v)) is not None:
             return self.constant(data, type_of(data.dtype))
         if self.stored(v):
             return self.load(v, index, conditions)
@@ -99,8 +98,8 @@ class Expressions:
         for a, t in zip(v.args, how[1], strict=True):
             if t is None:
                 continue
-            if a.op == "constant" and a.size == 1:
-                kids.append(self.constant(np.asarray(a.data).reshape(())[()], t))
+            if (data := number(a)) is not None:
+                kids.append(self.constant(data, t))
                 continue
             k = yield (a, _broadcast(index, a.shape), conditions)
             kids.append(self.cast(k, t))
@@ -180,6 +179,16 @@ class Expressions:
                 sets = [{j if j <= k else j - 1 for j in s} for s in sets]
             k -= 1
         return [frozenset(s) for s in sets]
+
+
+def number(v: Value) -> Any:
+    """The number that a constant is, in each of its elements; None for all else."""
+    if v.op != "constant" or v.size == 0:
+        return None
+    data = np.ascontiguousarray(v.data).reshape(-1)
+    if v.size > 1 and data.tobytes() != data[:1].tobytes() * data.size:
+        return None
+    return data[0]
 
 
 def _as(x: Any, t: Any) -> Any:
@@ -304,8 +313,8 @@ def _scatter(x: Expressions, v: Value, index: Index, conditions: Any) -> Generat
 def _index_set(x: Expressions, v: Value, index: Index, conditions: Any) -> Generator[Request, int, int]:
     base, new = v.args
     inner, own = _region(index, v.params["template"], v.shape)
-    if new.op == "constant" and new.size == 1:
-        a = x.constant(np.asarray(new.data).reshape(())[()], type_of(v.dtype))
+    if (data := number(new)) is not None:
+        a = x.constant(data, type_of(v.dtype))
     else:
         a = yield (new, _broadcast(inner, new.shape), _joined(conditions, own))
         a = x.cast(a, type_of(v.dtype))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from dualad.native.machine import (
 )  # fmt: skip
 
 MANY = 4096  # elements in a row
+TAIL = 64  # elements after the end of a table that may be read
 BLOCK = 64  # iterations after which partial sums are put away: a sum of n numbers then errs like a blocked sum
 
 
@@ -85,6 +86,13 @@ class Scatter:
         self.v, self.k, self.scaled, self.at = v, k, scaled, at
 
 
+class Table:
+    """The address of the places of a value's elements; ``holes``: some are negative, and their elements go nowhere."""
+
+    def __init__(self, pointer: Any, holes: bool) -> None:
+        self.pointer, self.holes = pointer, holes
+
+
 class Nest:
     """Emits one kernel. ``pointer`` gives the address of a value's buffer, ``flag`` where a bad index is noted."""
 
@@ -97,8 +105,10 @@ class Nest:
         scatters: Sequence[Scatter],
         pointer: Callable[[Value], Any],
         flag: Any,
+        tables: Mapping[int, Table],
     ) -> None:
         self.b, self.x = b, x
+        self.tables = tables
         self.domain = x.domain
         self.rank = len(x.domain)
         self.stores, self.reductions, self.scatters = stores, reductions, scatters
@@ -136,7 +146,10 @@ class Nest:
         self._scalars(0)
         if r == 0:
             for v, k, at in self.stores:
-                self._put(v, self._affine(at, []), self.values[k])
+                if v.index in self.tables:
+                    self._by_table(v, constant(I64, 0), self.values[k], None)
+                else:
+                    self._put(v, self._affine(at, []), self.values[k])
             for c in self.scatters:
                 self._add(c, None, 1, None, self.values.__getitem__)
             return
@@ -291,10 +304,13 @@ class Nest:
             if self.depth[k] == self.rank:
                 values[k] = self._vector(e, i, width, mask, get)
         for v, k, at in self.stores:
+            if v.index in self.tables:
+                self._by_table(v, self._affine(at, [*self.i[: self.rank - 1], i]), get(k), mask)
+                continue
             row = self._row(v, at)
             at_i = b.mul(i, constant(I64, at[-1])) if at[-1] != 1 else i
             if at[-1] != 1 and width > 1:
-                self._spread(row, self._lanes(at_i, at[-1], width), get(k), type_of(v.dtype), mask)
+                self._spread(row, at_i, at[-1], get(k), type_of(v.dtype), mask)
             else:
                 self._store(row, at_i, get(k), type_of(v.dtype), mask)
         for c in self.scatters:
@@ -499,11 +515,39 @@ class Nest:
         x = _masked(b, "gather", vector(m, w), [self._addresses(p, at, m)], all_lanes, m)
         return b.icmp_unsigned("!=", x, constant(x.type, 0)) if t is I1 else x
 
-    def _spread(self, p: Any, at: Any, x: Any, t: Any, mask: Any) -> None:
-        """Stores at a vector of places."""
+    def _by_table(self, v: Value, at: Any, x: Any, mask: Any) -> None:
+        """Stores at the places that the table has from ``at`` on. One by one, which is faster than the machine's scatter."""
+        b = self.b
+        table = self.tables[v.index]
+        t = type_of(v.dtype)
+        p, m = self.pointer(v), memory(t)
+        nowhere = self.slot(m) if table.holes or mask is not None else None
+        for lane in range(width_of(x.type)):
+            from_at = b.gep(table.pointer, [at], source_etype=I32)
+            place = b.load(b.gep(from_at, [constant(I64, lane)], source_etype=I32), typ=I32)
+            q = b.gep(p, [b.sext(place, I64)], source_etype=m)
+            there = b.icmp_signed(">=", place, constant(I32, 0)) if table.holes else None
+            if mask is not None:
+                inside = b.extract_element(mask, constant(I32, lane)) if isinstance(mask.type, ir.VectorType) else mask
+                there = inside if there is None else b.and_(there, inside)
+            if there is not None:
+                q = b.select(there, q, nowhere)
+            term = b.extract_element(x, constant(I32, lane)) if isinstance(x.type, ir.VectorType) else x
+            b.store(b.zext(term, m) if t is I1 else term, q, align=m_bytes(m))
+
+    def _spread(self, p: Any, at: Any, step: int, x: Any, t: Any, mask: Any) -> None:
+        """Stores at ``at``, ``at + step``, ... One by one, which is faster than the machine's scatter."""
         b = self.b
         m = memory(t)
-        w = width_of(at.type)
+        w = width_of(x.type)
+        if mask is None:
+            first = b.gep(p, [at], source_etype=m)
+            for lane in range(w):
+                term = b.extract_element(x, constant(I32, lane))
+                q = b.gep(first, [constant(I64, lane * step)], source_etype=m)
+                b.store(b.zext(term, m) if t is I1 else term, q, align=m_bytes(m))
+            return
+        at = self._lanes(at, step, w)
         if t is I1:
             x = b.zext(x, vector(m, w))
         all_lanes = constant(vector(I1, w), 1) if mask is None else mask
