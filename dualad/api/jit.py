@@ -30,6 +30,7 @@ ATTEMPTS = 3  # at functions that change what they capture
 WIDE = {np.dtype(t) for t in (np.float64, np.complex128, np.int64, np.bool_)}
 PLAIN = "positional arrays and floats"  # the structure of such arguments
 Fast = tuple[Callable[..., Any], tuple[Callable[[], bool], ...], "Path"]
+Finish = Callable[[Any], Any]
 logger = logging.getLogger("dualad.jit")
 
 
@@ -75,17 +76,20 @@ class Path:
         self.guards = [repr(g.seen) for g in graph.guards]
         self.narrow = not graph.dtypes() <= WIDE
         self.door: Any = None
+        self.finish = self._finish()
 
-    def direct(self, call: Call) -> Callable[..., Any] | None:
-        """The native function itself, where the caller's arguments are its arguments and its result is the result."""
-        f = self.by_leaves(call)
-        if f is None or call.structure is not PLAIN:
-            return None
+    def _finish(self) -> Finish | None:
+        """What makes the result of what the native function returns; None where that is the result."""
         n = len(self.program.outputs)
-        if self.structure is LEAF:
-            return f if n == 1 else None
-        flat = n > 1 and unflatten(self.structure, list(range(n))) == tuple(range(n))
-        return f if flat and type(unflatten(self.structure, [0] * n)) is tuple else None
+        structure = self.structure
+        if structure is LEAF:
+            return None
+        if n == 1:
+            return lambda y: structure.unflatten((y,))
+        same = unflatten(structure, list(range(n)))
+        if type(same) is tuple and same == tuple(range(n)):
+            return None
+        return structure.unflatten
 
     def by_leaves(self, call: Call) -> Callable[..., Any] | None:
         """The native function itself, where the leaves of the arguments are its arguments."""
@@ -226,7 +230,7 @@ class Jit(Transform):
                 y = f(*args)
                 if y is not None and type(y) is not int:
                     self._open(f, path)
-                    return y
+                    return y if path.finish is None else path.finish(y)
         return self._slow(args, kwargs)
 
     def _open(self, f: Callable[..., Any], path: Path) -> None:
@@ -239,7 +243,7 @@ class Jit(Transform):
             def slow(*args: Any, **kwargs: Any) -> Any:
                 return own()._slow(args, kwargs)  # type: ignore[union-attr]
 
-            path.door = door(f, path.captured, slow) or False
+            path.door = door(f, path.captured, slow, path.finish) or False
         if path.door:
             if self.behind is None:
                 self.behind = type("Jit", (Jit,), {"__slots__": (), "__module__": Jit.__module__})
@@ -252,12 +256,12 @@ class Jit(Transform):
     def _slow(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         tree = self.tree
         if tree is not None:
-            f, checks, structure, out = tree
+            f, checks, structure, finish = tree
             leaves, mine = flatten((args, kwargs))
             if mine == structure and all(same() for same in checks):
                 y = f(*leaves)
                 if y is not None and type(y) is not int:
-                    return unflatten(out, list(y) if type(y) is tuple else [y])
+                    return y if finish is None else finish(y)
         return self._call(args, kwargs)
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -304,13 +308,15 @@ class Jit(Transform):
 
     def _remember(self, path: Path, call: Call) -> None:
         # With what was captured when this path was recorded: another thread may have noticed a change meanwhile.
-        f = path.direct(call)
-        if f is not None:
+        f = path.by_leaves(call)
+        if f is None:
+            return
+        if call.structure is PLAIN:
             if self.fast is None or self.fast[0] is not f:
                 self._close()
             self.fast = (f, path.captured.fast, path)
-        elif call.structure is not PLAIN and (g := path.by_leaves(call)) is not None:
-            self.tree = (g, path.captured.fast, call.structure, path.structure)
+        else:
+            self.tree = (f, path.captured.fast, call.structure, path.finish)
 
     # Recording --------------------------------------------------------------------------------
 

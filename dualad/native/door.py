@@ -22,13 +22,18 @@ from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
 from dualad.native.objects import Machine
 
 KEYWORDS = 0x0002
-CODE, SLOW, COUNT, FIRST = 0, 8, 16, 24  # in the table: addresses, how many comparisons, the first of them
+CODE, SLOW, FINISH, COUNT, FIRST = 0, 8, 16, 24, 32  # in the table: addresses, how many comparisons, the first of them
 KIND, OWNER, KEY, VALUE, SIZE = 0, 8, 16, 24, 32  # of a comparison
 WORD, ITEM, CALL = 0, 1, 2  # kinds: a word of an object, an item of a dictionary, a function that says whether
 
 
-def door(f: Callable[..., Any], captured: Captured, slow: Callable[..., Any]) -> Callable[..., Any] | None:
-    """``f``, the native function of a program, behind the comparisons of ``captured``; None where ``f`` is no C function."""
+def door(
+    f: Callable[..., Any], captured: Captured, slow: Callable[..., Any], finish: Callable[[Any], Any] | None
+) -> Callable[..., Any] | None:
+    """``f``, the native function of a program, behind the comparisons of ``captured``; None where ``f`` is no C function.
+
+    ``slow`` is called where ``f`` is not for the arguments; ``finish`` makes the result of what ``f`` returns (None: nothing).
+    """
     owner: Any = getattr(f, "__self__", None)
     if not layout_holds() or not hasattr(owner, "machine"):
         return None
@@ -42,9 +47,10 @@ def door(f: Callable[..., Any], captured: Captured, slow: Callable[..., Any]) ->
             rows.append(row)
     checks = [*Held.checks(left), *checks]
     rows += [(CALL, id(c), 0, 0) for c in checks]
-    words = [owner.machine.address("call"), id(slow), len(rows), *itertools.chain(*rows)]
+    last = 0 if finish is None else id(finish)
+    words = [owner.machine.address("call"), id(slow), last, len(rows), *itertools.chain(*rows)]
     definition, machine = _code()
-    return new_function(definition, np.array(words, np.int64), (f, captured, checks, slow, machine))
+    return new_function(definition, np.array(words, np.int64), (f, captured, checks, slow, finish, machine))
 
 
 def _compared(place: Place) -> tuple[int, int, int, int] | None:
@@ -83,7 +89,7 @@ def _emit(module: ir.Module) -> None:
     own, args, count, keywords = f.args
     null = ir.Constant(PTR, None)
     blocks = {k: f.append_basic_block(k) for k in ("entry", "next", "compare", "word", "item", "ask", "asked", "same")}
-    blocks |= {k: f.append_basic_block(k) for k in ("run", "ran", "slow", "failed", "result")}
+    blocks |= {k: f.append_basic_block(k) for k in ("run", "ran", "slow", "failed", "result", "finish")}
     b = ir.IRBuilder(blocks["entry"])
 
     def load(p: Any, at: int, t: Any = I64) -> Any:
@@ -138,7 +144,12 @@ def _emit(module: ir.Module) -> None:
     with b.if_then(missed, likely=False):
         python(b, "Py_DecRef", ir.VoidType(), out)
         b.branch(blocks["slow"])
-    b.branch(blocks["result"])
+    finish = load(table, FINISH, PTR)
+    b.cbranch(b.icmp_unsigned("==", finish, null), blocks["result"], blocks["finish"])
+    b.position_at_end(blocks["finish"])
+    made = python(b, "PyObject_CallOneArg", PTR, finish, out)
+    python(b, "Py_DecRef", ir.VoidType(), out)
+    b.ret(made)
     b.position_at_end(blocks["result"])
     b.ret(out)
     b.position_at_end(blocks["failed"])

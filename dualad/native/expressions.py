@@ -11,8 +11,6 @@ import math
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
-import numpy as np
-
 from dualad.native.elementwise import plan, type_of
 from dualad.native.graph import Value, repeated
 from dualad.native.machine import I1, I64, number
@@ -299,8 +297,8 @@ def _scatter(x: Expressions, v: Value, index: Index, conditions: Any) -> Generat
 def _index_set(x: Expressions, v: Value, index: Index, conditions: Any) -> Generator[Request, int, int]:
     base, new = v.args
     inner, own = _region(index, v.params["template"], v.shape)
-    if new.op == "constant" and new.size == 1:
-        a = x.constant(np.asarray(new.data).reshape(())[()], type_of(v.dtype))
+    if (data := repeated(new)) is not None:
+        a = x.constant(data, type_of(v.dtype))
     else:
         a = yield (new, _broadcast(inner, new.shape), _joined(conditions, own))
         a = x.cast(a, type_of(v.dtype))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 from llvmlite import ir
 
-from dualad.native.elementwise import BYTES, cast, compared, emit, type_of
+from dualad.native.elementwise import BYTES, cast, emit, type_of
 from dualad.native.expressions import Affine, Expr, Expressions
 from dualad.native.graph import Value
 from dualad.native.machine import (
@@ -19,65 +18,18 @@ from dualad.native.machine import (
     I64,
     PTR,
     constant,
-    intrinsic,
-    is_integer,
     lanes,
-    limits,
     splat,
     vector,
     vector_bytes,
     width_of,
 )  # fmt: skip
 from dualad.native.memory import iota, m_bytes, masked, memory, zipped
+from dualad.native.reduction import Reduction
 
 MANY = 4096  # elements in a row
+TAIL = 64  # elements after the end of a table that may be read
 BLOCK = 64  # iterations after which partial sums are put away: a sum of n numbers then errs like a blocked sum
-
-
-class Reduction:
-    """One reduction of a kernel: expression ``k`` over the loops ``axes`` into a buffer."""
-
-    def __init__(self, v: Value, k: int, axes: frozenset[int]) -> None:
-        self.v, self.k, self.axes = v, k, axes
-        self.type = type_of(v.dtype)
-        self.name = "sum" if v.name == "count" else v.name
-
-    def start(self, t: Any) -> Any:
-        if self.name in ("sum", "any"):
-            return constant(t, 0)
-        if self.name in ("prod", "all"):
-            return constant(t, 1)
-        low = self.name == "max"
-        if is_integer(self.type):
-            return constant(t, limits(self.type)[0 if low else 1])
-        return constant(t, -np.inf if low else np.inf)
-
-    def combine(self, b: Any, x: Any, y: Any) -> Any:
-        real = self.type in (F64, F32)
-        if self.name == "sum":
-            return b.fadd(x, y) if real else b.add(x, y)
-        if self.name == "prod":
-            return b.fmul(x, y) if real else b.mul(x, y)
-        if self.name == "any":
-            return b.or_(x, y)
-        if self.name == "all":
-            return b.and_(x, y)
-        if real:
-            return intrinsic(b, "maximum" if self.name == "max" else "minimum", x, y)
-        return b.select(compared(b, ">" if self.name == "max" else "<", x, y), x, y)
-
-    def across(self, b: Any, x: Any) -> Any:
-        """All lanes as one, halving."""
-        w = width_of(x.type)
-        none = ir.Constant(x.type, ir.Undefined)
-        while w > 1:
-            w //= 2
-            low = ir.Constant(ir.VectorType(I32, w), list(range(w)))
-            high = ir.Constant(ir.VectorType(I32, w), list(range(w, 2 * w)))
-            x, y = b.shuffle_vector(x, none, low), b.shuffle_vector(x, none, high)
-            x = self.combine(b, x, y)
-            none = ir.Constant(x.type, ir.Undefined)
-        return b.extract_element(x, ir.Constant(I32, 0)) if isinstance(x.type, ir.VectorType) else x
 
 
 class Scatter:
@@ -95,6 +47,13 @@ class Span(NamedTuple):
     last: Any
 
 
+class Table:
+    """The address of the places of a value's elements; ``holes``: some are negative, and their elements go nowhere."""
+
+    def __init__(self, pointer: Any, holes: bool) -> None:
+        self.pointer, self.holes = pointer, holes
+
+
 class Nest:
     """Emits one kernel, or the part ``span`` of it. ``pointer`` gives the address of a value's buffer, ``flag`` where a bad
     index is noted."""
@@ -109,8 +68,10 @@ class Nest:
         pointer: Callable[[Value], Any],
         flag: Any,
         span: Span | None = None,
+        tables: Mapping[int, Table] | None = None,
     ) -> None:
         self.b, self.x, self.span = b, x, span
+        self.tables = tables or {}
         self.domain = x.domain
         self.rank = len(x.domain)
         self.stores, self.reductions, self.scatters = stores, reductions, scatters
@@ -149,7 +110,10 @@ class Nest:
         self._scalars(0)
         if r == 0:
             for v, k, at in self.stores:
-                self._put(v, self._affine(at, []), self.values[k])
+                if v.index in self.tables:
+                    self._by_table(v, constant(I64, 0), self.values[k], None)
+                else:
+                    self._put(v, self._affine(at, []), self.values[k])
             for c in self.scatters:
                 self._add(c, None, 1, None, self.values.__getitem__)
             return
@@ -325,6 +289,9 @@ class Nest:
                 values[k] = self._vector(e, i, width, mask, get)
         self.wide.clear()
         for n, (v, k, at) in enumerate(self.stores):
+            if v.index in self.tables:
+                self._by_table(v, self._affine(at, [*self.i[: self.rank - 1], i]), get(k), mask)
+                continue
             row = self._row(v, at)
             if width > 1 and self._paired(n):
                 both = zipped(b, get(k), get(self.stores[n + 1][1]))
@@ -334,7 +301,7 @@ class Nest:
                 continue
             at_i = b.mul(i, constant(I64, at[-1])) if at[-1] != 1 else i
             if at[-1] != 1 and width > 1:
-                self._spread(row, self._lanes(at_i, at[-1], width), get(k), type_of(v.dtype), mask)
+                self._spread(row, at_i, at[-1], get(k), type_of(v.dtype), mask)
             else:
                 self._store(row, at_i, get(k), type_of(v.dtype), mask)
         for c in self.scatters:
@@ -569,11 +536,39 @@ class Nest:
         x = masked(b, "gather", vector(m, w), [self._addresses(p, at, m)], all_lanes, m)
         return b.icmp_unsigned("!=", x, constant(x.type, 0)) if t is I1 else x
 
-    def _spread(self, p: Any, at: Any, x: Any, t: Any, mask: Any) -> None:
-        """Stores at a vector of places."""
+    def _by_table(self, v: Value, at: Any, x: Any, mask: Any) -> None:
+        """Stores at the places that the table has from ``at`` on. One by one, which is faster than the machine's scatter."""
+        b = self.b
+        table = self.tables[v.index]
+        t = type_of(v.dtype)
+        p, m = self.pointer(v), memory(t)
+        nowhere = self.slot(m) if table.holes or mask is not None else None
+        for lane in range(width_of(x.type)):
+            from_at = b.gep(table.pointer, [at], source_etype=I32)
+            place = b.load(b.gep(from_at, [constant(I64, lane)], source_etype=I32), typ=I32)
+            q = b.gep(p, [b.sext(place, I64)], source_etype=m)
+            there = b.icmp_signed(">=", place, constant(I32, 0)) if table.holes else None
+            if mask is not None:
+                inside = b.extract_element(mask, constant(I32, lane)) if isinstance(mask.type, ir.VectorType) else mask
+                there = inside if there is None else b.and_(there, inside)
+            if there is not None:
+                q = b.select(there, q, nowhere)
+            term = b.extract_element(x, constant(I32, lane)) if isinstance(x.type, ir.VectorType) else x
+            b.store(b.zext(term, m) if t is I1 else term, q, align=m_bytes(m))
+
+    def _spread(self, p: Any, at: Any, step: int, x: Any, t: Any, mask: Any) -> None:
+        """Stores at ``at``, ``at + step``, ... One by one, which is faster than the machine's scatter."""
         b = self.b
         m = memory(t)
-        w = width_of(at.type)
+        w = width_of(x.type)
+        if mask is None:
+            first = b.gep(p, [at], source_etype=m)
+            for lane in range(w):
+                term = b.extract_element(x, constant(I32, lane))
+                q = b.gep(first, [constant(I64, lane * step)], source_etype=m)
+                b.store(b.zext(term, m) if t is I1 else term, q, align=m_bytes(m))
+            return
+        at = self._lanes(at, step, w)
         if t is I1:
             x = b.zext(x, vector(m, w))
         all_lanes = constant(vector(I1, w), 1) if mask is None else mask

@@ -16,8 +16,9 @@ from llvmlite import ir
 from dualad.native import pool
 from dualad.native.expressions import Affine, Expr, Expressions
 from dualad.native.graph import Value
-from dualad.native.loops import Nest, Reduction, Span
+from dualad.native.loops import Nest, Span
 from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
+from dualad.native.reduction import Reduction
 
 MOST = 64  # pieces
 FEWEST = 4

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dualad.core.spec import Spec
+from dualad.ops.index import ARRAY
 from dualad.ops.reduce import size_of
 
 Do = Callable[..., Any]
@@ -192,10 +193,32 @@ def _scatter(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
     return do("scatter", (x,), y.shape, y.dtype, **{**params, "template": template})
 
 
+def _index(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
+    """Constant indices into a vector: of something joined, where all are in one part, into that; in even steps, a slice."""
+    if params["template"] != (ARRAY,) or args[1].op != "constant":
+        return None
+    a, at = args[0], np.asarray(args[1].data)
+    if at.ndim != 1 or at.size == 0 or len(a.shape) != 1:
+        return None
+    at = np.where(at < 0, at + a.shape[0], at)
+    if a.name == "concatenate":
+        ends = np.cumsum([p.shape[0] for p in a.args])
+        which = np.searchsorted(ends, at, side="right")
+        part = a.args[which[0]]
+        if (which == which[0]).all() and part.dtype == y.dtype:
+            own = at - (ends[which[0]] - part.shape[0])
+            return do("index", (part, own), y.shape, y.dtype, template=(ARRAY,))
+    step = int(at[1] - at[0]) if at.size > 1 else 1
+    if step > 0 and np.array_equal(at, at[0] + step * np.arange(at.size)):
+        return do("index", (a,), y.shape, y.dtype, template=(slice(int(at[0]), int(at[-1]) + 1, step),))
+    return None
+
+
 RULES: dict[str, Callable[..., Any]] = {
     "mean": _mean,
     "matmul": _matmul,
     "einsum": _einsum,
     "scatter": _scatter,
+    "index": _index,
     "root_sum_squares": _root_sum_squares,
 }

@@ -6,11 +6,13 @@ kernel. Elementwise work and movements are computed where they are used, unless 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from dualad.native.assembly import Assembly, assembly, operands, stepped
 from dualad.native.elementwise import COSTLY, TYPES, cost, plan
 from dualad.native.expressions import squeezed
 from dualad.native.graph import Value
@@ -61,6 +63,8 @@ def _movement(v: Value) -> str | None:
     if name == "index":
         return "movement"
     arrays = v.args[_first_index(v) :]
+    if stepped(v) and not any(k is None for k in template):
+        return "movement"  # which the schedule assembles
     if not arrays:
         steps = [k.step in (None, 1, -1) for k in template if isinstance(k, slice)]
         return "movement" if all(steps) and not any(k is None for k in template) else None
@@ -168,6 +172,12 @@ class Schedule:
         self.kinds = kinds = dict(kinds)
         self.parts: dict[int, list[Value]] = {}  # of a join: its operands, each to be written to its place
         self.owner: dict[int, Value] = {}  # of a part: the join
+        self.fresh = itertools.count(-2, -1)  # numbers of values that are not in the graph
+        self.places: dict[int, tuple[int, ...]] = {}  # of a part: offset and strides in the join,
+        self.tables: dict[int, Any] = {}  # or the place of each element
+        self.after: dict[int, Value] = {}  # of a part: the one that is written first
+        self.assembled = {v.index: found for v in values if (found := assembly(v, self._constant)) is not None}
+        values = self._alive(values, outputs)
         self.values = values = [w for v in values for w in (*self._split(v), v)]
         self.inside = {v.index for v in values}
         self.outputs = {v.index for v in outputs}
@@ -184,23 +194,62 @@ class Schedule:
             self._place()
         self.items = self._items()
 
+    def _alive(self, values: Sequence[Value], outputs: Sequence[Value]) -> list[Value]:
+        """Without what only led to something assembled."""
+        needed = {v.index for v in outputs}
+        for v in reversed(values):
+            if v.index in needed:
+                needed.update(a.index for a in operands(v, self.assembled.get(v.index)))
+        return [v for v in values if v.index in needed]
+
+    def _constant(self, data: Any) -> Value:
+        v = Value("constant", data.shape, data.dtype, data)
+        v.index = next(self.fresh)
+        return v
+
+    def _part(self, a: Value, join: Value) -> Value:
+        """``a``, to be written to its place in ``join``."""
+        part = Value("part", a.shape, join.dtype, args=(a,))
+        part.index = next(self.fresh)
+        self.kinds[part.index] = "part"
+        self.owner[part.index] = join
+        self.parts.setdefault(join.index, []).append(part)
+        return part
+
+    def _assemble(self, v: Value, found: Assembly) -> None:
+        background = None
+        if found.background is not None:
+            background = self._part(found.background, v)
+            self.places[background.index] = (0, *contiguous(squeezed(v.shape)))
+        for p in found.parts:
+            part = self._part(p.value, v)
+            strides = p.strides()
+            if strides is None:
+                self.tables[part.index] = p.places.astype(np.int32)
+            self.places[part.index] = strides or (0, *contiguous(squeezed(p.value.shape)))
+            if background is not None:
+                self.after[part.index] = background
+
     def _split(self, v: Value) -> list[Value]:
         """The parts of a value that is joined of several."""
+        if (found := self.assembled.get(v.index)) is not None:
+            self.kinds[v.index] = "join"
+            self._assemble(v, found)
+            return self.parts[v.index]
         if self.kinds[v.index] != "join" and (
             v.name not in ("concatenate", "stack") or (v.size <= SHORT and len(v.args) <= FEW)
         ):
             return []
         self.kinds[v.index] = "join"
         for a in v.args:
-            part = Value("part", a.shape, v.dtype, args=(a,))
-            part.index = -2 - len(self.owner)
-            self.kinds[part.index] = "part"
-            self.owner[part.index] = v
-            self.parts.setdefault(v.index, []).append(part)
+            self._part(a, v)
         return self.parts[v.index]
 
     def place(self, part: Value) -> tuple[int, ...]:
-        """Where a part's elements go in the join: offset and strides, over its own axes that are longer than one."""
+        """Where a part's elements go in the join, or in its table: offset and strides, over its own axes that are longer
+        than one."""
+        if part.index in self.places:
+            return self.places[part.index]
         v = self.owner[part.index]
         strides = contiguous(v.shape)
         axis = v.params["axis"]
@@ -232,7 +281,7 @@ class Schedule:
 
     def _store_operands(self, v: Value) -> None:
         kind = self.kinds[v.index]
-        if kind == "alias" or (v.name == "index" and len(v.args) > 1):
+        if kind == "alias" or (kind == "movement" and v.name == "index" and len(v.args) > 1):
             self._store(v.args[0])
         elif kind == "matmul":
             for a in v.args:
@@ -259,6 +308,8 @@ class Schedule:
                 else:
                     stage = max(stage, self.ready[a.index])
                     work += self.work[a.index]
+            if v.index in self.after:
+                stage = max(stage, self.ready[self.after[v.index].index] + 1)
             self.ready[v.index] = stage
             self.work[v.index] = 0.5 if self.in_buffer(v) else work
 

@@ -17,9 +17,10 @@ from dualad.native.complexes import Lowering, concerns, is_complex
 from dualad.native.elementwise import type_of
 from dualad.native.expressions import Affine, Expressions, opened, squeezed
 from dualad.native.graph import Guard, Value
-from dualad.native.loops import Loop, Nest, Reduction, Scatter
+from dualad.native.loops import TAIL, Loop, Nest, Scatter, Table
 from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
 from dualad.native.memory import memory
+from dualad.native.reduction import Reduction
 from dualad.native.rows import Rows, rows
 from dualad.native.scalars import Scalars, check, load, suits
 from dualad.native.schedule import Kernel, Schedule, Single, contiguous, matrix
@@ -39,9 +40,10 @@ class Plan:
         stores: Sequence[tuple[Value, int, Affine]],
         reductions: Sequence[Reduction],
         scatters: Sequence[Scatter],
+        alone: bool,
     ) -> None:
         self.x, self.stores, self.reductions, self.scatters = x, stores, reductions, scatters
-        self.pieces = 1 if scatters else pieces.split(x, reductions)
+        self.pieces = 1 if alone else pieces.split(x, reductions)
         self.partial = pieces.partial_bytes(self.pieces, reductions)
 
 
@@ -288,7 +290,8 @@ class Segment:
             c.at = at
         placed = [(v, k, at) for (v, k), at in zip(stores, places, strict=False)]
         reads = {self.base(e.value).index for e in x.all if e.kind in ("load", "gather")}
-        return Plan(x, placed, reductions, scatters), reads
+        alone = bool(scatters) or any(v.index in s.tables for v, _ in stores)
+        return Plan(x, placed, reductions, scatters, alone), reads
 
     def _loops(self, item: Kernel | Single, plan: Plan) -> None:
         x, stores, reductions, scatters = plan.x, plan.stores, plan.reductions, plan.scatters
@@ -297,11 +300,12 @@ class Segment:
         for r in reductions:
             if 0 in x.domain:
                 self._fill(r.v, r.start(r.type).constant)
+        tables = {v.index: self._table(t) for v, _, _ in stores if (t := self.schedule.tables.get(v.index)) is not None}
         if plan.pieces > 1:
             space = self.b.gep(self.space, [constant(I64, self.partial)], source_etype=I8)
             pieces.emit(self.b, plan.pieces, x, stores, reductions, self.pointer, self.flag, space)
         else:
-            Nest(self.b, x, stores, reductions, scatters, self.pointer, self.flag).run()
+            Nest(self.b, x, stores, reductions, scatters, self.pointer, self.flag, tables=tables).run()
         names = ", ".join(self.base(v).name for v in (item.roots if isinstance(item, Kernel) else [item.value]))
         self.work += math.prod(x.domain) * sum(e.kind != "const" for e in x.all) * 0.2
         cut = pieces.in_words(plan.pieces)
@@ -315,6 +319,11 @@ class Segment:
         else:
             self._copy(item.value)
             self.notes.append(f"copy: {item.value!r}")
+
+    def _table(self, places: Any) -> Table:
+        padded = np.concatenate([places, np.zeros(TAIL, np.int32)])
+        self.keep.append(padded)
+        return Table(absolute(self.b, padded.ctypes.data), bool((places < 0).any()))
 
     def _fill(self, v: Value, x: Any) -> None:
         b = self.b

@@ -37,12 +37,14 @@ class Step:
 
 @dataclass
 class Layout:
-    """The walk over the terms, and where the entries of the result are: entry k is the sum of the ``places[:][k]``."""
+    """The walk over the terms, and where the entries of the result are: in ``places`` of the outputs' terms, one after the other,
+    then a zero, then the entries that are sums: of the terms at each of ``sums``."""
 
     steps: list[Step]
     elements: float
     pattern: Any
-    places: list[Any]
+    places: Any
+    sums: list[Any]
 
 
 def layout(problem: Problem) -> Layout | None:
@@ -54,13 +56,13 @@ def layout(problem: Problem) -> Layout | None:
         sources[index] = [np.arange(start, start + size)]
         start += size
     steps = []
+    worked = _worked(problem) if problem.nested else None
     for at, (index, prim, parents, args, y, params, _) in enumerate(problem.nodes):
         if prim is GUARD or prim is LIFT or prim.constant or not any(p in sources for p in parents):
             continue
         if isinstance(y, tuple) or prim is PICK or (prim.kind not in POINTWISE and prim.sparsity_rule is None):
             return None
-        own: list[Any] = []
-        moves = []
+        moved = []
         for i, p in enumerate(parents):
             if p not in sources:
                 continue
@@ -68,10 +70,11 @@ def layout(problem: Problem) -> Layout | None:
             if one is None:
                 return None
             for k, source in enumerate(sources[p]):
-                moved = np.where(one >= 0, source[one], -1) if source.size else np.full(one.shape, -1)
-                j = _place(own, moved)
-                moves.append((i, k, j))
-                own[j:] = [moved] if j == len(own) else [np.maximum(own[j], moved), *own[j + 1 :]]
+                moved.append((i, k, np.where(one >= 0, source[one], -1) if source.size else np.full(one.shape, -1)))
+        # A compiled program writes each term of the result to its place: to add zeros to it would be work.
+        own, moves = _terms(moved, worked is not None and index not in worked)
+        if len(own) > MOST_TERMS:
+            own, moves = _terms(moved, False)
         if len(own) > MOST_TERMS:
             return None
         sources[index] = own
@@ -92,16 +95,39 @@ def _relation(found: Any) -> Any:
     return out
 
 
-def _place(own: list[Any], source: Any) -> int:
+def _worked(problem: Problem) -> set[Any]:
+    """Values that more is done with than to move them to the result."""
+    out: set[Any] = set()
+    for index, prim, parents, *_ in reversed(problem.nodes):
+        if prim is GUARD or prim is LIFT or prim.constant:
+            continue
+        if prim.kind != "movement" or index in out:
+            out.update(parents)
+    return out
+
+
+def _terms(moved: list[tuple[int, int, Any]], apart: bool) -> tuple[list[Any], list[tuple[int, int, int]]]:
+    """The sources of the result's terms, and the moves; ``apart``: terms are added only where they must be."""
+    own: list[Any] = []
+    moves = []
+    for i, k, source in moved:
+        j = _place(own, source, apart)
+        moves.append((i, k, j))
+        own[j:] = [source] if j == len(own) else [np.maximum(own[j], source), *own[j + 1 :]]
+    return own, moves
+
+
+def _place(own: list[Any], source: Any, apart: bool) -> int:
     """The term that this one can be added to (no element has another source there), or a new one."""
     for j, other in enumerate(own):
-        if ((other < 0) | (source < 0) | (other == source)).all():
+        neither = (other < 0) | (source < 0)
+        if (neither | (other == source)).all() and not (apart and neither.all()):
             return j
     return len(own)
 
 
-def _entries(problem: Problem, sources: dict[int, list[Any]]) -> tuple[Any, list[Any]]:
-    """The pattern, and the places of its entries in the outputs' terms, one after the other and then a zero."""
+def _entries(problem: Problem, sources: dict[int, list[Any]]) -> tuple[Any, Any, list[Any]]:
+    """The pattern, and the places of its entries and of the terms of those that are sums."""
     from scipy.sparse import csr_array
 
     rows, columns = [np.zeros(0, int)], [np.zeros(0, int)]
@@ -120,15 +146,18 @@ def _entries(problem: Problem, sources: dict[int, list[Any]]) -> tuple[Any, list
     first = np.searchsorted(entry[order], np.arange(keys.size))
     nth = np.empty(entry.size, int)
     nth[order] = np.arange(entry.size) - first[entry[order]]
-    places = []
+    terms = []
     for k in range(int(nth.max(initial=0)) + 1):
         place = np.full(keys.size, row.size)
         place[entry[nth == k]] = there[nth == k]
-        places.append(place)
+        terms.append(place)
+    several = np.flatnonzero(terms[1] < row.size) if len(terms) > 1 else np.zeros(0, int)
+    places = terms[0].copy()
+    places[several] = row.size + 1 + np.arange(several.size)
     indptr = np.zeros(problem.m + 1, np.int32)
     np.cumsum(np.bincount(keys // n, minlength=problem.m), out=indptr[1:])
     pattern = csr_array((np.ones(keys.size, bool), (keys % n).astype(np.int32), indptr), (problem.m, problem.n))
-    return pattern, places
+    return pattern, places, [t[several] for t in terms] if several.size else []
 
 
 def _run(found: Layout, problem: Problem) -> Any:
@@ -145,10 +174,12 @@ def _run(found: Layout, problem: Problem) -> Any:
         terms[index] = own
     parts = [np.reshape(t, -1) for i in problem.outputs if i is not None for t in terms.get(i, ())]
     flat = np.concatenate([*parts, np.zeros(1, problem.dtype)])
-    data = flat[found.places[0]]
-    for place in found.places[1:]:
-        data = data + flat[place]
-    return matrix(found.pattern, data)
+    if found.sums:
+        total = flat[found.sums[0]]
+        for place in found.sums[1:]:
+            total = total + flat[place]
+        flat = np.concatenate([flat, total])
+    return matrix(found.pattern, flat[found.places])
 
 
 def selections(problem: Problem, model: Model) -> Candidate | None:
