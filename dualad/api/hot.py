@@ -2,7 +2,7 @@
 
 The programs belong to structures, not to functions, so that ``grad(f)`` may be made anew for each call. A structure is
 compiled when the calls so far have spent on their way back about what compiling takes: by an estimate, not by the clock,
-so that equal runs give equal bits.
+so that equal runs give equal bits. Then it is tried once, and kept if it agrees and is faster.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -26,22 +27,25 @@ LEAST = 32  # calls with tapes of one length before their structure is looked at
 MOST = 2000  # calls after which it is compiled at the latest
 PREPARATION = 60_000.0  # microseconds to compile any program,
 RECORDING = 25.0  # for each operation of the tape,
-COMPILING = 1000.0  # and for each operation of the program
+COMPILING = 500.0  # and for each operation of the program
 NODES = 30_000  # of a tape that is looked at
 TOGETHER = 4  # programs of one place
 PLACES = 512  # whose calls are counted
 KEPT = 100_000  # operations of all tapes together whose programs are kept
+TRIALS, TRIED = 5, 0.2  # of a new program: how many, and seconds after which there are no more
+NEAR = 1e-3  # how far its results may be from the plain ones: a fault is not that small
+GAIN = 1.1  # how many times faster it must be
 MISSES = 8  # failed guards, after which a program is dropped
 
 
 class Place:
     """Tapes of one length whose first and last operations are the same: how many calls are to go by before the next look,
-    the structure that was seen at the last one, and the programs."""
+    the structures seen at the last ones, and the programs."""
 
     def __init__(self) -> None:
         self.calls = 0
         self.ahead = self.wait = self.patience = LEAST
-        self.candidate: Structure | None = None
+        self.candidates: list[Structure] = []
         self.pullbacks: list[Pullback] = []
 
     def pull(self, recorded: Any, one: Any) -> list[Any] | None:
@@ -80,19 +84,21 @@ class Place:
         return None
 
     def _look(self, recorded: Any, one: Any) -> None:
-        old, self.candidate = self.candidate, None
-        kept = None if old is None else old.kept(recorded, one)
-        if old is None or kept is None:
-            self.candidate = s = self._seen(recorded, one)
-            if old is not None:
-                self._later(2)
-            else:
-                self._wait(self._worth(s, 0) - self.calls)
-        elif moved := old.moved(kept):
-            self.candidate = _loosened(old, moved, recorded, one)
+        for s in self.candidates:
+            if (kept := s.kept(recorded, one)) is not None:
+                self.candidates.remove(s)
+                if moved := s.moved(kept):
+                    self.candidates.append(_loosened(s, moved, recorded, one))
+                    self._later(2)
+                else:
+                    self._compile(s, recorded, one, kept)
+                return
+        s = self._seen(recorded, one)
+        if self.candidates:
             self._later(2)
         else:
-            self._compile(old, recorded, one, kept)
+            self._wait(self._worth(s, 0) - self.calls)
+        self.candidates = [*self.candidates, s][-TOGETHER:]
 
     def _seen(self, recorded: Any, one: Any) -> Structure:
         """The structure of a tape; where a program differs in numbers only, they become inputs, and it is replaced."""
@@ -112,10 +118,11 @@ class Place:
         with uncollected():
             p = Pullback(s, recorded, one, kept)
             if (need := self._worth(s, p.size)) > self.calls:
-                self.candidate = s
+                self.candidates.append(s)
                 self._wait(need - self.calls)
                 return
             p.compile()
+        _try(p, recorded, one)
         logger.info("a pullback of %d operations is compiled", len(s.prims))
         self.pullbacks = [*self.pullbacks, p]
         self._wait(LEAST)
@@ -144,6 +151,36 @@ def _loosened(s: Structure, moved: list[int], recorded: Any, one: Any) -> Struct
     if any(s.types[k] not in (float, int) for k in moved):
         return Structure(recorded, one, s.moving)
     return Structure(recorded, one, s.moving.union(moved))
+
+
+def _try(p: Pullback, recorded: Any, one: Any) -> None:
+    """Both ways back over one tape, in turn: the program must be faster, and agree but for rounding."""
+
+    def compiled() -> Any:
+        kept = p.structure.kept(recorded, one)
+        return None if kept is None else p(recorded, one, kept)
+
+    ways: tuple[Any, Any] = (lambda: recorded.pull([one], once=False), compiled)
+    seconds: list[list[float]] = [[], []]
+    while len(seconds[0]) < TRIALS and sum(map(sum, seconds)) < TRIED:
+        results = []
+        for way, mine in zip(ways, seconds, strict=True):
+            start = time.perf_counter()
+            with np.errstate(all="ignore"):  # the rules' own warnings come with the call itself
+                results.append(way())
+            mine.append(time.perf_counter() - start)
+    plain, fast = results
+    if fast is None or not all(g is None or _close(g, x) for g, x in zip(fast, plain, strict=True)):
+        logger.warning("a compiled pullback disagrees with the plain one, and is not used: please report it")
+        raise Unsuitable("it disagrees")
+    if min(seconds[0]) < GAIN * min(seconds[1]):
+        raise Unsuitable("compiled, it is no faster")
+
+
+def _close(a: Any, b: Any) -> bool:
+    """Whether two results are the same but for rounding, which may be that of float32, and large where much cancels."""
+    largest = np.abs(b[np.isfinite(b)]).max(initial=0.0)
+    return bool(np.allclose(a, b, rtol=NEAR, atol=NEAR * largest, equal_nan=True))
 
 
 class _State:

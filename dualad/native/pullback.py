@@ -11,6 +11,7 @@ from __future__ import annotations
 import marshal
 from array import array
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -22,19 +23,29 @@ from dualad.core.tensor import Tensor
 from dualad.modes.record import RecordLevel
 from dualad.modes.reverse import _NO_PARAMS, WIDTH, Node, backwards, pull
 from dualad.native.graph import Graph
-from dualad.native.program import Native, Program
+from dualad.native.program import Program
 from dualad.ops.index import index
 from dualad.ops.shape import transpose
 
 MANY = 16  # kept values of one shape from where on they are handed over as one array
-SMALL = 4096  # bytes: larger arrays are not copied for that
-INPUTS = 256  # arguments of a program
-VALUES = 1500  # operations of a program: more take seconds to compile
+SMALL = 2048  # bytes: larger arrays are not copied for that
+INPUTS = 400  # arguments of a program
+VALUES = 4000  # operations of a program: more may take seconds to compile
 CONSTANTS = 1 << 16  # bytes that a program may keep
-MISSES = 8  # failed guards, after which a program is not tried any more
 WIDE = {np.dtype(t) for t in (np.float64, np.complex128, np.int64, np.bool_)}
 NUMBERS = (float, int, bool, complex)
-PLAIN = (str, type(None), slice, tuple, list, np.dtype, type, type(Ellipsis), np.integer, *NUMBERS)  # compared by ==, once types are
+PLAIN = (
+    str,
+    type(None),
+    slice,
+    tuple,
+    list,
+    np.dtype,
+    type,
+    type(Ellipsis),
+    np.integer,
+    *NUMBERS,
+)  # compared by ==, once types are
 SCALAR = np.dtype(np.float64), ()
 spec = attrgetter("dtype", "shape")
 T = attrgetter("T")
@@ -69,12 +80,13 @@ class Structure:
     def __init__(self, recorded: Any, one: Any, moving: frozenset[int] = frozenset()) -> None:
         tape = recorded.tape
         self.ends = (recorded.indices, recorded.roots, type(one))
-        self.fixes, self.params, self.parents = tape[0::WIDTH], tape[1::WIDTH], tape[4::WIDTH]
-        self.prims, self.indices = tape[5::WIDTH], tape[6::WIDTH]
+        self.prims = tape[5::WIDTH]
         if any(prim.multiple or prim.kind == "custom" or not ours(prim) for prim in set(self.prims)):
             raise Unsuitable("an operation of the user's, or with several results")
-        self.parametrized = picker([k for k, p in enumerate(self.params) if p is not _NO_PARAMS])
-        self.levels = self._nesting()
+        self.blank = [None] * len(self.prims)
+        self.frame = self._frame(tape)
+        self.params_of = picker([k for k in range(1, len(tape), WIDTH) if tape[k] is not _NO_PARAMS])
+        self.levels = self._nesting(self._leaves(tape))
         kept = kept_of(tape)
         self.types = list(map(type, kept))
         places: dict[Any, list[int]] = {}
@@ -95,18 +107,27 @@ class Structure:
         self._divide(kept, values)
         self.microseconds = self._cost([kept[k] for k in values])
 
-    def _nesting(self) -> list[tuple[list[type], Picker]]:
+    def _frame(self, tape: list[Any]) -> list[Any]:
+        """The tape without its values."""
+        frame = tape.copy()
+        frame[2::WIDTH] = frame[3::WIDTH] = self.blank
+        return frame
+
+    def _leaves(self, tape: list[Any]) -> list[Any]:
+        return list(chain.from_iterable(map(dict.values, self.params_of(tape))))
+
+    def _nesting(self, values: list[Any]) -> list[tuple[list[type], Picker | None]]:
         """The types of the parameters' leaves, level by level: 1, 1.0 and True are equal, and not the same."""
-        values = leaves = list(chain.from_iterable(map(dict.values, self.parametrized(self.params))))
-        levels = []
+        levels: list[tuple[list[type], Picker | None]] = []
         while values:
             types = list(map(type, values))
             if any(not issubclass(t, PLAIN) for t in types) or any(type(v) is float and v == 0 for v in values):
                 raise Unsuitable("a parameter that cannot be compared")
-            inner = picker([k for k, t in enumerate(types) if issubclass(t, (tuple, list))])
+            nested = [k for k, t in enumerate(types) if issubclass(t, (tuple, list))]
+            inner = picker(nested) if nested else None
             levels.append((types, inner))
-            values = list(chain.from_iterable(inner(values)))
-        return levels if leaves else []
+            values = list(chain.from_iterable(inner(values))) if inner is not None else []
+        return levels
 
     def _divide(self, kept: list[Any], values: list[int]) -> None:
         """Kept values as arguments: many small ones of a shape together, as one array."""
@@ -144,27 +165,20 @@ class Structure:
         """The kept values of a tape, if it is the same but for them, and for Python numbers."""
         tape = recorded.tape
         try:
-            if (
-                tape[5::WIDTH] != self.prims
-                or tape[4::WIDTH] != self.parents
-                or tape[6::WIDTH] != self.indices
-                or tape[0::WIDTH] != self.fixes
-                or tape[1::WIDTH] != self.params
-                or (recorded.indices, recorded.roots, type(one)) != self.ends
-            ):
+            if self._frame(tape) != self.frame or (recorded.indices, recorded.roots, type(one)) != self.ends:
                 return None
             kept = kept_of(tape)
-            if list(map(type, kept)) != self.types or (
-                self.specs and list(map(spec, self.specs_of(kept))) != self.specs
-            ):
+            if list(map(type, kept)) != self.types:
                 return None
-            if self.levels:
-                values = list(chain.from_iterable(map(dict.values, self.parametrized(tape[1::WIDTH]))))
-                for types, inner in self.levels:
-                    if list(map(type, values)) != types:
-                        return None
+            if self.specs and list(map(spec, self.specs_of(kept))) != self.specs:
+                return None
+            values = self._leaves(tape) if self.levels else []
+            for types, inner in self.levels:
+                if list(map(type, values)) != types:
+                    return None
+                if inner is not None:
                     values = list(chain.from_iterable(inner(values)))
-        except ValueError:  # a parameter has become an array
+        except Exception:  # a parameter has become something that has no yes or no
             return None
         return kept
 
@@ -200,11 +214,7 @@ class Pullback:
     def compile(self) -> None:
         if self.size > VALUES:
             raise Unsuitable(f"it takes {self.size} operations")
-        self.program = program = Program(self.graph)
-        del self.graph
-        called = sum([not isinstance(f, Native) for f, *_ in program.steps])
-        if 3 * called > len(self.structure.prims):
-            raise Unsuitable("most of it is left to NumPy")
+        self.program = Program(self.graph)
 
     def arguments(self, one: Any, kept: list[Any]) -> list[Any] | None:
         """What the program is given, if the kept values are of the shapes that it was made for."""
@@ -219,7 +229,7 @@ class Pullback:
             else:
                 try:
                     joined = np.frombuffer(b"".join(values), dtype).reshape(len(at), *shape)
-                except (BufferError, ValueError):  # one is not contiguous
+                except (TypeError, BufferError):  # one is not contiguous
                     joined = np.array(values)
                 given.append(joined)
         alone = s.alone_of(kept)
@@ -260,10 +270,10 @@ def record(s: Structure, recorded: Any, one: Any, kept: list[Any]) -> tuple[Reco
             rest = (slice(None),) * len(shape)
             for row, k in enumerate(at):
                 # Read where it is used, so that what repeats on the tape repeats in the recording.
-                tensors[k] = lambda table=table, row=row, rest=rest: index(table, template=(row, *rest))
+                tensors[k] = partial(index, table, template=(row, *rest))
         for k, way in zip(s.alone, s.ways, strict=True):
             x = level.watch(np.float64(kept[k]) if type(kept[k]) is float else kept[k] if way is None else way(kept[k]))
-            tensors[k] = lambda x=x, way=way: transpose(x, axes=(1, 0)) if way is T else x
+            tensors[k] = partial(transpose, x, axes=(1, 0)) if way is T else partial(_itself, x)
         cts: dict[int, Any] = {}
         for i in recorded.indices:
             if i is not None:
@@ -307,6 +317,10 @@ def size(graph: Graph) -> int:
 
 def _turned(x: Any) -> bool:
     return type(x) is np.ndarray and x.ndim == 2 and x.flags.f_contiguous and not x.flags.c_contiguous
+
+
+def _itself(x: Any) -> Any:
+    return x
 
 
 def _spec_of(x: Any) -> Any:
