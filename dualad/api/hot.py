@@ -20,7 +20,6 @@ from dualad.core.tensor import Tensor
 from dualad.native import program
 from dualad.native.program import Missed
 from dualad.native.pullback import Pullback, Structure, Unsuitable
-from dualad.ops.kinds import zeros_like
 
 logger = logging.getLogger("dualad.jit")
 LEAST = 32  # calls with tapes of one length before their structure is looked at
@@ -31,7 +30,7 @@ COMPILING = 500.0  # and for each operation of the program
 NODES = 30_000  # of a tape that is looked at
 TOGETHER = 4  # programs of one place
 PLACES = 512  # whose calls are counted
-KEPT = 100_000  # operations of all tapes together whose programs are kept
+PROGRAMS, KEPT = 100, 100_000  # how many are kept, and of how many operations of tapes together
 TRIALS, TRIED = 5, 0.2  # of a new program: how many, and seconds after which there are no more
 NEAR = 1e-3  # how far its results may be from the plain ones: a fault is not that small
 GAIN = 1.1  # how many times faster it must be
@@ -49,7 +48,7 @@ class Place:
         self.pullbacks: list[Pullback] = []
 
     def pull(self, recorded: Any, one: Any) -> list[Any] | None:
-        """The cotangents of the leaves by a program, if there is one for this tape."""
+        """The gradients by a program, if there is one for this tape."""
         for p in self.pullbacks:
             kept = p.structure.kept(recorded, one)
             if kept is None or p.structure.moved(kept):
@@ -125,6 +124,7 @@ class Place:
         _try(p, recorded, one)
         logger.info("a pullback of %d operations is compiled", len(s.prims))
         self.pullbacks = [*self.pullbacks, p]
+        self.calls = 0
         self._wait(LEAST)
         STATE.add(self, p)
 
@@ -170,7 +170,7 @@ def _try(p: Pullback, recorded: Any, one: Any) -> None:
                 results.append(way())
             mine.append(time.perf_counter() - start)
     plain, fast = results
-    if fast is None or not all(g is None or _close(g, x) for g, x in zip(fast, plain, strict=True)):
+    if fast is None or not all(map(_close, fast, plain)):
         logger.warning("a compiled pullback disagrees with the plain one, and is not used: please report it")
         raise Unsuitable("it disagrees")
     if min(seconds[0]) < GAIN * min(seconds[1]):
@@ -199,7 +199,9 @@ class _State:
 
     def add(self, place: Place, p: Pullback) -> None:
         self.programs.append((place, p))
-        while len(self.programs) > 1 and sum([len(q.structure.prims) for _, q in self.programs]) > KEPT:
+        while len(self.programs) > 1 and (
+            len(self.programs) > PROGRAMS or sum([len(q.structure.prims) for _, q in self.programs]) > KEPT
+        ):
             where, q = self.programs.pop(0)
             where.pullbacks = [r for r in where.pullbacks if r is not q]
 
@@ -213,17 +215,14 @@ def pulled(recorded: Any, one: Any) -> list[Any] | None:
     tape = recorded.tape
     if not STATE.enabled or not tape or type(recorded.leaves[0]) is Tensor:
         return None
-    key = (len(tape), tape[5], tape[-2])
+    key = (len(tape), tape[5].name, tape[-2].name)  # not the operations: one of the user's may hold anything
     place = STATE.places.get(key)
     if place is None:
         place = STATE.place(key)
     if place.ahead > 1 and not place.pullbacks:
         place.ahead -= 1
         return None
-    gs = place.pull(recorded, one)
-    if gs is None:
-        return None
-    return [zeros_like(x) if g is None else g for g, x in zip(gs, recorded.leaves, strict=True)]
+    return place.pull(recorded, one)
 
 
 def hot_pullbacks(enabled: bool) -> bool:

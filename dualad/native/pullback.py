@@ -25,6 +25,7 @@ from dualad.modes.reverse import _NO_PARAMS, WIDTH, Node, backwards, pull
 from dualad.native.graph import Graph
 from dualad.native.program import Program
 from dualad.ops.index import index
+from dualad.ops.kinds import zeros_like
 from dualad.ops.shape import transpose
 
 MANY = 16  # kept values of one shape from where on they are handed over as one array
@@ -206,6 +207,7 @@ class Pullback:
         held = [v.data for v in graph.values if v.op == "constant"] + [g.seen for g in graph.guards]
         if sum(getattr(x, "nbytes", 0) for x in held) > CONSTANTS:
             raise Unsuitable("large constants")
+        self.simple = all(self.present) and not any(self.boxed)
         self.size = size(graph)
         self.graph = graph
         self.program: Any = None
@@ -239,7 +241,7 @@ class Pullback:
         return given
 
     def __call__(self, recorded: Any, one: Any, kept: list[Any]) -> list[Any] | None:
-        """The cotangents of the leaves (None: there is none); None if this program is not for this tape."""
+        """The cotangents of the leaves; None if this program is not for this tape."""
         given = self.arguments(one, kept)
         if given is None:
             return None
@@ -251,8 +253,10 @@ class Pullback:
             ys = self.program(given)
         else:
             ys = y if type(y) is tuple else (y,)
+        if self.simple:
+            return list(ys)
         found = iter([np.array(g) if box else g for g, box in zip(ys, self.boxed, strict=True)])
-        return [next(found) if there else None for there in self.present]
+        return [next(found) if there else zeros_like(x) for there, x in zip(self.present, recorded.leaves, strict=True)]
 
 
 def kept_of(tape: list[Any]) -> list[Any]:

@@ -297,19 +297,9 @@ def test_parameters() -> None:
     for where in (0, 0, 0, 1, 0, 1, -1, (0, 1), None, 0):
         axis = where
         runs(g, normal(3, 3))
-    for key in (
-        slice(1, 3),
-        slice(0, 2),
-        slice(None),
-        1,
-        True,
-        1,
-        0,
-        (0, 1),
-        np.array([0, 1]),
-        (0, [1, 2]),
-        slice(0, 2),
-    ):
+    places = [slice(1, 3), slice(0, 2), slice(None), 1, True, 1, 0, (0, 1), np.array([0, 1]), (0, [1, 2]), slice(0, 2)]
+    for place in places:
+        key = place
         runs(g, normal(3, 3))
     axis, key = 0, slice(0, 2)
     assert runs(g, normal(3, 3)) == 1
@@ -558,6 +548,25 @@ def test_no_array_is_kept_alive() -> None:
             assert not [r for r in alive if r() is not None]
     finally:
         gc.enable()
+
+
+def test_what_rules_of_the_users_hold_is_not_kept() -> None:
+    def g(x: Any) -> Any:
+        big = normal(100)
+        alive.append(weakref.ref(big))
+
+        @custom_vjp
+        def f(x: Any) -> Any:
+            return x * 2
+
+        f.defvjp(lambda x: (x * 2, ()), lambda _, g: (g * big,))
+        return grad(lambda x: f(x).sum())(x)
+
+    alive: list[Any] = []
+    for _ in range(4):
+        g(normal(100))
+    gc.collect()
+    assert not [r for r in alive if r() is not None]
 
 
 def test_large_constants_are_not_kept() -> None:
