@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import marshal
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from operator import attrgetter, itemgetter
@@ -18,11 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from dualad.core.primitive import REGISTRY
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
 from dualad.modes.record import RecordLevel
 from dualad.modes.reverse import _NO_PARAMS, WIDTH, Node, backwards, pull
 from dualad.native.graph import Graph
+from dualad.native.iteration import LOOP
 from dualad.native.program import Program
 from dualad.ops.index import index
 from dualad.ops.kinds import zeros_like
@@ -32,21 +34,11 @@ MANY = 16  # kept values of one shape from where on they are handed over as one 
 SMALL = 2048  # bytes: larger arrays are not copied for that
 INPUTS = 400  # arguments of a program
 VALUES = 4000  # operations of a program: more may take seconds to compile
-CONSTANTS = 1 << 16  # bytes that a program may keep
+CONSTANTS = 1 << 18  # bytes that a program may keep
 WIDE = {np.dtype(t) for t in (np.float64, np.complex128, np.int64, np.bool_)}
 NUMBERS = (float, int, bool, complex)
-PLAIN = (
-    str,
-    type(None),
-    slice,
-    tuple,
-    list,
-    np.dtype,
-    type,
-    type(Ellipsis),
-    np.integer,
-    *NUMBERS,
-)  # compared by ==, once types are
+# Parameters that are the same where their types are and == says so.
+PLAIN = (str, type(None), slice, tuple, list, np.dtype, type, type(Ellipsis), np.integer, *NUMBERS)
 SCALAR = np.dtype(np.float64), ()
 spec = attrgetter("dtype", "shape")
 T = attrgetter("T")
@@ -82,7 +74,7 @@ class Structure:
         tape = recorded.tape
         self.ends = (recorded.indices, recorded.roots, type(one))
         self.prims = tape[5::WIDTH]
-        if any(prim.multiple or prim.kind == "custom" or not ours(prim) for prim in set(self.prims)):
+        if any(prim.multiple or not ours(prim) for prim in set(self.prims)):
             raise Unsuitable("an operation of the user's, or with several results")
         self.blank = [None] * len(self.prims)
         self.frame = self._frame(tape)
@@ -204,11 +196,12 @@ class Pullback:
         graph = Graph(level, wanted)
         if s.moving and not graph.dtypes() <= WIDE:
             raise Unsuitable("numbers that change, beside arrays of a narrow dtype")
-        held = [v.data for v in graph.values if v.op == "constant"] + [g.seen for g in graph.guards]
+        held = [v.data for g in graphs(graph) for v in g.values if v.op == "constant"]
+        held += [guard.seen for g in graphs(graph) for guard in g.guards]
         if sum(getattr(x, "nbytes", 0) for x in held) > CONSTANTS:
             raise Unsuitable("large constants")
         self.simple = all(self.present) and not any(self.boxed)
-        self.size = size(graph)
+        self.size = sum([len(g.values) for g in graphs(graph)])
         self.graph = graph
         self.program: Any = None
         self.misses = 0
@@ -231,7 +224,7 @@ class Pullback:
             else:
                 try:
                     joined = np.frombuffer(b"".join(values), dtype).reshape(len(at), *shape)
-                except (TypeError, BufferError):  # one is not contiguous
+                except (TypeError, BufferError, ValueError):  # one is not contiguous, or all are empty
                     joined = np.array(values)
                 given.append(joined)
         alone = s.alone_of(kept)
@@ -286,14 +279,12 @@ def record(s: Structure, recorded: Any, one: Any, kept: list[Any]) -> tuple[Reco
         return level, [cts.get(r) for r in recorded.roots]
 
 
-def _walk(tape: list[Any], tensors: dict[int, Callable[[], Any]]) -> Any:
+def _walk(tape: list[Any], tensors: dict[int, Callable[[], Any]]) -> Iterator[Node]:
     """The nodes, last first, with tensors for the kept values that have one."""
     result = sum(map(len, tape[3::WIDTH]))
     first = result
     result += len(tape) // WIDTH
-    node: Node
-    for node in backwards(tape):
-        k, prim, parents, args, y, params, fix = node
+    for k, prim, parents, args, y, params, fix in backwards(tape):
         first -= len(args)
         result -= 1
         args = tuple([tensors[first + i]() if first + i in tensors else a for i, a in enumerate(args)])
@@ -302,21 +293,21 @@ def _walk(tape: list[Any], tensors: dict[int, Callable[[], Any]]) -> Any:
 
 def ours(prim: Any) -> bool:
     """Whether the rules of a primitive are dualad's own, which depend on their arguments alone."""
-    rules = [*getattr(prim, "partials", ())]
+    if REGISTRY.get(prim.name) is not prim:  # made for one call
+        return False
+    rules = [type(prim), *getattr(prim, "partials", ())]
     rules += [getattr(prim, name, None) for name in ("transpose", "left", "right", "_vjp")]
     return all(
         type(f) is int or str(getattr(f, "__module__", "")).startswith("dualad.") for f in rules if f is not None
     )
 
 
-def size(graph: Graph) -> int:
-    """How many operations there are to be compiled, those in the bodies of loops included."""
-    n = len(graph.values)
+def graphs(graph: Graph) -> Iterator[Graph]:
+    """The graph, and those of the bodies of its loops."""
+    yield graph
     for v in graph.values:
-        body = v.params.get("body")
-        if body is not None:
-            n += size(body.graph)
-    return n
+        if v.prim is LOOP:
+            yield from graphs(v.params["body"].graph)
 
 
 def _turned(x: Any) -> bool:
