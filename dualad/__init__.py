@@ -23,6 +23,7 @@ from dualad.api.control import map as map
 from dualad.api.custom import checkpoint, custom_jvp, custom_vjp
 from dualad.api.derivatives import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
 from dualad.api.dual import Dual
+from dualad.api.hot import hot_pullbacks
 from dualad.api.jacobians import divergence, hessian, hvp, jacfwd, jacobian, jacrev, laplacian
 from dualad.api.jit import jit
 from dualad.api.planning import hessian_sparsity, jacobian_sparsity, plan
@@ -75,6 +76,7 @@ __all__ = [
     "grad",
     "hessian",
     "hessian_sparsity",
+    "hot_pullbacks",
     "hvp",
     "jacfwd",
     "jacobian",

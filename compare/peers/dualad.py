@@ -8,6 +8,7 @@ import numpy
 import dualad
 
 namespace = numpy
+dualad.hot_pullbacks(False)
 
 
 def gradient(f: Callable[[Any, Any], Any], x: Any) -> Callable[[], Any]:

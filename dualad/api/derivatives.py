@@ -7,6 +7,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from dualad.api.hot import pulled
 from dualad.api.transform import (
     Argnums,
     Chosen,
@@ -119,7 +120,11 @@ def _run_value_and_grad(
     y = _check_scalar(tape.values, tape.structure, title, holomorphic)
     if holomorphic and any(x.dtype.kind != "c" for x in tape.leaves):
         raise DtypeError(f"{title} with holomorphic=True: the inputs must be complex.")
-    grads = fresh(tape.pull([_one(y)], once=True), tape.leaves)
+    one = _one(y)
+    grads = pulled(tape, one)
+    if grads is None:
+        grads = tape.pull([one], once=True)
+    grads = fresh(grads, tape.leaves)
     return tape.values[0], tape.aux, chosen.pack(rebuild(grads, tape.shapes))
 
 

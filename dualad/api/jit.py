@@ -354,7 +354,7 @@ class Jit(Transform):
             why = f"a guard failed: {path.program.graph.guards[k]}"
         elif entry.paths:
             why = "another value of a Python number"
-        with _uncollected():
+        with uncollected():
             return self._compile(entry, call, args, kwargs, captured, why)
 
     def _compile(self, entry: Entry, call: Call, args: Any, kwargs: Any, captured: Captured, why: str) -> Any:
@@ -508,7 +508,7 @@ def _normal(f: Callable[..., Any], args: Any, kwargs: Any, **_: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Without garbage collection, which would walk through the growing recording again and again."""
     running = gc.isenabled()
     gc.disable()

@@ -140,6 +140,7 @@ def _quiet(partial: Callable[..., Any]) -> Callable[..., Any]:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             return partial(*args)
 
+    quiet.__module__ = partial.__module__
     return quiet
 
 

@@ -183,6 +183,9 @@ def test_scattering_by_arguments() -> None:
     assert programs(f)[0].direct is not None
     with pytest.raises(IndexError):
         f(x, np.full(40, 6), w)
+    few = jit(grad(lambda x, i: (x[i] * np.arange(3.0)).sum()))  # nothing but the scatter, of a few elements
+    for i in (np.array([0, 0, 3]), np.array([2, 1, 0])):
+        np.testing.assert_array_equal(few(x[:, 0], i), grad(lambda x: (x[i] * np.arange(3.0)).sum())(x[:, 0]))
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
