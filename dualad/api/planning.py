@@ -65,6 +65,7 @@ class Recorded:
         want: str,
         progress: bool = False,
         by_forward: bool = False,
+        sparse: bool = False,
     ) -> None:
         self.chosen = Chosen(f, argnums, args, kwargs)
         self.leaves, self.shapes = inputs(self.chosen.values(), self.chosen.name)
@@ -78,7 +79,7 @@ class Recorded:
             ys, self.structure = outputs(out, want)
             self.values = [y.value if type(y) is Tensor and y.level is level else y for y in ys]
             self.aux = _strip_tree(aux, level)
-            self.problem = Problem(Program(level, ys), self.leaves, self.values, want == "hessian", progress)
+            self.problem = Problem(Program(level, ys), self.leaves, self.values, want == "hessian", progress, sparse)
         if want == "gradient" and (len(ys) != 1 or ys[0].shape != ()):
             raise ShapeError(
                 f"plan(want='gradient') needs a function with a scalar result; it returned {len(ys)} array(s), the first of "
@@ -109,7 +110,7 @@ class Recorded:
 
 def plan_for(problem: Problem, want: str, mode: str | None, memory: int | None = None) -> Plan:
     """The plan of a problem's structure, made once."""
-    key = (problem.structure, want, mode, memory)
+    key = (problem.structure, want, mode, memory, problem.sparse)
     found = _PLANS.get(key)
     if found is None:
         found = choose(problem, want, mode, memory)
@@ -123,7 +124,7 @@ def planned(f: Any, args: Any, kwargs: Any, argnums: Argnums, has_aux: bool, wan
     """Jacobian or Hessian by plan; None where that is for the plain transforms (nested, complex, few passes)."""
     asked = sparse or mode is not None
     try:
-        call = Recorded(f, args, kwargs, argnums, has_aux, want, progress, mode == "reverse-over-forward")
+        call = Recorded(f, args, kwargs, argnums, has_aux, want, progress, mode == "reverse-over-forward", sparse)
     except NotScalar:
         if asked:
             raise ShapeError("hessian with sparse= or mode= needs a function with a scalar result.") from None
@@ -195,7 +196,7 @@ class Planned:
 
     def prepare(self, *args: Any, **kwargs: Any) -> Recorded:
         by_forward = self.mode == "reverse-over-forward"
-        call = Recorded(self.f, args, kwargs, self.argnums, False, self.want, by_forward=by_forward)
+        call = Recorded(self.f, args, kwargs, self.argnums, False, self.want, by_forward=by_forward, sparse=bool(self.sparse))
         if call.problem.nested:
             raise NotDifferentiable(
                 "a plan cannot be evaluated within another transform. Use jacobian or hessian there."
@@ -236,7 +237,8 @@ class Planned:
         """Time every candidate at the last arguments, in seconds; ``explain()`` then shows them, ``regret`` their ratio."""
         call = self.prepare(*self.example[0], **self.example[1])
         assert self.plan is not None
-        return self.plan.time_candidates(call.problem, repeats)
+        deliver = lambda matrix: call.layout(matrix, bool(self.sparse), self.want)
+        return self.plan.time_candidates(call.problem, repeats, deliver)
 
     @property
     def regret(self) -> float:
@@ -270,7 +272,7 @@ def plan(
     >>> from dualad import plan
     >>> p = plan(lambda x: x[1:] * x[:-1], np.arange(1.0, 1001.0), sparse=True)
     >>> p.choice
-    'column-coloring'
+    'selections'
     >>> p(np.arange(1.0, 1001.0)).nnz
     1998
     """

@@ -23,7 +23,8 @@ LARGEST_BATCH = 2**18  # elements of one value in one sweep: more directions at 
 class Problem:
     """The derivative, at one point, of ``m`` numbers in ``n`` numbers, through the instructions of a tape.
 
-    ``symmetric``: the program is a gradient, and its Jacobian a Hessian. ``passes`` counts the directions swept so far.
+    ``symmetric``: the program is a gradient, and its Jacobian a Hessian. ``sparse``: the result is asked for so; else what a
+    strategy gives as CSR is written out. ``passes`` counts the directions swept so far.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Problem:
         values: Sequence[Any],
         symmetric: bool = False,
         progress: bool = False,
+        sparse: bool = False,
     ) -> None:
         self.program = program
         self.point = list(point)
@@ -47,6 +49,7 @@ class Problem:
         self.dtype = np.result_type(*[n[4].dtype for n in program.inputs], *[v.dtype for v in values])
         self.symmetric = symmetric
         self.progress = progress
+        self.sparse = sparse
         self.forced = False  # a strategy was asked for by name: it applies wherever it can
         self.passes = 0
         self.column_colors: Any = None  # what other colorings are to be better than

@@ -187,12 +187,13 @@ X = np.linspace(0.5, 1.5, 200)
     ("f", "x", "want", "choice"),
     [
         (bottleneck, X, "jacobian", "chain"),
-        (lambda x: x[1:] * x[:-1], X, "jacobian", "column-coloring"),
-        (lambda x: np.sin(x) * x, X, "jacobian", "column-coloring"),
+        (lambda x: x[1:] * x[:-1], X, "jacobian", "selections"),
+        (lambda x: np.sin(x) * x, X, "jacobian", "selections"),
+        (lambda x: np.convolve(x, np.arange(1.0, 4.0)) ** 2, X, "jacobian", "column-coloring"),
         (lambda x: (x**2).sum(), X, "jacobian", "reverse"),
         (lambda x: (x**2).sum(), X, "gradient", "reverse"),
         (lambda x: np.outer(x[:1], np.arange(200.0)), X[:1], "jacobian", "forward"),
-        (lambda x: ((x[1:] - x[:-1] ** 2) ** 2).sum(), X, "hessian", "column-coloring"),
+        (lambda x: ((x[1:] - x[:-1] ** 2) ** 2).sum(), X, "hessian", "selections"),
     ],
 )
 def test_choice(f: Any, x: Any, want: str, choice: str, monkeypatch: Any) -> None:

@@ -32,3 +32,8 @@ def sweep_cost(problem: Problem, model: Model, k: int, overhead: float) -> tuple
     chunks = -(-k // max(1, LARGEST_BATCH // max(1, problem.largest)))
     total = sum(problem.work)
     return total * k, overhead * len(problem.nodes) * chunks + model.element * total * k
+
+
+def delivery(problem: Problem, model: Model, nnz: int) -> float:
+    """Seconds of writing a result of ``nnz`` entries, all of it where it is asked for as dense."""
+    return model.scatter * nnz + (0.0 if problem.sparse else model.entry * problem.m * problem.n)

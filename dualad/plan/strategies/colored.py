@@ -14,7 +14,7 @@ import numpy as np
 from dualad.plan import coloring
 from dualad.plan.cost import Cost, Model
 from dualad.plan.problem import Problem
-from dualad.plan.strategies.base import Candidate, sweep_cost
+from dualad.plan.strategies.base import Candidate, delivery, sweep_cost
 
 DENSE = 0.4  # above this share of nonzeros, no coloring is tried
 
@@ -47,7 +47,7 @@ def _candidate(problem: Problem, model: Model, name: str, colors: Any, pushes: i
     ops_r, sec_r = sweep_cost(problem, model, pulls, model.pull) if pulls else (0.0, 0.0)
     nnz = problem.pattern.nnz
     size = (nnz * 2 + pushes * problem.m + pulls * problem.n) * problem.dtype.itemsize
-    cost = Cost(pushes + pulls, ops_f + ops_r, size, sec_f + sec_r + model.scatter * nnz)
+    cost = Cost(pushes + pulls, ops_f + ops_r, size, sec_f + sec_r + delivery(problem, model, nnz))
     parts = [f"{k} {what}" for k, what in ((pushes, "directions"), (pulls, "cotangents")) if k]
     why = f"{nnz} nonzeros of {problem.m} x {problem.n}, in {' and '.join(parts)}"
     return Candidate(name, cost, functools.partial(run, colors), why, local=True, detail=colors)

@@ -20,10 +20,11 @@ from dualad.modes.reverse import PICK
 from dualad.plan.cost import Cost, Model
 from dualad.plan.entries import matrix
 from dualad.plan.problem import Problem
-from dualad.plan.strategies.base import Candidate
+from dualad.plan.strategies.base import Candidate, delivery
 from dualad.tape.sparsity import known
 
 MOST_TERMS = 32
+MOVE = 0.2  # of what an instruction of a batched sweep takes: here arrays are plain
 POINTWISE = ("elementwise", "movement")
 
 
@@ -160,7 +161,7 @@ def selections(problem: Problem, model: Model) -> Candidate | None:
         return None
     nnz = found.pattern.nnz
     moves = sum(len(s.moves) for s in found.steps)
-    seconds = model.push * moves + model.element * found.elements + model.scatter * nnz
+    seconds = MOVE * model.push * moves + model.element * found.elements + delivery(problem, model, nnz)
     cost = Cost(1, found.elements, int((found.elements + 2 * nnz) * problem.dtype.itemsize), seconds)
     diagonal = nnz == problem.m == problem.n and np.array_equal(found.pattern.indices, np.arange(nnz))
     why = (
