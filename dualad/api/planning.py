@@ -196,7 +196,9 @@ class Planned:
 
     def prepare(self, *args: Any, **kwargs: Any) -> Recorded:
         by_forward = self.mode == "reverse-over-forward"
-        call = Recorded(self.f, args, kwargs, self.argnums, False, self.want, by_forward=by_forward, sparse=bool(self.sparse))
+        call = Recorded(
+            self.f, args, kwargs, self.argnums, False, self.want, by_forward=by_forward, sparse=bool(self.sparse)
+        )
         if call.problem.nested:
             raise NotDifferentiable(
                 "a plan cannot be evaluated within another transform. Use jacobian or hessian there."
