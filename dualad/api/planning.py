@@ -33,13 +33,17 @@ class NotScalar(Exception):
     """A Hessian was asked for of a function with several outputs."""
 
 
-def _gradient(chosen: Chosen, values: Any, argnums: Argnums, has_aux: bool, by_forward: bool) -> tuple[Any, Any]:
-    """The gradient at ``values``, in the structure of the chosen arguments, and aux."""
+def _gradient(
+    chosen: Chosen, values: Any, argnums: Argnums, has_aux: bool, by_forward: bool
+) -> tuple[Any, Any, list[Any]]:
+    """The gradient at ``values``, in the structure of the chosen arguments, aux, and the function's value where known."""
     if by_forward:
         from dualad.api.jacobians import jacfwd
 
         found = Chosen(jacfwd(chosen.f, argnums, has_aux), argnums, chosen.args, chosen.kwargs).call(values)
-        return found if has_aux else (found, None)
+        return (*found, []) if has_aux else (found, None, [])
+
+    seen: list[Any] = []
 
     @functools.wraps(chosen.f)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -47,9 +51,11 @@ def _gradient(chosen: Chosen, values: Any, argnums: Argnums, has_aux: bool, by_f
         tape = _Recorded(own, has_aux, "hessian")
         if len(tape.values) != 1 or tape.values[0].shape != ():
             raise NotScalar
+        seen[:] = tape.values
         return own.pack(rebuild(tape.pull([_one(tape.values[0])], once=True), tape.shapes)), tape.aux
 
-    return Chosen(run, argnums, chosen.args, chosen.kwargs).call(values)
+    gradient, aux = Chosen(run, argnums, chosen.args, chosen.kwargs).call(values)
+    return gradient, aux, seen
 
 
 class Recorded:
@@ -72,14 +78,17 @@ class Recorded:
         with RecordLevel() as level:
             tracked = [level.watch(x) for x in self.leaves]
             values = rebuild(tracked, self.shapes)
+            value: list[Any] = []
             if want == "hessian":
-                out, aux = _gradient(self.chosen, values, argnums, has_aux, by_forward)
+                out, aux, value = _gradient(self.chosen, values, argnums, has_aux, by_forward)
             else:
                 out, aux = with_aux(self.chosen.call(values), has_aux, want)
             ys, self.structure = outputs(out, want)
             self.values = [y.value if type(y) is Tensor and y.level is level else y for y in ys]
             self.aux = _strip_tree(aux, level)
             self.problem = Problem(Program(level, ys), self.leaves, self.values, want == "hessian", progress, sparse)
+            if value:
+                self.problem.function = functools.partial(Program, level, value)
         if want == "gradient" and (len(ys) != 1 or ys[0].shape != ()):
             raise ShapeError(
                 f"plan(want='gradient') needs a function with a scalar result; it returned {len(ys)} array(s), the first of "
@@ -102,7 +111,8 @@ class Recorded:
                 part = matrix if (a, b, c, d) == (0, *matrix.shape[:1], 0, *matrix.shape[1:]) else matrix[a:b, c:d]
                 shape = x.shape if want == "gradient" else (*v.shape, *x.shape)
                 dtype = np.result_type(v.dtype, x.dtype)
-                part = part.astype(dtype, copy=False) if sparse else part.reshape(shape).astype(dtype, copy=False)
+                part = part if sparse else part.reshape(shape)
+                part = part if part.dtype == dtype else part.astype(dtype)
                 own.append(part if sparse or type(part) is Tensor else part[()])
             blocks.append(self.chosen.pack(rebuild(own, self.shapes)))
         return blocks[0] if want == "gradient" else unflatten(self.structure, blocks)

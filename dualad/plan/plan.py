@@ -19,7 +19,7 @@ HESSIAN_NAMES = {
     "reverse-over-reverse": "reverse",
     "reverse-over-forward": "reverse",
 }
-BY_VALUES = ("elimination", "acyclic")  # strategies whose steps are NumPy's, on values
+BY_VALUES = ("elimination", "acyclic", "edge-pushing")  # strategies whose steps are NumPy's, on values
 FAMILIAR = 0.85  # predictions are rough: another strategy than plain modes must promise to be better by more than that
 SMALL = 2e-4  # seconds: what plain modes do in less is not worth looking for a pattern
 
@@ -117,7 +117,7 @@ def choose(problem: Problem, want: str, mode: str | None = None, memory: int | N
                 f"mode={mode!r} does not apply to this {want} of {problem.m} x {problem.n}: "
                 + (
                     "it is for Hessians."
-                    if name in ("star", "acyclic")
+                    if name in ("star", "acyclic", "edge-pushing") and want != "hessian"
                     else f"its pattern is not {name}."
                     if name in ("diagonal", "block-diagonal")
                     else "the tape has no such structure."
@@ -129,7 +129,11 @@ def choose(problem: Problem, want: str, mode: str | None = None, memory: int | N
     found = [STRATEGIES[name](problem, figures) for name in plain]
     cheapest = min((c for c in found if c), key=lambda c: c.cost.seconds)
     if cheapest.cost.seconds > small:
-        found += [propose(problem, figures) for name, propose in proposals.items() if name not in plain]
+        problem.best = cheapest.cost.seconds
+        for name, propose in proposals.items():
+            if name not in plain and (candidate := propose(problem, figures)) is not None:
+                found.append(candidate)
+                problem.best = min(problem.best, candidate.cost.seconds)
     candidates = sorted(
         (c for c in found if c is not None), key=lambda c: c.cost.seconds * (FAMILIAR if c.name in plain else 1.0)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,8 @@ class Problem:
         self.sparse = sparse
         self.forced = False  # a strategy was asked for by name: it applies wherever it can
         self.passes = 0
-        self.column_colors: Any = None  # what other colorings are to be better than
+        self.function: Callable[[], Program] | None = None  # of a Hessian: the function's own instructions
+        self.best = math.inf  # seconds of the best strategy so far, which others are to improve on
 
     @functools.cached_property
     def nested(self) -> bool:

@@ -24,13 +24,10 @@ REUSES = 10  # evaluations that a plan is expected to serve
 
 
 def worth_another(problem: Problem, model: Model, least: int, entries: int) -> bool:
-    """Whether fewer passes than by columns, ``least`` at best, would repay the search for them."""
+    """Whether ``least`` passes, compared with the best strategy so far, would repay the search for a way to do with them."""
     if problem.forced:
         return True
-    now = problem.column_colors
-    if now is None or now.count <= least:
-        return False
-    gain = sweep_cost(problem, model, now.count, model.push)[1] - sweep_cost(problem, model, least, model.push)[1]
+    gain = problem.best - sweep_cost(problem, model, least, model.push)[1]
     return gain * REUSES > COLORING * entries
 
 
@@ -71,7 +68,7 @@ def columns(problem: Problem, model: Model) -> Candidate | None:
     """Structurally orthogonal columns, in forward mode."""
     if not worth_coloring(problem):
         return None
-    colors = problem.column_colors = coloring.column_coloring(problem.pattern)
+    colors = coloring.column_coloring(problem.pattern)
     return _candidate(problem, model, "column-coloring", colors, colors.count, 0, _run_columns)
 
 
