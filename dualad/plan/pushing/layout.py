@@ -5,9 +5,9 @@ alive. An operation y = f(a, b) takes y out: its entries are pushed to the opera
 
     W[a, v] += J_a^T W[y, v],    W[a, b] += J_a^T W[y, y] J_b,
 
-and where f is not linear, its second derivatives times the cotangent of y are created in W[a, b]. What is left between the inputs is
-the Hessian. No direction is swept, so that the number of colors of its pattern does not matter, and the gradient is not
-differentiated.
+and where f is not linear, its second derivatives times the cotangent of y are created in W[a, b]. What is left between the
+inputs is the Hessian. No direction is swept, so that the number of colors of its pattern does not matter, and the gradient
+is not differentiated.
 
 Source: Gower & Mello 2012, Optimization Methods and Software 27; Wang, Gebremedhin & Pothen 2016, Mathematical Programming
 Computation 8 (live variables).
@@ -138,7 +138,7 @@ class Layout:
         gs = _cotangents(program)
         for step in self.steps:
             node = program.nodes[step.at]
-            _, prim, _, args, y, _, _ = node
+            args, y = node[3], node[4]
             values = [e.values(y, args) for e in step.edges] if step.blocks else []
             for block, pushes in step.blocks:
                 w = self.sums[block](parts.pop(block))
@@ -181,7 +181,7 @@ def _cotangents(program: Program) -> dict[int, Any]:
         return keep
 
     dtype = next((n[4].dtype for n in program.nodes if n[0] == out), None)
-    if dtype is not None:
+    if out is not None and dtype is not None:
         pull(reversed(program.nodes), {out: dtype.type(1)}, {n[0]: catch(n[0]) for n in program.nodes})
     return found
 
@@ -338,9 +338,9 @@ def _expand(rows: Any, starts: Any) -> tuple[Any, Any]:
 
 def _brief(index: Any, size: int | None = None) -> Any:
     """None for an index that takes all in order."""
-    if index is None or (index.size == size and np.array_equal(index, np.arange(size))):
-        return None
-    return index
+    if index is None or size is None or index.size != size or not np.array_equal(index, np.arange(size)):
+        return index
+    return None
 
 
 def _results(program: Program, n: int, steps: list[Step], blocks: _Blocks) -> Layout:

@@ -26,6 +26,7 @@ class Pusher:
         return {"found": None}
 
     def __call__(self, problem: Problem) -> Any:
+        assert problem.function is not None
         program = problem.function()
         if self.found is None or not self.found.fits(program):
             self.found = layout(program, problem.n)
@@ -51,5 +52,5 @@ def edge_pushing(problem: Problem, model: Model) -> Candidate | None:
     cost = Cost(
         1, 2.0 * found.terms, (found.terms + 2 * nnz) * problem.dtype.itemsize, seconds + delivery(problem, model, nnz)
     )
-    why = f"{nnz} nonzeros of {problem.m} x {problem.n}, by {found.terms} products along the edges of {len(found.steps)} operations"
+    why = f"{nnz} nonzeros of {problem.m} x {problem.n}, by {found.terms} products on edges of {len(found.steps)} operations"
     return Candidate("edge-pushing", cost, Pusher(found), why, local=True)
