@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import html
-from typing import Any
-
-import numpy as np
 
 from dualad.plan.plan import Plan
 from dualad.plan.strategies.colored import structure
@@ -65,17 +62,18 @@ def page(plan: Plan) -> str:
 
 
 def picture(plan: Plan) -> str:
-    """The pattern as SVG, columns (or rows) in the colors in which they are swept together; large ones in blocks."""
-    pattern = plan.pattern.tocoo()
+    """The pattern as SVG, each entry in the color of the pass that it is read from; large patterns in blocks.
+
+    Where the chosen strategy reads no passes, the colors are those of the cheapest coloring among the candidates.
+    """
+    colorings = [c.detail for c in (plan.choice, *plan.candidates) if hasattr(c.detail, "passes")]
+    pattern = colorings[0].pattern if colorings else plan.pattern
+    passes = colorings[0].passes().tolist() if colorings else [None] * pattern.nnz
     m, n = plan.shape
-    colors: Any = getattr(plan.choice.detail, "colors", None)
-    by_row = plan.choice.name == "row-coloring"
     step = max(1, -(-max(m, n) // MOST_CELLS))
     cells: dict[tuple[int, int], str] = {}
-    for i, j in zip(pattern.coords[0].tolist(), pattern.coords[1].tolist(), strict=True):
-        line = i if by_row else j
-        hue = HUES[int(colors[line]) % len(HUES)] if isinstance(colors, np.ndarray) and line < len(colors) else "#555"
-        cells.setdefault((i // step, j // step), hue)
+    for i, j, k in zip(*(v.tolist() for v in pattern.nonzero()), passes, strict=True):
+        cells.setdefault((i // step, j // step), "#555" if k is None else HUES[k % len(HUES)])
     size = 6
     rects = "".join(
         f'<rect x="{j * size}" y="{i * size}" width="{size}" height="{size}" fill="{hue}"/>'

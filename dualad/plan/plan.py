@@ -99,7 +99,8 @@ def choose(problem: Problem, want: str, mode: str | None = None, memory: int | N
     proposals = {k: v for k, v in STRATEGIES.items() if not (problem.nested and k in BY_VALUES)}
 
     def plan(candidates: list[Candidate], choice: Candidate, reason: str) -> Plan:
-        pattern = problem.__dict__.get("pattern")
+        patterns = [problem.__dict__.get("pattern"), *[c.pattern for c in candidates]]
+        pattern = next((p for p in patterns if p is not None), None)
         shape = (problem.m, problem.n)
         return Plan(problem.structure, want, shape, len(problem.nodes), candidates, choice, reason, pattern)
 

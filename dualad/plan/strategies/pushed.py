@@ -53,4 +53,4 @@ def edge_pushing(problem: Problem, model: Model) -> Candidate | None:
         1, 2.0 * found.terms, (found.terms + 2 * nnz) * problem.dtype.itemsize, seconds + delivery(problem, model, nnz)
     )
     why = f"{nnz} nonzeros of {problem.m} x {problem.n}, by {found.terms} products on edges of {len(found.steps)} operations"
-    return Candidate("edge-pushing", cost, Pusher(found), why, local=True)
+    return Candidate("edge-pushing", cost, Pusher(found), why, local=True, pattern=found.pattern)

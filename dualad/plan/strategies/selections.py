@@ -167,4 +167,4 @@ def selections(problem: Problem, model: Model) -> Candidate | None:
     why = (
         f"{'a diagonal' if diagonal else f'{nnz} nonzeros'} of {problem.m} x {problem.n}, by {moves} scaled selections"
     )
-    return Candidate("selections", cost, functools.partial(_run, found), why, local=True)
+    return Candidate("selections", cost, functools.partial(_run, found), why, local=True, pattern=found.pattern)
