@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 
+from dualad.plan.coloring import column_coloring
+from dualad.plan.coloring.compression import entries
 from dualad.plan.plan import Plan
 from dualad.plan.strategies.colored import structure
 
@@ -64,16 +66,17 @@ def page(plan: Plan) -> str:
 def picture(plan: Plan) -> str:
     """The pattern as SVG, each entry in the color of the pass that it is read from; large patterns in blocks.
 
-    Where the chosen strategy reads no passes, the colors are those of the cheapest coloring among the candidates.
+    Where the chosen strategy reads no passes, the colors are those of the cheapest coloring among the candidates, or else those
+    that a column coloring takes.
     """
     colorings = [c.detail for c in (plan.choice, *plan.candidates) if hasattr(c.detail, "passes")]
-    pattern = colorings[0].pattern if colorings else plan.pattern
-    passes = colorings[0].passes().tolist() if colorings else [None] * pattern.nnz
+    colors = colorings[0] if colorings else column_coloring(plan.pattern)
     m, n = plan.shape
     step = max(1, -(-max(m, n) // MOST_CELLS))
     cells: dict[tuple[int, int], str] = {}
-    for i, j, k in zip(*(v.tolist() for v in pattern.nonzero()), passes, strict=True):
-        cells.setdefault((i // step, j // step), "#555" if k is None else HUES[k % len(HUES)])
+    rows, columns = entries(colors.pattern)
+    for i, j, k in zip(rows.tolist(), columns.tolist(), colors.passes().tolist(), strict=True):
+        cells.setdefault((i // step, j // step), HUES[k % len(HUES)])
     size = 6
     rects = "".join(
         f'<rect x="{j * size}" y="{i * size}" width="{size}" height="{size}" fill="{hue}"/>'

@@ -14,8 +14,8 @@ from dualad.plan.strategies.selections import selections
 STRATEGIES = {
     "forward": forward,
     "reverse": reverse,
-    "column-coloring": columns,
     "selections": selections,
+    "column-coloring": columns,
     "edge-pushing": edge_pushing,
     "row-coloring": rows,
     "bicoloring": bicoloring,

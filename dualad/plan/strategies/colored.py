@@ -68,7 +68,10 @@ def columns(problem: Problem, model: Model) -> Candidate | None:
     """Structurally orthogonal columns, in forward mode."""
     if not worth_coloring(problem):
         return None
-    colors = coloring.column_coloring(problem.pattern)
+    pattern = problem.pattern
+    if not worth_another(problem, model, int(np.diff(pattern.indptr).max(initial=0)), pattern.nnz):
+        return None
+    colors = coloring.column_coloring(pattern)
     return _candidate(problem, model, "column-coloring", colors, colors.count, 0, _run_columns)
 
 

@@ -24,6 +24,7 @@ from dualad.plan.strategies.base import Candidate, delivery
 from dualad.tape.sparsity import known
 
 MOST_TERMS = 32
+FIRST = 64  # elements that tell most terms apart
 MOVE = 0.2  # of what an instruction of a batched sweep takes: here arrays are plain
 POINTWISE = ("elementwise", "movement")
 
@@ -65,14 +66,18 @@ def layout(problem: Problem) -> Layout | None:
         for i, p in enumerate(parents):
             if p not in sources:
                 continue
-            one = _relation(prim.depends(i, y.shape, known(prim, args, parents), params))
-            if one is None:
+            same = prim.kind == "elementwise" and args[i].shape == y.shape
+            one = None if same else _relation(prim.depends(i, y.shape, known(prim, args, parents), params))
+            if one is None and not same:
                 return None
             for k, source in enumerate(sources[p]):
-                moved = np.where(one >= 0, source[one], -1) if source.size else np.full(one.shape, -1)
+                moved = source if same else _moved(source, one)
                 j = _place(own, moved)
                 moves.append((i, k, j))
-                own[j:] = [moved] if j == len(own) else [np.maximum(own[j], moved), *own[j + 1 :]]
+                if j == len(own):
+                    own.append(moved)
+                elif own[j] is not moved:
+                    own[j] = np.maximum(own[j], moved)
         if len(own) > MOST_TERMS:
             return None
         sources[index] = own
@@ -93,12 +98,23 @@ def _relation(found: Any) -> Any:
     return out
 
 
+def _moved(source: Any, one: Any) -> Any:
+    if not source.size:
+        return np.full(one.shape, -1)
+    moved = source[one]
+    return moved if one.min(initial=0) >= 0 else np.where(one >= 0, moved, -1)
+
+
 def _place(own: list[Any], source: Any) -> int:
     """The term that this one can be added to (no element has another source there), or a new one."""
     for j, other in enumerate(own):
-        if ((other < 0) | (source < 0) | (other == source)).all():
+        if other is source or (_fit(other[:FIRST], source[:FIRST]) and _fit(other, source)):
             return j
     return len(own)
+
+
+def _fit(other: Any, source: Any) -> bool:
+    return bool(((other == source) | (other < 0) | (source < 0)).all())
 
 
 def _entries(problem: Problem, sources: dict[int, list[Any]]) -> tuple[Any, list[Any]]:
@@ -159,6 +175,7 @@ def selections(problem: Problem, model: Model) -> Candidate | None:
     found = layout(problem)
     if found is None:
         return None
+    problem.__dict__["pattern"] = found.pattern  # no need to walk the tape again for it
     nnz = found.pattern.nnz
     moves = sum(len(s.moves) for s in found.steps)
     seconds = MOVE * model.push * moves + model.element * found.elements + delivery(problem, model, nnz)
