@@ -198,16 +198,17 @@ class Planned:
         sparse: bool | None,
         mode: str | None,
         memory: int | None,
+        progress: bool,
     ) -> None:
         self.f, self.argnums, self.want, self.mode = f, argnums, want, mode
-        self.sparse, self.memory = sparse, memory
+        self.sparse, self.memory, self.progress = sparse, memory, progress
         self.plan: Plan | None = None
         self.example: Any = None
 
     def prepare(self, *args: Any, **kwargs: Any) -> Recorded:
         by_forward = self.mode == "reverse-over-forward"
         call = Recorded(
-            self.f, args, kwargs, self.argnums, False, self.want, by_forward=by_forward, sparse=bool(self.sparse)
+            self.f, args, kwargs, self.argnums, False, self.want, self.progress, by_forward, bool(self.sparse)
         )
         if call.problem.nested:
             raise NotDifferentiable(
@@ -267,16 +268,17 @@ def plan(
     sparse: bool | None = None,
     mode: str | None = None,
     memory: int | str | None = None,
+    progress: bool = False,
 ) -> Planned:
     """The cheapest way to a derivative of ``f`` at ``args``, and why.
 
     ``want`` is "jacobian", "hessian" or "gradient". The plan is called with arguments like ``f``'s, and returns what
     ``jacobian``, ``hessian`` or ``grad`` would (with ``sparse=True``, SciPy CSR arrays of shape (output size, input size)).
     ``mode`` names a strategy and overrules the choice: forward, reverse, column-coloring, row-coloring, bicoloring,
-    diagonal, block-diagonal, chain, elimination, and for Hessians star, acyclic, forward-over-reverse, reverse-over-forward,
-    reverse-over-reverse. ``memory`` (bytes, or a text
+    diagonal, block-diagonal, selections, chain, elimination, and for Hessians star, acyclic, edge-pushing,
+    forward-over-reverse, reverse-over-forward, reverse-over-reverse. ``memory`` (bytes, or a text
     such as "200MB") leaves out strategies that are predicted to take more; for long programs see
-    ``grad(f, memory=...)``.
+    ``grad(f, memory=...)``. ``progress`` shows bars (tqdm) while the plan is made, evaluated and measured.
 
     Raises ``ArgumentError`` for an unknown want or mode, a mode that does not apply, and a memory that nothing keeps within.
 
@@ -292,7 +294,7 @@ def plan(
         raise ArgumentError(f"plan: want={want!r} is none of {', '.join(WANTS)}.")
     if not callable(f):
         raise ArgumentError(f"plan needs a function, got {type(f).__name__}.")
-    made = Planned(f, argnums, want, sparse, mode, None if memory is None else parse_bytes(memory))
+    made = Planned(f, argnums, want, sparse, mode, None if memory is None else parse_bytes(memory), progress)
     made.prepare(*args)
     return made
 

@@ -59,7 +59,7 @@ class Plan:
         ``deliver`` makes of the matrix what was asked for, and is timed too.
         """
         times: dict[str, list[float]] = {c.name: [] for c in self.candidates}
-        for _ in range(repeats):
+        for _ in problem.bar(range(repeats), "rounds"):
             for c in self.candidates:
                 start = time.perf_counter()
                 deliver(c.run(problem))
@@ -131,7 +131,7 @@ def choose(problem: Problem, want: str, mode: str | None = None, memory: int | N
     cheapest = min((c for c in found if c), key=lambda c: c.cost.seconds)
     if cheapest.cost.seconds > small:
         problem.best = cheapest.cost.seconds
-        for name, propose in proposals.items():
+        for name, propose in problem.bar(proposals.items(), "strategies"):
             if name not in plain and (candidate := propose(problem, figures)) is not None:
                 found.append(candidate)
                 problem.best = min(problem.best, candidate.cost.seconds)

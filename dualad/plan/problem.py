@@ -103,27 +103,31 @@ class Problem:
 
     def push(self, seeds: Any) -> Any:
         """J times the columns of ``seeds``, given as rows: (k, n) -> (k, m)."""
-        return self._chunks(seeds, self._push, "directions")
+        return self.chunks(seeds, self._push, "directions")
 
     def pull(self, seeds: Any) -> Any:
         """The rows of ``seeds`` times J: (k, m) -> (k, n)."""
-        return self._chunks(seeds, self._pull, "cotangents")
+        return self.chunks(seeds, self._pull, "cotangents")
 
-    def _chunks(self, seeds: Any, sweep: Any, what: str) -> Any:
+    def chunks(self, seeds: Any, sweep: Any, what: str) -> Any:
+        """``sweep`` of as many rows of ``seeds`` at once as stay in the cache, one part after the other."""
         k = seeds.shape[0]
         self.passes += k
         step = max(1, LARGEST_BATCH // max(1, self.largest))
-        starts: Any = range(0, k, step)
-        if self.progress:
-            try:
-                from tqdm import tqdm
-            except ImportError:
-                raise ArgumentError(
-                    "progress=True shows its bar with tqdm, which is not installed: pip install tqdm."
-                ) from None
-            starts = tqdm(starts, desc=f"{k} {what}", leave=False)
-        parts = [sweep(seeds[i : i + step]) for i in starts]
+        parts = [sweep(seeds[i : i + step]) for i in self.bar(range(0, k, step), f"{k} {what}")]
         return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else sweep(seeds)
+
+    def bar(self, items: Any, what: str) -> Any:
+        """``items``, with a bar where progress is to be shown."""
+        if not self.progress:
+            return items
+        try:
+            from tqdm import tqdm
+        except ImportError:
+            raise ArgumentError(
+                "progress=True shows its bar with tqdm, which is not installed: pip install tqdm."
+            ) from None
+        return tqdm(items, desc=what, leave=False)
 
     def _push(self, seeds: Any) -> Any:
         own = split(seeds, self.in_shapes)

@@ -429,9 +429,24 @@ def test_the_model_is_read_from_the_cache_folder(tmp_path: Any, monkeypatch: Any
     assert cost.model() == cost.Model()
 
 
-def test_progress_shows_a_bar(capsys: Any) -> None:
-    same(jacobian(np.sin, mode="forward", progress=True)(X[:5]), np.diag(np.cos(X[:5])), "with a bar")
-    assert "directions" in capsys.readouterr().err
+@pytest.mark.parametrize("mode", [m for m in HESSIAN_MODES if m != "elimination"])
+def test_progress_shows_a_bar(mode: str, capsys: Any) -> None:
+    f = {"chain": lambda x: np.tanh(bottleneck(x)).sum(), "diagonal": lambda x: (x**3).sum()}.get(mode, stencil_energy)
+    try:
+        expected = hessian(f, mode=mode)(X[:200])
+    except ArgumentError:
+        assert mode in SOMETIMES
+        return
+    assert capsys.readouterr().err == ""
+    same(hessian(f, mode=mode, progress=True)(X[:200]), expected, "with a bar")
+    assert re.search("directions|cotangents|operations", capsys.readouterr().err)
+
+
+def test_plans_show_bars(capsys: Any) -> None:
+    p = plan(stencil_energy, X, want="hessian", progress=True)
+    assert "strategies" in capsys.readouterr().err
+    p.measure(2)
+    assert "rounds" in capsys.readouterr().err
 
 
 def test_elimination_where_other_elements_are_picked() -> None:

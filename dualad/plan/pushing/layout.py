@@ -15,6 +15,7 @@ Computation 8 (live variables).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -133,10 +134,10 @@ class Layout:
     terms: int
     pushes: int
 
-    def __call__(self, program: Program, dtype: Any) -> Any:
+    def __call__(self, program: Program, dtype: Any, bar: Callable[[Any, str], Any]) -> Any:
         parts: dict[int, list[Any]] = {}
         gs = _cotangents(program)
-        for step in self.steps:
+        for step in bar(self.steps, "operations"):
             node = program.nodes[step.at]
             args, y = node[3], node[4]
             values = [e.values(y, args) for e in step.edges] if step.blocks else []

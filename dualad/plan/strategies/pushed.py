@@ -30,7 +30,7 @@ class Pusher:
         program = problem.function()
         if self.found is None or not self.found.fits(program):
             self.found = layout(program, problem.n)
-        return self.found(program, problem.dtype)
+        return self.found(program, problem.dtype, problem.bar)
 
 
 def edge_pushing(problem: Problem, model: Model) -> Candidate | None:

@@ -153,7 +153,7 @@ def _run(found: Layout, problem: Problem) -> Any:
     terms: dict[int, list[Any]] = {
         index: [np.ones(shape, problem.dtype)] for index, shape in zip(problem.inputs, problem.in_shapes, strict=True)
     }
-    for step in found.steps:
+    for step in problem.bar(found.steps, "operations"):
         index, prim, parents, args, y, params, _ = problem.nodes[step.at]
         own: list[Any] = []
         for i, k, j in step.moves:
