@@ -95,11 +95,17 @@ class Recorded:
                 f"shape {ys[0].shape if ys else None}. Ask for want='jacobian'."
             )
 
-    def layout(self, matrix: Any, sparse: bool, want: str) -> Any:
+    def layout(self, matrix: Any, sparse: bool, want: str, plan: Plan | None = None) -> Any:
         """Blocks of the matrix in the structure of the output, each in the structure of the chosen arguments."""
         dense = isinstance(matrix, (np.ndarray, Tensor))
         if sparse and dense:
-            matrix = _structured(matrix, self.problem.pattern)
+            if plan is None or type(matrix) is Tensor:
+                pattern = self.problem.pattern
+            elif plan.pattern is None or not _covers(plan.pattern, matrix):
+                pattern = plan.pattern = self.problem.pattern
+            else:
+                pattern = plan.pattern
+            matrix = _structured(matrix, pattern)
         elif not sparse and not dense:
             matrix = matrix.toarray()
         rows = list(itertools.accumulate([math.prod(v.shape) for v in self.values], initial=0))
@@ -156,6 +162,7 @@ def planned(f: Any, args: Any, kwargs: Any, argnums: Argnums, has_aux: bool, wan
                 f"{want} with sparse= or mode= is for real functions; inputs or outputs here are {problem.dtype}."
             )
         return None
+    made = None
     if recorded:
         if not asked and min(problem.m, problem.n) <= FEW:
             return None
@@ -166,9 +173,16 @@ def planned(f: Any, args: Any, kwargs: Any, argnums: Argnums, has_aux: bool, wan
         eye = np.eye(min(problem.m, problem.n) if want != "hessian" else problem.n, dtype=problem.dtype)
         matrix = problem.pull(eye) if rows else problem.push(eye).T.copy()
     else:
-        matrix = plan_for(problem, want, mode).matrix(problem)
-    result = call.layout(matrix, sparse, want)
+        made = plan_for(problem, want, mode)
+        matrix = made.matrix(problem)
+    result = call.layout(matrix, sparse, want, made)
     return (result, call.aux) if has_aux else result
+
+
+def _covers(pattern: Any, dense: Any) -> bool:
+    """Whether all nonzeros are entries of the pattern."""
+    rows = np.repeat(np.arange(pattern.shape[0]), np.diff(pattern.indptr))
+    return bool(np.count_nonzero(dense) == np.count_nonzero(dense[rows, pattern.indices]))
 
 
 def _structured(dense: Any, pattern: Any) -> Any:
@@ -222,7 +236,7 @@ class Planned:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         call = self.prepare(*args, **kwargs)
         assert self.plan is not None
-        return call.layout(self.plan.matrix(call.problem), bool(self.sparse), self.want)
+        return call.layout(self.plan.matrix(call.problem), bool(self.sparse), self.want, self.plan)
 
     def explain(self) -> str:
         """The tape's structure, the candidates with predicted operations, bytes and time, the choice and the reason."""
@@ -250,7 +264,7 @@ class Planned:
         """Time every candidate at the last arguments, in seconds; ``explain()`` then shows them, ``regret`` their ratio."""
         call = self.prepare(*self.example[0], **self.example[1])
         assert self.plan is not None
-        deliver = lambda matrix: call.layout(matrix, bool(self.sparse), self.want)
+        deliver = lambda matrix: call.layout(matrix, bool(self.sparse), self.want, self.plan)
         return self.plan.time_candidates(call.problem, repeats, deliver)
 
     @property

@@ -21,7 +21,7 @@ HESSIAN_NAMES = {
 }
 BY_VALUES = ("elimination", "acyclic", "edge-pushing")  # strategies whose steps are NumPy's, on values
 FAMILIAR = 0.85  # predictions are rough: another strategy than plain modes must promise to be better by more than that
-SMALL = 2e-4  # seconds: what plain modes do in less is not worth looking for a pattern
+SMALL = 1e-4  # seconds: what plain modes do in less is not worth looking for a pattern, if none is asked for
 
 
 @dataclass
@@ -129,7 +129,7 @@ def choose(problem: Problem, want: str, mode: str | None = None, memory: int | N
     plain = ["forward", "reverse"]
     found = [STRATEGIES[name](problem, figures) for name in plain]
     cheapest = min((c for c in found if c), key=lambda c: c.cost.seconds)
-    if cheapest.cost.seconds > small:
+    if problem.sparse or cheapest.cost.seconds > small:
         problem.best = cheapest.cost.seconds
         for name, propose in problem.bar(proposals.items(), "strategies"):
             if name not in plain and (candidate := propose(problem, figures)) is not None:
@@ -148,7 +148,7 @@ def choose(problem: Problem, want: str, mode: str | None = None, memory: int | N
                 + ("" if want == "gradient" else " With sparse=True zeros take none.")
             )
     best = candidates[0]
-    if len(candidates) == 2 and cheapest.cost.seconds <= small:
+    if len(candidates) == 2 and cheapest.cost.seconds <= small and not problem.sparse:
         reason = f"plain {best.name} mode takes less than looking for something better would"
     elif len(candidates) > 1:
         ratio = candidates[1].cost.seconds / max(best.cost.seconds, 1e-12)

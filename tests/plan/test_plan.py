@@ -353,6 +353,19 @@ def test_a_sparse_result_has_the_same_structure_at_zeros() -> None:
     assert jacobian(f, sparse=True)(np.zeros(5)).nnz == jacobian(f, sparse=True)(np.ones(5)).nnz == 5
 
 
+def test_the_pattern_of_a_dense_strategy_is_kept_while_it_covers() -> None:
+    f = lambda x: np.where(x > 1, x, x[::-1]) ** 2
+    p = plan(f, X[:6], sparse=True, mode="forward")
+    found = [p(x) for x in (X[:6], X[:6] + 1, np.array([2.0, 0, 2, 0, 2, 2]))]
+    for m, x in zip(found, (X[:6], X[:6] + 1, np.array([2.0, 0, 2, 0, 2, 2])), strict=True):
+        same(m.toarray(), jacfwd(f)(x), "another selection")
+        assert m.nnz == 6
+    assert p.plan is not None
+    kept = p.plan.pattern
+    p(np.array([2.0, 0, 2, 0, 2, 2]) * 1.5)
+    assert p.plan.pattern is kept
+
+
 def test_planned_within_other_transforms() -> None:
     f = lambda x: x[1:] * x[:-1] * x[1:]
     x = X[:40]

@@ -133,6 +133,7 @@ class Layout:
     order: Any
     terms: int
     pushes: int
+    swept: int  # second derivatives without structure
 
     def __call__(self, program: Program, dtype: Any, bar: Callable[[Any, str], Any]) -> Any:
         parts: dict[int, list[Any]] = {}
@@ -367,4 +368,5 @@ def _results(program: Program, n: int, steps: list[Step], blocks: _Blocks) -> La
     np.cumsum(np.bincount(row, minlength=n), out=counts[1:])
     pattern = csr_array((np.ones(row.size, bool), column[order].astype(np.int32), counts), (n, n))
     pushes = sum(len(p) for s in steps for _, p in s.blocks) + sum(len(s.created) for s in steps)
-    return Layout(_signature(program), steps, blocks.sums, results, pattern, order, blocks.terms, pushes)
+    swept = sum(not c.structured for s in steps for c, _, _ in s.created)
+    return Layout(_signature(program), steps, blocks.sums, results, pattern, order, blocks.terms, pushes, swept)

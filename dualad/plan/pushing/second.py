@@ -26,11 +26,12 @@ class TooMany(Exception):
 class Second:
     """The second derivatives of a node in its arguments ``i`` and ``j``: entries at (``rows``, ``cols``)."""
 
-    def __init__(self, i: int, j: int, rows: Any, cols: Any) -> None:
+    def __init__(self, i: int, j: int, rows: Any, cols: Any, structured: bool = True) -> None:
         self.i = i
         self.j = j
         self.rows = rows
         self.cols = cols
+        self.structured = structured  # else they are found by sweeping a basis
 
 
 def second(node: Node, g: Any, locals_: dict[int, Local]) -> list[Second]:
@@ -53,7 +54,7 @@ def second(node: Node, g: Any, locals_: dict[int, Local]) -> list[Second]:
             if m * n > MOST_DENSE:
                 raise TooMany(f"`{prim.name}` has {m} x {n} second derivatives")
             if _dense(node, g, i, j) is not None:
-                found.append(Second(i, j, np.repeat(np.arange(m), n), np.tile(np.arange(n), m)))
+                found.append(Second(i, j, np.repeat(np.arange(m), n), np.tile(np.arange(n), m), False))
     return found
 
 

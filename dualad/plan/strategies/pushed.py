@@ -13,6 +13,7 @@ from dualad.plan.strategies.colored import worth_another
 
 STEP = 0.6  # of what an instruction of a batched sweep takes: a product of arrays, gathered and added
 NODE = 2.5  # for the partial derivatives of an operation, once
+SWEPT = 20  # for second derivatives without structure
 LEAST = 2  # directions: where so few do, entries are found as fast by sweeping them
 
 
@@ -48,7 +49,8 @@ def edge_pushing(problem: Problem, model: Model) -> Candidate | None:
             raise ArgumentError(f"mode='edge-pushing' does not apply to this function: {e}.") from None
         return None
     nnz = found.pattern.nnz
-    seconds = model.push * (STEP * found.pushes + NODE * len(found.steps)) + 2 * model.scatter * found.terms
+    steps = STEP * found.pushes + NODE * len(found.steps) + SWEPT * found.swept
+    seconds = model.push * steps + 2 * model.scatter * found.terms
     cost = Cost(
         1, 2.0 * found.terms, (found.terms + 2 * nnz) * problem.dtype.itemsize, seconds + delivery(problem, model, nnz)
     )
