@@ -37,7 +37,18 @@ def branching(x: Any) -> Any:
     return (total * total[::-1]).sum() + (first * x).mean()
 
 
-@pytest.mark.parametrize("f", [pendulum, branching])
+def kinds(x: Any) -> Any:
+    """Operations with one, two and three arguments, that broadcast, promote, keep nothing, and meet constants."""
+    c = np.arange(3.0)
+    y = np.float32(2) * x.astype(np.float32) + x
+    for k in range(30):
+        y = np.clip(np.abs(np.exp(1j * y)) * y, -1.5, 1.5) + np.negative(x) / (2 + k)
+        y = (y[:, None] - c).sum(1) * 0.3 + x[0] * np.where(y > 0, y, 0.1 * y) ** 2 + np.maximum(y, 0.5) + 1
+        y = np.tanh(y) + np.fmod(y, 3.0)
+    return y.sum()
+
+
+@pytest.mark.parametrize("f", [pendulum, branching, kinds])
 @pytest.mark.parametrize("memory", ["1MB", "2MB", 10**9])
 def test_equal_to_the_gradient_without(f: Any, memory: Any) -> None:
     np.testing.assert_array_equal(grad(f, memory=memory)(X), grad(f)(X))

@@ -13,7 +13,7 @@ from dualad.plan.strategies.colored import worth_another
 
 STEP = 0.6  # of what an instruction of a batched sweep takes: a product of arrays, gathered and added
 NODE = 2.5  # for the partial derivatives of an operation, once
-SWEPT = 20  # for second derivatives without structure
+SWEPT = 40  # for second derivatives without structure
 LEAST = 2  # directions: where so few do, entries are found as fast by sweeping them
 
 
