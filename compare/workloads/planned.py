@@ -151,6 +151,8 @@ def measure(peers: dict[str, ModuleType], rounds: int) -> tuple[list[Row], list[
         f"{operations[ours.choice]:.3g} against {least:.3g})."
     )
 
+    notes.append(arrow_passes())
+
     regrets = []
     lines = [
         "| problem | strategy | passes | predicted | measured | regret | best |",
@@ -174,6 +176,18 @@ def measure(peers: dict[str, ModuleType], rounds: int) -> tuple[list[Row], list[
 
     notes.append(in_little_memory())
     return rows, notes
+
+
+def arrow_passes() -> str:
+    """Directions and cotangents that were swept for the Jacobian of an arrow, by strategy."""
+    x = np.random.default_rng(0).uniform(0.5, 1, 50)
+    swept = {}
+    for mode in ("bicoloring", "column-coloring", "row-coloring"):
+        plan = dualad.plan(lambda v: sparse.arrow(np, v), x, mode=mode)
+        call = plan.prepare(x)
+        plan.plan.matrix(call.problem)
+        swept[mode] = call.problem.passes
+    return "Arrow of n = 50, passes: " + ", ".join(f"{mode} {k}" for mode, k in swept.items()) + " (asked: 3)."
 
 
 def passes(down: Any, k: int) -> int:
