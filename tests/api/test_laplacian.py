@@ -13,6 +13,26 @@ from dualad import Tape, grad, hessian, jacfwd, jet, jit, laplacian, vmap
 X = np.array([0.3, 0.7, 1.2, -0.4])
 A = np.random.default_rng(0).normal(size=(4, 4))
 S = A @ A.T + 4 * np.eye(4)
+
+
+def in_place(x: Any) -> Any:
+    b = dualad.numpy.zeros(4)
+    for i in range(4):
+        b[i] = x[i] * x[(i + 1) % 4]
+    b[1:] += np.sin(x[1:])
+    return (b * b).sum()
+
+
+def scanned(x: Any) -> Any:
+    return dualad.scan(lambda c, t: (np.sin(c * t), c), x[0], x)[0]
+
+
+@dualad.custom_jvp
+def softplus(x: Any) -> Any:
+    return np.log1p(np.exp(x))
+
+
+softplus.defjvp(lambda x, t: (softplus(x[0]), t[0] / (1 + np.exp(-x[0]))))
 FUNCTIONS: dict[str, Any] = {
     "products": lambda x: np.exp(x[0]) * np.sin(x[1]) + x[2] ** 4 * x[3],
     "powers": lambda x: x[0] ** x[1] + np.arctan2(x[2], x[3]) / x[1],
@@ -29,6 +49,10 @@ FUNCTIONS: dict[str, Any] = {
     "solve": lambda x: np.linalg.solve(S + np.diag(x), x)[0],
     "complex inside": lambda x: np.abs(np.fft.rfft(x)[1]) ** 3,
     "a gradient inside": lambda x: grad(lambda y: (np.sin(y) * x * y).sum())(x).sum(),
+    "in place": in_place,
+    "scan": scanned,
+    "a rule of its own": lambda x: (softplus(x * x) * x[::-1]).sum(),
+    "checkpoint": lambda x: dualad.checkpoint(lambda y: np.sin(y) * y)(x * x).sum(),
     "linear": lambda x: x.sum(),
 }
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 import dualad
 import dualad.scipy.special
 from dualad import ArgumentError, custom_jvp, grad, hessian, hessian_sparsity, jacfwd, plan
 from dualad.plan import cost
+from tests.test_compositions import programs, run
 
 X = np.array([0.3, 0.7, 1.2, -0.4])
 RNG = np.random.default_rng(0)
@@ -166,3 +168,36 @@ def test_pickled() -> None:
     assert again.explain() == p.explain()
     for point in (x, 2 * x):
         np.testing.assert_allclose(again(point).toarray(), jacfwd(grad(springs))(point), rtol=1e-9, atol=1e-12)
+
+
+def check(program: Any) -> None:
+    """A random program: Hessian in all its arguments, and the forward Laplacian, against forward over reverse."""
+    shapes, code, seed = program
+    rng = np.random.default_rng(seed)
+    xs = tuple(rng.normal(size=s)[()] for s in shapes)
+    f = lambda *v: run(dualad.numpy, code, v)
+    every = tuple(range(len(xs)))
+    found = hessian(f, every, mode="edge-pushing")(*xs)
+    expected = hessian(f, every, mode="forward-over-reverse")(*xs)
+    for row, want in zip(found, expected, strict=True):
+        for a, b in zip(row, want, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-9)
+    total = sum(np.trace(np.reshape(expected[i][i], (x.size, x.size))) for i, x in enumerate(xs))
+    parts = np.cumsum([0, *[x.size for x in xs]])
+    split = lambda v: [v[a:b].reshape(x.shape) for a, b, x in zip(parts[:-1], parts[1:], xs, strict=True)]
+    np.testing.assert_allclose(
+        dualad.laplacian(lambda v: f(*split(v)))(np.concatenate([np.ravel(x) for x in xs])), total, rtol=1e-8, atol=1e-8
+    )
+
+
+@settings(max_examples=150, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@given(programs())
+def test_random_programs(program: Any) -> None:
+    check(program)
+
+
+@pytest.mark.nightly
+@settings(max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(programs())
+def test_random_programs_nightly(program: Any) -> None:
+    check(program)

@@ -31,7 +31,7 @@ from dualad.plan.entries import matrix
 from dualad.plan.pushing.second import Second, TooMany, entries, second
 from dualad.tape.tape import Program
 
-MOST_TERMS = 20_000_000
+MOST_TERMS = 10_000_000
 
 
 class Edge:
