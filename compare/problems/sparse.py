@@ -75,3 +75,34 @@ def bottleneck(wide: int, narrow: int) -> Any:
 
     f.matrices = down, up  # type: ignore[attr-defined]
     return f
+
+
+def springs(points: int, pairs: int) -> Any:
+    """The energy of springs between random pairs of points in the plane, (2 points) unknowns: an irregular Hessian."""
+    import numpy
+
+    rng = numpy.random.default_rng(0)
+    i = rng.integers(0, points, pairs)
+    j = (i + 1 + rng.integers(0, points - 1, pairs)) % points
+
+    def f(np: Any, x: Any) -> Any:
+        q = np.reshape(x, (points, 2))
+        d = q[i] - q[j]
+        r = np.sqrt(np.sum(d * d, 1) + 0.01)
+        return np.sum((r - 1.0) ** 2)
+
+    return f
+
+
+def products(unknowns: int, pairs: int) -> Any:
+    """Sines of products of random pairs: a Hessian with the pattern of a random graph."""
+    import numpy
+
+    rng = numpy.random.default_rng(0)
+    i, j = rng.integers(0, unknowns, (2, pairs))
+    w = rng.normal(size=pairs)
+
+    def f(np: Any, x: Any) -> Any:
+        return np.sum(w * np.sin(x[i] * x[j])) + np.sum(x**4)
+
+    return f

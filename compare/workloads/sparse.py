@@ -40,6 +40,7 @@ def with_asdex(f: Any, x: Any, hessian: bool) -> Callable[[], Any]:
     import jax
     import jax.numpy as jnp
 
+    jax.config.update("jax_enable_x64", True)
     jax.clear_caches()
     g = lambda v: f(jnp, v)
     make = asdex.hessian if hessian else asdex.jacobian

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from dualad.api.derivatives import jvp, linear_transpose, vjp
+from dualad.api.derivatives import jvp, linear_transpose, pull_within, vjp, within
 from dualad.api.transform import match, outputs
 from dualad.core.errors import ArgumentError, NotDifferentiable
 from dualad.core.primitive import bind
 from dualad.core.tensor import Tensor
 from dualad.core.tree import flatten, unflatten
+from dualad.modes.checkpointed import parse_bytes
 from dualad.ops.kinds import General, zeros_like
 
 
@@ -266,10 +267,14 @@ class custom_vjp(_Custom):
     """
 
 
-def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
+def checkpoint(f: Callable[..., Any], memory: int | str | None = None) -> Callable[..., Any]:
     """``f``, recomputed on the way back instead of kept on the tape: less memory for about one more evaluation.
 
-    The value and all derivatives are those of ``f``. ``f`` must be pure: it is run again in the backward pass.
+    The value and all derivatives are those of ``f``. ``f`` must be pure: it is run again in the backward pass. With ``memory``
+    (bytes, or a text such as "200MB") that pass keeps checkpoints within the budget, as ``grad(f, memory=...)`` does;
+    without, the tape of one call of ``f``.
+
+    Raises ``ArgumentError`` on the way back where the budget cannot be kept, and says the least that does.
 
     >>> import numpy as np
     >>> from dualad import checkpoint, grad
@@ -278,6 +283,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     """
     if not callable(f):
         raise ArgumentError(f"checkpoint needs a function, got {type(f).__name__}.")
+    budget = None if memory is None else parse_bytes(memory)
 
     @functools.wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -317,7 +323,12 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
             where = floats(own)
             gs = [zeros_like(v) if c is None else c for c, v in zip(g, y, strict=True)]
             cts: list[Any] = [None] * len(own)
-            for i, c in zip(where, vjp(of(own), *[own[i] for i in where])[1](gs), strict=True):
+            moved = [own[i] for i in where]
+            if budget is None:
+                found = vjp(of(own), *moved)[1](gs)
+            else:
+                found = within(budget, lambda most: pull_within(of(own), moved, gs, most))
+            for i, c in zip(where, found, strict=True):
                 cts[i] = c
             return cts
 

@@ -108,13 +108,7 @@ def _run_value_and_grad(
     memory: int | None = None,
 ) -> Any:
     if memory is not None:
-        from dualad.modes.checkpointed import TooLittle, least
-
-        run = lambda budget: _run_within(f, args, kwargs, argnums, has_aux, holomorphic, budget, title)
-        try:
-            return run(memory)
-        except TooLittle as e:
-            raise ArgumentError(f"{e} The least that does is memory={least(run, memory)} (found by trying).") from None
+        return within(memory, lambda budget: _run_within(f, args, kwargs, argnums, has_aux, holomorphic, budget, title))
     chosen = Chosen(f, argnums, args, kwargs)
     tape = _Recorded(chosen, has_aux, title)
     y = _check_scalar(tape.values, tape.structure, title, holomorphic)
@@ -126,6 +120,34 @@ def _run_value_and_grad(
         grads = tape.pull([one], once=True)
     grads = fresh(grads, tape.leaves)
     return tape.values[0], tape.aux, chosen.pack(rebuild(grads, tape.shapes))
+
+
+def within(memory: int, run: Callable[[int], Any]) -> Any:
+    """``run`` under a budget; the error, where it is too little, says the least that does."""
+    from dualad.modes.checkpointed import TooLittle, least
+
+    try:
+        return run(memory)
+    except TooLittle as e:
+        raise ArgumentError(f"{e} The least that does is memory={least(run, memory)} (found by trying).") from None
+
+
+def pull_within(f: Callable[..., Any], xs: list[Any], gs: list[Any], memory: int) -> list[Any]:
+    """The cotangents of ``xs``, from those of the list that ``f(*xs)`` returns, with checkpoints in ``memory`` bytes."""
+    from dualad.modes.checkpointed import CheckpointLevel
+
+    with CheckpointLevel(memory) as level:
+        tracked = [level.watch(x) for x in xs]
+        roots = [t.aux for t in tracked]
+        ys = f(*tracked)
+        cts: dict[int, Any] = {}
+        for y, g in zip(ys, gs, strict=True):
+            if type(y) is Tensor and y.level is level:
+                cts[y.aux] = cts[y.aux] + g if y.aux in cts else g
+        y = None
+        del tracked, ys
+        level.backward(cts)
+    return [zeros_like(x) if (g := cts.get(r)) is None else g for r, x in zip(roots, xs, strict=True)]
 
 
 def _run_within(

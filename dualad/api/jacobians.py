@@ -10,10 +10,13 @@ import numpy as np
 from dualad.api.batching import vmap
 from dualad.api.derivatives import _Recorded, grad, push
 from dualad.api.planning import planned
-from dualad.api.taylor import jet
-from dualad.api.transform import Argnums, Chosen, Transform, fresh, inputs, rebuild
+from dualad.api.transform import Argnums, Chosen, Transform, fresh, inputs, outputs, rebuild
 from dualad.core.errors import ArgumentError, DtypeError, ShapeError
-from dualad.core.tree import flatten, unflatten
+from dualad.core.tensor import Tensor
+from dualad.core.tree import unflatten
+from dualad.modes.batch import BatchLevel
+from dualad.modes.laplacian import LaplacianLevel
+from dualad.ops.kinds import zeros_like
 
 
 def _basis(leaves: list[Any]) -> list[Any]:
@@ -229,17 +232,17 @@ def _point(f: Callable[..., Any], args: tuple[Any, ...], title: str) -> tuple[An
 
 def _run_laplacian(f: Any, args: Any, kwargs: Any) -> Any:
     x, g = _point(lambda *a: f(*a, **kwargs), args, "laplacian")
-
-    def second(t: Any) -> Any:
-        return jet(g, (x,), ((t, t * 0),))[1][1]
-
-    out = vmap(second)(np.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape))
-    leaves, structure = flatten(out)
-    return unflatten(structure, [y.sum(0) for y in leaves])
+    with BatchLevel(x.size) as directions, LaplacianLevel(directions) as level:
+        basis = Tensor(np.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape), directions, None)
+        ys, structure = outputs(g(Tensor(x, level, (basis, None))), "laplacian")
+        mine = [type(y) is Tensor and y.level is level for y in ys]
+        values = [y.value if m else y for y, m in zip(ys, mine, strict=True)]
+        second = [y.aux[1] if m else None for y, m in zip(ys, mine, strict=True)]
+    return unflatten(structure, fresh([zeros_like(v) if t is None else t for v, t in zip(values, second, strict=True)]))
 
 
 def laplacian(f: Callable[..., Any]) -> Callable[..., Any]:
-    """The Laplacian, sum of d2f/dx_i^2, by second-order Taylor mode: one pass carrying all directions, no Hessian.
+    """The Laplacian, sum of d2f/dx_i^2, in one forward sweep that carries value, gradient and Laplacian; no Hessian.
 
     The first argument is one array; the result has the structure and shapes of ``f``'s result.
 

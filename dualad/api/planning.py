@@ -33,13 +33,17 @@ class NotScalar(Exception):
     """A Hessian was asked for of a function with several outputs."""
 
 
-def _gradient(chosen: Chosen, values: Any, argnums: Argnums, has_aux: bool, by_forward: bool) -> tuple[Any, Any]:
-    """The gradient at ``values``, in the structure of the chosen arguments, and aux."""
+def _gradient(
+    chosen: Chosen, values: Any, argnums: Argnums, has_aux: bool, by_forward: bool
+) -> tuple[Any, Any, list[Any]]:
+    """The gradient at ``values``, in the structure of the chosen arguments, aux, and the function's value where known."""
     if by_forward:
         from dualad.api.jacobians import jacfwd
 
         found = Chosen(jacfwd(chosen.f, argnums, has_aux), argnums, chosen.args, chosen.kwargs).call(values)
-        return found if has_aux else (found, None)
+        return (*found, []) if has_aux else (found, None, [])
+
+    seen: list[Any] = []
 
     @functools.wraps(chosen.f)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -47,9 +51,11 @@ def _gradient(chosen: Chosen, values: Any, argnums: Argnums, has_aux: bool, by_f
         tape = _Recorded(own, has_aux, "hessian")
         if len(tape.values) != 1 or tape.values[0].shape != ():
             raise NotScalar
+        seen[:] = tape.values
         return own.pack(rebuild(tape.pull([_one(tape.values[0])], once=True), tape.shapes)), tape.aux
 
-    return Chosen(run, argnums, chosen.args, chosen.kwargs).call(values)
+    gradient, aux = Chosen(run, argnums, chosen.args, chosen.kwargs).call(values)
+    return gradient, aux, seen
 
 
 class Recorded:
@@ -65,31 +71,41 @@ class Recorded:
         want: str,
         progress: bool = False,
         by_forward: bool = False,
+        sparse: bool = False,
     ) -> None:
         self.chosen = Chosen(f, argnums, args, kwargs)
         self.leaves, self.shapes = inputs(self.chosen.values(), self.chosen.name)
         with RecordLevel() as level:
             tracked = [level.watch(x) for x in self.leaves]
             values = rebuild(tracked, self.shapes)
+            value: list[Any] = []
             if want == "hessian":
-                out, aux = _gradient(self.chosen, values, argnums, has_aux, by_forward)
+                out, aux, value = _gradient(self.chosen, values, argnums, has_aux, by_forward)
             else:
                 out, aux = with_aux(self.chosen.call(values), has_aux, want)
             ys, self.structure = outputs(out, want)
             self.values = [y.value if type(y) is Tensor and y.level is level else y for y in ys]
             self.aux = _strip_tree(aux, level)
-            self.problem = Problem(Program(level, ys), self.leaves, self.values, want == "hessian", progress)
+            self.problem = Problem(Program(level, ys), self.leaves, self.values, want == "hessian", progress, sparse)
+            if value:
+                self.problem.function = functools.partial(Program, level, value)
         if want == "gradient" and (len(ys) != 1 or ys[0].shape != ()):
             raise ShapeError(
                 f"plan(want='gradient') needs a function with a scalar result; it returned {len(ys)} array(s), the first of "
                 f"shape {ys[0].shape if ys else None}. Ask for want='jacobian'."
             )
 
-    def layout(self, matrix: Any, sparse: bool, want: str) -> Any:
+    def layout(self, matrix: Any, sparse: bool, want: str, plan: Plan | None = None) -> Any:
         """Blocks of the matrix in the structure of the output, each in the structure of the chosen arguments."""
         dense = isinstance(matrix, (np.ndarray, Tensor))
         if sparse and dense:
-            matrix = _structured(matrix, self.problem.pattern)
+            if plan is None or type(matrix) is Tensor:
+                pattern = self.problem.pattern
+            elif plan.pattern is None or not _covers(plan.pattern, matrix):
+                pattern = plan.pattern = self.problem.pattern
+            else:
+                pattern = plan.pattern
+            matrix = _structured(matrix, pattern)
         elif not sparse and not dense:
             matrix = matrix.toarray()
         rows = list(itertools.accumulate([math.prod(v.shape) for v in self.values], initial=0))
@@ -101,7 +117,8 @@ class Recorded:
                 part = matrix if (a, b, c, d) == (0, *matrix.shape[:1], 0, *matrix.shape[1:]) else matrix[a:b, c:d]
                 shape = x.shape if want == "gradient" else (*v.shape, *x.shape)
                 dtype = np.result_type(v.dtype, x.dtype)
-                part = part.astype(dtype, copy=False) if sparse else part.reshape(shape).astype(dtype, copy=False)
+                part = part if sparse else part.reshape(shape)
+                part = part if part.dtype == dtype else part.astype(dtype)
                 own.append(part if sparse or type(part) is Tensor else part[()])
             blocks.append(self.chosen.pack(rebuild(own, self.shapes)))
         return blocks[0] if want == "gradient" else unflatten(self.structure, blocks)
@@ -109,7 +126,7 @@ class Recorded:
 
 def plan_for(problem: Problem, want: str, mode: str | None, memory: int | None = None) -> Plan:
     """The plan of a problem's structure, made once."""
-    key = (problem.structure, want, mode, memory)
+    key = (problem.structure, want, mode, memory, problem.sparse)
     found = _PLANS.get(key)
     if found is None:
         found = choose(problem, want, mode, memory)
@@ -123,7 +140,7 @@ def planned(f: Any, args: Any, kwargs: Any, argnums: Argnums, has_aux: bool, wan
     """Jacobian or Hessian by plan; None where that is for the plain transforms (nested, complex, few passes)."""
     asked = sparse or mode is not None
     try:
-        call = Recorded(f, args, kwargs, argnums, has_aux, want, progress, mode == "reverse-over-forward")
+        call = Recorded(f, args, kwargs, argnums, has_aux, want, progress, mode == "reverse-over-forward", sparse)
     except NotScalar:
         if asked:
             raise ShapeError("hessian with sparse= or mode= needs a function with a scalar result.") from None
@@ -145,6 +162,7 @@ def planned(f: Any, args: Any, kwargs: Any, argnums: Argnums, has_aux: bool, wan
                 f"{want} with sparse= or mode= is for real functions; inputs or outputs here are {problem.dtype}."
             )
         return None
+    made = None
     if recorded:
         if not asked and min(problem.m, problem.n) <= FEW:
             return None
@@ -155,9 +173,16 @@ def planned(f: Any, args: Any, kwargs: Any, argnums: Argnums, has_aux: bool, wan
         eye = np.eye(min(problem.m, problem.n) if want != "hessian" else problem.n, dtype=problem.dtype)
         matrix = problem.pull(eye) if rows else problem.push(eye).T.copy()
     else:
-        matrix = plan_for(problem, want, mode).matrix(problem)
-    result = call.layout(matrix, sparse, want)
+        made = plan_for(problem, want, mode)
+        matrix = made.matrix(problem)
+    result = call.layout(matrix, sparse, want, made)
     return (result, call.aux) if has_aux else result
+
+
+def _covers(pattern: Any, dense: Any) -> bool:
+    """Whether all nonzeros are entries of the pattern."""
+    rows = np.repeat(np.arange(pattern.shape[0]), np.diff(pattern.indptr))
+    return bool(np.count_nonzero(dense) == np.count_nonzero(dense[rows, pattern.indices]))
 
 
 def _structured(dense: Any, pattern: Any) -> Any:
@@ -187,15 +212,18 @@ class Planned:
         sparse: bool | None,
         mode: str | None,
         memory: int | None,
+        progress: bool,
     ) -> None:
         self.f, self.argnums, self.want, self.mode = f, argnums, want, mode
-        self.sparse, self.memory = sparse, memory
+        self.sparse, self.memory, self.progress = sparse, memory, progress
         self.plan: Plan | None = None
         self.example: Any = None
 
     def prepare(self, *args: Any, **kwargs: Any) -> Recorded:
         by_forward = self.mode == "reverse-over-forward"
-        call = Recorded(self.f, args, kwargs, self.argnums, False, self.want, by_forward=by_forward)
+        call = Recorded(
+            self.f, args, kwargs, self.argnums, False, self.want, self.progress, by_forward, bool(self.sparse)
+        )
         if call.problem.nested:
             raise NotDifferentiable(
                 "a plan cannot be evaluated within another transform. Use jacobian or hessian there."
@@ -208,7 +236,7 @@ class Planned:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         call = self.prepare(*args, **kwargs)
         assert self.plan is not None
-        return call.layout(self.plan.matrix(call.problem), bool(self.sparse), self.want)
+        return call.layout(self.plan.matrix(call.problem), bool(self.sparse), self.want, self.plan)
 
     def explain(self) -> str:
         """The tape's structure, the candidates with predicted operations, bytes and time, the choice and the reason."""
@@ -236,7 +264,8 @@ class Planned:
         """Time every candidate at the last arguments, in seconds; ``explain()`` then shows them, ``regret`` their ratio."""
         call = self.prepare(*self.example[0], **self.example[1])
         assert self.plan is not None
-        return self.plan.time_candidates(call.problem, repeats)
+        deliver = lambda matrix: call.layout(matrix, bool(self.sparse), self.want, self.plan)
+        return self.plan.time_candidates(call.problem, repeats, deliver)
 
     @property
     def regret(self) -> float:
@@ -253,16 +282,17 @@ def plan(
     sparse: bool | None = None,
     mode: str | None = None,
     memory: int | str | None = None,
+    progress: bool = False,
 ) -> Planned:
     """The cheapest way to a derivative of ``f`` at ``args``, and why.
 
     ``want`` is "jacobian", "hessian" or "gradient". The plan is called with arguments like ``f``'s, and returns what
     ``jacobian``, ``hessian`` or ``grad`` would (with ``sparse=True``, SciPy CSR arrays of shape (output size, input size)).
     ``mode`` names a strategy and overrules the choice: forward, reverse, column-coloring, row-coloring, bicoloring,
-    diagonal, block-diagonal, chain, elimination, and for Hessians star, acyclic, forward-over-reverse, reverse-over-forward,
-    reverse-over-reverse. ``memory`` (bytes, or a text
+    diagonal, block-diagonal, selections, chain, elimination, and for Hessians star, acyclic, edge-pushing,
+    forward-over-reverse, reverse-over-forward, reverse-over-reverse. ``memory`` (bytes, or a text
     such as "200MB") leaves out strategies that are predicted to take more; for long programs see
-    ``grad(f, memory=...)``.
+    ``grad(f, memory=...)``. ``progress`` shows bars (tqdm) while the plan is made, evaluated and measured.
 
     Raises ``ArgumentError`` for an unknown want or mode, a mode that does not apply, and a memory that nothing keeps within.
 
@@ -270,7 +300,7 @@ def plan(
     >>> from dualad import plan
     >>> p = plan(lambda x: x[1:] * x[:-1], np.arange(1.0, 1001.0), sparse=True)
     >>> p.choice
-    'column-coloring'
+    'selections'
     >>> p(np.arange(1.0, 1001.0)).nnz
     1998
     """
@@ -278,7 +308,7 @@ def plan(
         raise ArgumentError(f"plan: want={want!r} is none of {', '.join(WANTS)}.")
     if not callable(f):
         raise ArgumentError(f"plan needs a function, got {type(f).__name__}.")
-    made = Planned(f, argnums, want, sparse, mode, None if memory is None else parse_bytes(memory))
+    made = Planned(f, argnums, want, sparse, mode, None if memory is None else parse_bytes(memory), progress)
     made.prepare(*args)
     return made
 

@@ -19,10 +19,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from dualad.core.errors import ArgumentError
-from dualad.core.primitive import Primitive
+from dualad.core.primitive import Primitive, refuse_objects
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
-from dualad.modes.reverse import PICK, Node, ReverseLevel, fixes, pull
+from dualad.modes.reverse import _NO_PARAMS, _NONE1, OBJECT, PICK, Node, ReverseLevel, fixes, pull
 
 State = dict[int, Any]
 INSTRUCTION = 400  # bytes that an instruction without its values takes
@@ -51,7 +51,7 @@ def least(run: Callable[[int], Any], budget: int) -> int:
 
 
 def nbytes(x: Any) -> int:
-    return Spec(x.shape, x.dtype).nbytes
+    return x.nbytes if type(x) is np.ndarray else Spec(x.shape, x.dtype).nbytes
 
 
 class CheckpointLevel(ReverseLevel):
@@ -67,6 +67,7 @@ class CheckpointLevel(ReverseLevel):
         self.alive: list[weakref.ref[Tensor]] = []
         self.ends = [0]  # of the stretches, as positions in ``nodes``
         self.states: dict[int, State] = {0: {}}  # by position
+        self.counted = 0, 0  # constants, and their bytes
         self.stretch = 0  # bytes of the values in the stretch that is being recorded
         self.held = 0  # bytes of the checkpoints
         self.peak = 0  # the most bytes of values held at once, by this level
@@ -77,10 +78,41 @@ class CheckpointLevel(ReverseLevel):
         return t
 
     def bind1(self, prim: Primitive, x: Tensor) -> Any:
-        return self.bind(prim, (x,), {})
+        if not prim.elementwise:
+            return self.bind(prim, (x,), {})
+        v = x.value
+        return self._one(prim, (x.aux,), _NONE1, prim(v) if type(v) is Tensor else prim.run(v))
 
     def bind2(self, prim: Primitive, a: Any, b: Any) -> Any:
-        return self.bind(prim, (a, b), {})
+        """``bind`` and ``record`` in one: long loops are recorded operation by operation."""
+        if not prim.elementwise:
+            return self.bind(prim, (a, b), {})
+        pa = pb = ka = kb = None
+        if type(a) is Tensor and a.level is self:
+            pa, a = a.aux, a.value
+        else:
+            ka = self.own(a)
+        if type(b) is Tensor and b.level is self:
+            pb, b = b.aux, b.value
+        else:
+            kb = self.own(b)
+        if type(a) is Tensor or type(b) is Tensor or type(a) is complex or type(b) is complex:
+            y = prim(a, b)
+        else:
+            y = prim.run(a, b)
+        if y.dtype is OBJECT:
+            refuse_objects(y)
+        return self._one(prim, (pa, pb), (ka, kb), y)
+
+    def _one(self, prim: Primitive, parents: tuple[Any, ...], kept: tuple[Any, ...], y: Any) -> Tensor:
+        k = next(self.count)
+        self.nodes.append((k, prim, parents, kept, None, _NO_PARAMS, None))
+        t = Tensor(y, self, k)
+        self.alive.append(weakref.ref(t))
+        self.stretch += y.nbytes if type(y) is np.ndarray else nbytes(y)
+        if self.stretch * SHARE > self.room():
+            self._end_stretch()
+        return t
 
     def record(self, prim: Primitive, args: tuple[Any, ...], parents: tuple[Any, ...], y: Any, params: Any) -> Any:
         k = next(self.count)
@@ -94,7 +126,9 @@ class CheckpointLevel(ReverseLevel):
 
     def room(self) -> float:
         """What of the budget is left for values."""
-        fixed = INSTRUCTION * len(self.nodes) + sum(c.nbytes for _, c in self.constants.values())
+        if len(self.constants) != self.counted[0]:
+            self.counted = len(self.constants), sum(c.nbytes for _, c in self.constants.values())
+        fixed = INSTRUCTION * len(self.nodes) + self.counted[1]
         left = self.budget - fixed
         if left < self.budget / 8:
             self._refuse(fixed)
@@ -187,6 +221,9 @@ class CheckpointLevel(ReverseLevel):
             self.held += sum(map(nbytes, self.states[position].values()))
 
     def _values(self, node: Node, env: State) -> tuple[Any, ...]:
+        if len(node[2]) == 1:
+            (p,) = node[2]
+            return (node[3][0] if p is None else env[p] if p in env else self.roots[p],)
         return tuple(
             [a if p is None else env[p] if p in env else self.roots[p] for a, p in zip(node[3], node[2], strict=True)]
         )
@@ -210,6 +247,20 @@ class CheckpointLevel(ReverseLevel):
             node = self.nodes[at]
             k, prim, parents, _, _, params, _ = node
             values = self._values(node, env)
+            if prim.elementwise and not params:
+                y = env[k] = _again(prim, values)
+                held += y.nbytes if type(y) is np.ndarray else nbytes(y)
+                # As reverse mode records it: without what the pullback does not need.
+                fix = None
+                for v, p in zip(values, parents, strict=True):
+                    if p is not None and (v.shape != y.shape or v.dtype != y.dtype or prim.to_real):
+                        fix = fixes(values, parents)
+                args = values if prim.keep_x else (None,) * len(values)
+                nodes.append((k, prim, parents, args, y if prim.keep_y else None, params, fix))
+                for p in parents:
+                    if p is not None and last.get(p) == at:
+                        env.pop(p, None)
+                continue
             run(node, values, env)
             if prim is PICK:
                 nodes.append(node)
@@ -237,6 +288,13 @@ class CheckpointLevel(ReverseLevel):
 def _emptied(nodes: list[Node]) -> Any:
     while nodes:
         yield nodes.pop()
+
+
+def _again(prim: Any, values: tuple[Any, ...]) -> Any:
+    """An elementwise operation on values, by the shortest way."""
+    if len(values) < 3 and not any(type(v) in (Tensor, complex) for v in values):
+        return prim.run(*values)
+    return prim(*values)
 
 
 def run(node: Node, values: tuple[Any, ...], env: State) -> None:

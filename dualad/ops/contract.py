@@ -39,6 +39,8 @@ def _left(g: Any, a: Any, b: Any) -> Any:
     if b.ndim == 1:
         return reshape(g, shape=(*g.shape, 1)) * b if a.ndim > 1 else g * b
     if a.ndim == 1:
+        if b.ndim == 2:
+            return matmul(g, swap_last(b))
         g = reshape(g, shape=(*g.shape[:-1], 1, g.shape[-1]))
         out = matmul(g, swap_last(b))
         return _sum_lead(out, 2)[0]
@@ -52,6 +54,8 @@ def _right(g: Any, a: Any, b: Any) -> Any:
         g = reshape(g, shape=(*g.shape[:-1], 1, g.shape[-1]))
         return _sum_lead(reshape(a, shape=(a.shape[0], 1)) * g, b.shape)
     if b.ndim == 1:
+        if a.ndim == 2:
+            return matmul(swap_last(a), g)
         g = reshape(g, shape=(*g.shape, 1))
         return _sum_lead(matmul(swap_last(a), g), 2)[:, 0]
     return _sum_lead(matmul(swap_last(a), g), b.shape)

@@ -24,6 +24,10 @@ class Entries:
     def shape(self) -> tuple[int, int]:
         return self.pattern.shape
 
+    @property
+    def dtype(self) -> Any:
+        return self.data.dtype
+
     def __getitem__(self, block: tuple[slice, slice]) -> Entries:
         numbered = _csr(np.arange(self.pattern.nnz), self.pattern)
         part = numbered[block]

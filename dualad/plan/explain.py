@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import html
-from typing import Any
 
-import numpy as np
-
+from dualad.plan.coloring import column_coloring
+from dualad.plan.coloring.compression import entries
 from dualad.plan.plan import Plan
 from dualad.plan.strategies.colored import structure
 
@@ -65,17 +64,19 @@ def page(plan: Plan) -> str:
 
 
 def picture(plan: Plan) -> str:
-    """The pattern as SVG, columns (or rows) in the colors in which they are swept together; large ones in blocks."""
-    pattern = plan.pattern.tocoo()
+    """The pattern as SVG, each entry in the color of the pass that it is read from; large patterns in blocks.
+
+    Where the chosen strategy reads no passes, the colors are those of the cheapest coloring among the candidates, or else those
+    that a column coloring takes.
+    """
+    colorings = [c.detail for c in (plan.choice, *plan.candidates) if hasattr(c.detail, "passes")]
+    colors = colorings[0] if colorings else column_coloring(plan.pattern)
     m, n = plan.shape
-    colors: Any = getattr(plan.choice.detail, "colors", None)
-    by_row = plan.choice.name == "row-coloring"
     step = max(1, -(-max(m, n) // MOST_CELLS))
     cells: dict[tuple[int, int], str] = {}
-    for i, j in zip(pattern.coords[0].tolist(), pattern.coords[1].tolist(), strict=True):
-        line = i if by_row else j
-        hue = HUES[int(colors[line]) % len(HUES)] if isinstance(colors, np.ndarray) and line < len(colors) else "#555"
-        cells.setdefault((i // step, j // step), hue)
+    rows, columns = entries(colors.pattern)
+    for i, j, k in zip(rows.tolist(), columns.tolist(), colors.passes().tolist(), strict=True):
+        cells.setdefault((i // step, j // step), HUES[k % len(HUES)])
     size = 6
     rects = "".join(
         f'<rect x="{j * size}" y="{i * size}" width="{size}" height="{size}" fill="{hue}"/>'

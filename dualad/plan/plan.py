@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +19,9 @@ HESSIAN_NAMES = {
     "reverse-over-reverse": "reverse",
     "reverse-over-forward": "reverse",
 }
-BY_VALUES = ("elimination", "acyclic")  # strategies whose steps are NumPy's, on values
+BY_VALUES = ("elimination", "acyclic", "edge-pushing")  # strategies whose steps are NumPy's, on values
 FAMILIAR = 0.85  # predictions are rough: another strategy than plain modes must promise to be better by more than that
-SMALL = 2e-4  # seconds: what plain modes do in less is not worth looking for a pattern
+SMALL = 1e-4  # seconds: what plain modes do in less is not worth looking for a pattern, if none is asked for
 
 
 @dataclass
@@ -50,15 +51,20 @@ class Plan:
             found = self.choice.run(problem)
         return found
 
-    def time_candidates(self, problem: Problem, repeats: int = 3) -> dict[str, float]:
-        """Measured seconds of each candidate at the problem's point: best of ``repeats``."""
-        for c in self.candidates:
-            times = []
-            for _ in range(repeats):
+    def time_candidates(
+        self, problem: Problem, repeats: int = 3, deliver: Callable[[Any], Any] = lambda matrix: matrix
+    ) -> dict[str, float]:
+        """Measured seconds of each candidate at the problem's point: best of ``repeats``, in turn.
+
+        ``deliver`` makes of the matrix what was asked for, and is timed too.
+        """
+        times: dict[str, list[float]] = {c.name: [] for c in self.candidates}
+        for _ in problem.bar(range(repeats), "rounds"):
+            for c in self.candidates:
                 start = time.perf_counter()
-                c.run(problem)
-                times.append(time.perf_counter() - start)
-            self.measured[c.name] = min(times)
+                deliver(c.run(problem))
+                times[c.name].append(time.perf_counter() - start)
+        self.measured = {name: min(ts) for name, ts in times.items()}
         return self.measured
 
     @property
@@ -93,7 +99,8 @@ def choose(problem: Problem, want: str, mode: str | None = None, memory: int | N
     proposals = {k: v for k, v in STRATEGIES.items() if not (problem.nested and k in BY_VALUES)}
 
     def plan(candidates: list[Candidate], choice: Candidate, reason: str) -> Plan:
-        pattern = problem.__dict__.get("pattern")
+        patterns = [problem.__dict__.get("pattern"), *[c.pattern for c in candidates]]
+        pattern = next((p for p in patterns if p is not None), None)
         shape = (problem.m, problem.n)
         return Plan(problem.structure, want, shape, len(problem.nodes), candidates, choice, reason, pattern)
 
@@ -111,7 +118,7 @@ def choose(problem: Problem, want: str, mode: str | None = None, memory: int | N
                 f"mode={mode!r} does not apply to this {want} of {problem.m} x {problem.n}: "
                 + (
                     "it is for Hessians."
-                    if name in ("star", "acyclic")
+                    if name in ("star", "acyclic", "edge-pushing") and want != "hessian"
                     else f"its pattern is not {name}."
                     if name in ("diagonal", "block-diagonal")
                     else "the tape has no such structure."
@@ -122,8 +129,12 @@ def choose(problem: Problem, want: str, mode: str | None = None, memory: int | N
     plain = ["forward", "reverse"]
     found = [STRATEGIES[name](problem, figures) for name in plain]
     cheapest = min((c for c in found if c), key=lambda c: c.cost.seconds)
-    if cheapest.cost.seconds > small:
-        found += [propose(problem, figures) for name, propose in proposals.items() if name not in plain]
+    if problem.sparse or cheapest.cost.seconds > small:
+        problem.best = cheapest.cost.seconds
+        for name, propose in problem.bar(proposals.items(), "strategies"):
+            if name not in plain and (candidate := propose(problem, figures)) is not None:
+                found.append(candidate)
+                problem.best = min(problem.best, candidate.cost.seconds)
     candidates = sorted(
         (c for c in found if c is not None), key=lambda c: c.cost.seconds * (FAMILIAR if c.name in plain else 1.0)
     )
@@ -137,7 +148,7 @@ def choose(problem: Problem, want: str, mode: str | None = None, memory: int | N
                 + ("" if want == "gradient" else " With sparse=True zeros take none.")
             )
     best = candidates[0]
-    if len(candidates) == 2 and cheapest.cost.seconds <= small:
+    if len(candidates) == 2 and cheapest.cost.seconds <= small and not problem.sparse:
         reason = f"plain {best.name} mode takes less than looking for something better would"
     elif len(candidates) > 1:
         ratio = candidates[1].cost.seconds / max(best.cost.seconds, 1e-12)

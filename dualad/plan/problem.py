@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,8 @@ LARGEST_BATCH = 2**18  # elements of one value in one sweep: more directions at 
 class Problem:
     """The derivative, at one point, of ``m`` numbers in ``n`` numbers, through the instructions of a tape.
 
-    ``symmetric``: the program is a gradient, and its Jacobian a Hessian. ``passes`` counts the directions swept so far.
+    ``symmetric``: the program is a gradient, and its Jacobian a Hessian. ``sparse``: the result is asked for so; else what a
+    strategy gives as CSR is written out. ``passes`` counts the directions swept so far.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Problem:
         values: Sequence[Any],
         symmetric: bool = False,
         progress: bool = False,
+        sparse: bool = False,
     ) -> None:
         self.program = program
         self.point = list(point)
@@ -47,9 +49,11 @@ class Problem:
         self.dtype = np.result_type(*[n[4].dtype for n in program.inputs], *[v.dtype for v in values])
         self.symmetric = symmetric
         self.progress = progress
+        self.sparse = sparse
         self.forced = False  # a strategy was asked for by name: it applies wherever it can
         self.passes = 0
-        self.column_colors: Any = None  # what other colorings are to be better than
+        self.function: Callable[[], Program] | None = None  # of a Hessian: the function's own instructions
+        self.best = math.inf  # seconds of the best strategy so far, which others are to improve on
 
     @functools.cached_property
     def nested(self) -> bool:
@@ -99,27 +103,31 @@ class Problem:
 
     def push(self, seeds: Any) -> Any:
         """J times the columns of ``seeds``, given as rows: (k, n) -> (k, m)."""
-        return self._chunks(seeds, self._push, "directions")
+        return self.chunks(seeds, self._push, "directions")
 
     def pull(self, seeds: Any) -> Any:
         """The rows of ``seeds`` times J: (k, m) -> (k, n)."""
-        return self._chunks(seeds, self._pull, "cotangents")
+        return self.chunks(seeds, self._pull, "cotangents")
 
-    def _chunks(self, seeds: Any, sweep: Any, what: str) -> Any:
+    def chunks(self, seeds: Any, sweep: Any, what: str) -> Any:
+        """``sweep`` of as many rows of ``seeds`` at once as stay in the cache, one part after the other."""
         k = seeds.shape[0]
         self.passes += k
         step = max(1, LARGEST_BATCH // max(1, self.largest))
-        starts: Any = range(0, k, step)
-        if self.progress:
-            try:
-                from tqdm import tqdm
-            except ImportError:
-                raise ArgumentError(
-                    "progress=True shows its bar with tqdm, which is not installed: pip install tqdm."
-                ) from None
-            starts = tqdm(starts, desc=f"{k} {what}", leave=False)
-        parts = [sweep(seeds[i : i + step]) for i in starts]
+        parts = [sweep(seeds[i : i + step]) for i in self.bar(range(0, k, step), f"{k} {what}")]
         return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else sweep(seeds)
+
+    def bar(self, items: Any, what: str) -> Any:
+        """``items``, with a bar where progress is to be shown."""
+        if not self.progress:
+            return items
+        try:
+            from tqdm import tqdm
+        except ImportError:
+            raise ArgumentError(
+                "progress=True shows its bar with tqdm, which is not installed: pip install tqdm."
+            ) from None
+        return tqdm(items, desc=what, leave=False)
 
     def _push(self, seeds: Any) -> Any:
         own = split(seeds, self.in_shapes)

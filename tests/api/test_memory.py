@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import dualad
-from dualad import ArgumentError, grad, value_and_grad
+from dualad import ArgumentError, checkpoint, grad, value_and_grad
 from dualad.modes.checkpointed import CheckpointLevel, binomial_step, parse_bytes
 
 X = np.linspace(0.1, 1.0, 500)
@@ -37,7 +37,18 @@ def branching(x: Any) -> Any:
     return (total * total[::-1]).sum() + (first * x).mean()
 
 
-@pytest.mark.parametrize("f", [pendulum, branching])
+def kinds(x: Any) -> Any:
+    """Operations with one, two and three arguments, that broadcast, promote, keep nothing, and meet constants."""
+    c = np.arange(3.0)
+    y = np.float32(2) * x.astype(np.float32) + x
+    for k in range(30):
+        y = np.clip(np.abs(np.exp(1j * y)) * y, -1.5, 1.5) + np.negative(x) / (2 + k)
+        y = (y[:, None] - c).sum(1) * 0.3 + x[0] * np.where(y > 0, y, 0.1 * y) ** 2 + np.maximum(y, 0.5) + 1
+        y = np.tanh(y) + np.fmod(y, 3.0)
+    return y.sum()
+
+
+@pytest.mark.parametrize("f", [pendulum, branching, kinds])
 @pytest.mark.parametrize("memory", ["1MB", "2MB", 10**9])
 def test_equal_to_the_gradient_without(f: Any, memory: Any) -> None:
     np.testing.assert_array_equal(grad(f, memory=memory)(X), grad(f)(X))
@@ -143,3 +154,55 @@ def test_a_missing_value_falls_back_to_an_earlier_checkpoint() -> None:
         cts = {out.aux: np.float64(1)}
         level.backward(cts)
     np.testing.assert_allclose(cts[x.aux], grad(lambda x: (np.sin(x) * np.exp(np.sin(x))).sum())(X))
+
+
+def stages(x: Any, of: Any = lambda f: f) -> Any:
+    """Two long stretches, each of which may be a checkpoint; a pytree goes from one to the other."""
+
+    def stretch(p: Any, steps: int) -> Any:
+        x, v = p["x"], p["v"]
+        for _ in range(steps):
+            v = v - 0.01 * np.sin(x)
+            x = x + 0.01 * v
+        return {"x": x, "v": v, "steps": steps}
+
+    run = of(stretch)
+    p = run({"x": x, "v": 0 * x}, 200)
+    p = run({"x": np.cos(p["x"]), "v": p["v"]}, 200)
+    return (p["x"] * p["v"]).sum()
+
+
+def test_checkpoint_within_a_budget() -> None:
+    within = lambda x: stages(x, lambda f: checkpoint(f, memory="700kB"))
+    expected = grad(stages)(X)
+    np.testing.assert_allclose(grad(within)(X), expected, rtol=1e-12)
+    np.testing.assert_allclose(dualad.jvp(grad(within), (X,), (X,))[1], dualad.hvp(stages, X, X), rtol=1e-10)
+    np.testing.assert_allclose(dualad.jvp(within, (X,), (X,))[1], expected @ X, rtol=1e-10)
+    np.testing.assert_array_equal(grad(lambda x: checkpoint(lambda y: y * y, memory=10**5)(x).sum())(X), 2 * X)
+
+
+def test_the_peak_of_checkpoint_stays_within_its_budget() -> None:
+    x = np.linspace(0.1, 1.0, 2000)
+
+    def peak(f: Any) -> int:
+        tracemalloc.start()
+        grad(f)(x)
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return used
+
+    plain, whole = peak(stages), peak(lambda x: stages(x, checkpoint))
+    little = peak(lambda x: stages(x, lambda f: checkpoint(f, memory="2MB")))
+    assert whole < 0.6 * plain  # one stretch at a time
+    assert little < 2.3e6 < 0.25 * whole  # and the values between the stretches
+
+
+def test_checkpoint_says_the_least_that_does() -> None:
+    with pytest.raises(ArgumentError, match="The least that does is memory=") as found:
+        grad(lambda x: stages(x, lambda f: checkpoint(f, memory=20_000)))(X)
+    least = int(str(found.value).split("memory=")[2].split()[0])
+    np.testing.assert_allclose(
+        grad(lambda x: stages(x, lambda f: checkpoint(f, memory=least)))(X), grad(stages)(X), rtol=1e-12
+    )
+    with pytest.raises(ArgumentError, match="is no size"):
+        checkpoint(stages, memory="much")

@@ -211,6 +211,36 @@ def test_acyclic_coloring(pattern: Any, order: str) -> None:
     equal(coloring.decompress(H @ coloring.seeds()), H)
 
 
+@jacobians
+def test_passes_are_those_that_entries_are_read_from(pattern: Any) -> None:
+    J = valued(pattern)
+    data = J.data
+    for coloring, side in ((column_coloring(pattern), 0), (row_coloring(pattern), 1), (bicoloring(pattern), 2)):
+        for k in range(coloring.count):
+            mine = np.where(coloring.passes() == k, data, 0)
+            if side == 2:
+                forward, reverse = J @ coloring.column_seeds(), coloring.row_seeds().T @ J
+                forward[:, np.arange(coloring.column_count) != k] = 0
+                reverse[np.arange(coloring.row_count) != k - coloring.column_count] = 0
+                found = coloring.decompress(forward, reverse)
+            else:
+                compressed = coloring.seeds().T @ J if side else J @ coloring.seeds()
+                compressed[
+                    *((np.arange(coloring.count) != k,) if side else (slice(None), np.arange(coloring.count) != k))
+                ] = 0
+                found = coloring.decompress(compressed)
+            np.testing.assert_array_equal(found.data, mine)
+
+
+@hessians
+def test_passes_of_a_star_coloring(pattern: Any) -> None:
+    coloring, H = star_coloring(pattern), symmetric(pattern)
+    for k in range(coloring.count):
+        compressed = H @ coloring.seeds()
+        compressed[:, np.arange(coloring.count) != k] = 0
+        np.testing.assert_array_equal(coloring.decompress(compressed).data, np.where(coloring.passes() == k, H.data, 0))
+
+
 patterns = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 40), st.integers(0, 10**6)).map(
     lambda k: scattered(max(k[0], 1), max(k[1], 1), k[2], k[3])
 )
@@ -266,6 +296,27 @@ def test_five_point_stencil() -> None:
     assert column_coloring(five_point(12), "smallest-last").count == 5
     assert star_coloring(five_point(12)).count == 5
     assert 3 <= min(acyclic_coloring(five_point(12), order).count for order in ORDERS) <= 4
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_patterns_between_bounds(seed: int) -> None:
+    """At least the fullest row's entries; at most one more than the degeneracy of the intersection graph, by smallest last
+    (Coleman & Moré 1983, theorem 3.3), and than its largest degree in any order. Star: at least the acyclic number."""
+    pattern = scattered(60, 60, 150, seed)
+    dense = pattern.toarray() != 0
+    meets = (dense.T.astype(int) @ dense > 0) & ~np.eye(60, dtype=bool)
+    left, degeneracy = meets.copy(), 0
+    alive = np.ones(60, bool)
+    for _ in range(60):
+        degrees = np.where(alive, left.sum(1), 60)
+        v = int(degrees.argmin())
+        degeneracy = max(degeneracy, int(degrees[v]))
+        alive[v] = False
+        left[v] = left[:, v] = False
+    least = int(np.diff(pattern.indptr).max())
+    for order in ORDERS:
+        assert least <= column_coloring(pattern, order).count <= 1 + int(meets.sum(1).max())
+    assert column_coloring(pattern, "smallest-last").count <= 1 + degeneracy
 
 
 def test_arrow() -> None:

@@ -54,6 +54,14 @@ class BiColoring:
         by_row = m * self.column_count + self.row_colors[rows] * n + columns
         return np.where(direct, rows * self.column_count + self.column_colors[columns], by_row)
 
+    def passes(self) -> Any:
+        """For each entry of ``pattern``, by rows: the pass that it is read from; those of the rows follow those of columns."""
+        m, n = self.pattern.shape
+        by_column = m * self.column_count
+        place = self._place
+        backward = self.column_count + (place - by_column) // max(n, 1)
+        return np.where(place < by_column, place % max(self.column_count, 1), backward)
+
     def decompress(self, forward: Any, reverse: Any) -> Any:
         """J from ``J @ column_seeds``, (m, column_count), and ``row_seeds.T @ J``, (row_count, n), by copying."""
         m, n = self.pattern.shape

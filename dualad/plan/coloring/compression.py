@@ -117,6 +117,10 @@ class Coloring:
         """The seed matrix, (len(colors), count): ones where the color is the column's number."""
         return seeds(self.colors, self.count, dtype)
 
+    def passes(self) -> Any:
+        """For each entry of ``pattern``, by rows: the pass that it is read from, a color."""
+        return self.colors[entries(self.pattern)[1]]
+
     def decompress(self, compressed: Any) -> Any:
         """The sparse matrix from its product with the seeds, as a csr_array of the pattern and of the product's dtype."""
         raise NotImplementedError

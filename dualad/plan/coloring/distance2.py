@@ -50,6 +50,10 @@ class RowColoring(Coloring):
         rows, columns = entries(self.pattern)
         return self.colors[rows] * self.pattern.shape[1] + columns
 
+    def passes(self) -> Any:
+        """For each entry of ``pattern``, by rows: the pass that it is read from, its row's color."""
+        return self.colors[entries(self.pattern)[0]]
+
     def decompress(self, compressed: Any) -> Any:
         """J from ``seeds.T @ J``, (count, n): ``J[i, j] = compressed[colors[i], j]``."""
         shape = (self.count, self.pattern.shape[1])

@@ -35,6 +35,10 @@ class StarColoring(Coloring):
         direct = alone & (upper | ~alone[mirror])
         return np.where(direct, rows, columns) * self.count + self.colors[np.where(direct, columns, rows)]
 
+    def passes(self) -> Any:
+        """For each entry of ``pattern``, by rows: the pass that it is read from, a color."""
+        return self._source % max(self.count, 1)
+
     def decompress(self, compressed: Any) -> Any:
         """H from ``H @ seeds``, (n, count), by copying; the result is symmetric to the last bit."""
         shape = (len(self.colors), self.count)

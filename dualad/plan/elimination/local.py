@@ -226,7 +226,7 @@ class _Dense(Local):
 def _push(local: Local, y: Any, args: Sequence[Any]) -> Any:
     """The dense local Jacobian, (outputs, inputs)."""
     i, k = local.i, local.k
-    out, x = y if k is None else y[k], np.asarray(args[i])
+    out, x = y if k is None else y[k], args[i]
     m, n = out.size, x.size
     forward = n <= m
     of = x if forward else out

@@ -14,7 +14,8 @@ from dualad.plan.problem import Problem
 class Candidate:
     """``run(problem)`` gives the matrix (dense or CSR) at any point whose tape has the same structure.
 
-    ``local``: it relies on a pattern that may differ at another point, and is to be probed there.
+    ``local``: it relies on a pattern that may differ at another point, and is to be probed there. ``pattern``: one that it found
+    by itself.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Candidate:
     why: str
     local: bool = False
     detail: Any = None
+    pattern: Any = None
 
 
 def sweep_cost(problem: Problem, model: Model, k: int, overhead: float) -> tuple[float, float]:
@@ -32,3 +34,8 @@ def sweep_cost(problem: Problem, model: Model, k: int, overhead: float) -> tuple
     chunks = -(-k // max(1, LARGEST_BATCH // max(1, problem.largest)))
     total = sum(problem.work)
     return total * k, overhead * len(problem.nodes) * chunks + model.element * total * k
+
+
+def delivery(problem: Problem, model: Model, nnz: int) -> float:
+    """Seconds of writing a result of ``nnz`` entries, all of it where it is asked for as dense."""
+    return model.scatter * nnz + (0.0 if problem.sparse else model.entry * problem.m * problem.n)

@@ -182,17 +182,21 @@ def _evaluate(problem: Problem, places: list[Cut], how: Any) -> Any:
 
 
 def _push(problem: Problem, a: Cut, b: Cut, rows: Any) -> Any:
-    seeds = dict(zip(a.indices, split(rows, a.shapes), strict=True))
-    problem.passes += rows.shape[0]
-    found = push_many(problem.nodes[a.at : b.at], seeds, b.indices)
-    return joined(found, b.shapes, rows.shape[0], problem.dtype)
+    def sweep(part: Any) -> Any:
+        seeds = dict(zip(a.indices, split(part, a.shapes), strict=True))
+        found = push_many(problem.nodes[a.at : b.at], seeds, b.indices)
+        return joined(found, b.shapes, part.shape[0], problem.dtype)
+
+    return problem.chunks(rows, sweep, "directions")
 
 
 def _pull(problem: Problem, a: Cut, b: Cut, rows: Any) -> Any:
-    seeds = dict(zip(b.indices, split(rows, b.shapes), strict=True))
-    problem.passes += rows.shape[0]
-    found = pull_many(problem.nodes[a.at : b.at], seeds, a.indices)
-    return joined(found, a.shapes, rows.shape[0], problem.dtype)
+    def sweep(part: Any) -> Any:
+        seeds = dict(zip(b.indices, split(part, b.shapes), strict=True))
+        found = pull_many(problem.nodes[a.at : b.at], seeds, a.indices)
+        return joined(found, a.shapes, part.shape[0], problem.dtype)
+
+    return problem.chunks(rows, sweep, "cotangents")
 
 
 def _rows_for(problem: Problem, matrix: Any, last: Cut) -> Any:

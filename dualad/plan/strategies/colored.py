@@ -14,7 +14,7 @@ import numpy as np
 from dualad.plan import coloring
 from dualad.plan.cost import Cost, Model
 from dualad.plan.problem import Problem
-from dualad.plan.strategies.base import Candidate, sweep_cost
+from dualad.plan.strategies.base import Candidate, delivery, sweep_cost
 
 DENSE = 0.4  # above this share of nonzeros, no coloring is tried
 
@@ -24,13 +24,10 @@ REUSES = 10  # evaluations that a plan is expected to serve
 
 
 def worth_another(problem: Problem, model: Model, least: int, entries: int) -> bool:
-    """Whether fewer passes than by columns, ``least`` at best, would repay the search for them."""
+    """Whether ``least`` passes, compared with the best strategy so far, would repay the search for a way to do with them."""
     if problem.forced:
         return True
-    now = problem.column_colors
-    if now is None or now.count <= least:
-        return False
-    gain = sweep_cost(problem, model, now.count, model.push)[1] - sweep_cost(problem, model, least, model.push)[1]
+    gain = problem.best - sweep_cost(problem, model, least, model.push)[1]
     return gain * REUSES > COLORING * entries
 
 
@@ -47,7 +44,7 @@ def _candidate(problem: Problem, model: Model, name: str, colors: Any, pushes: i
     ops_r, sec_r = sweep_cost(problem, model, pulls, model.pull) if pulls else (0.0, 0.0)
     nnz = problem.pattern.nnz
     size = (nnz * 2 + pushes * problem.m + pulls * problem.n) * problem.dtype.itemsize
-    cost = Cost(pushes + pulls, ops_f + ops_r, size, sec_f + sec_r + model.scatter * nnz)
+    cost = Cost(pushes + pulls, ops_f + ops_r, size, sec_f + sec_r + delivery(problem, model, nnz))
     parts = [f"{k} {what}" for k, what in ((pushes, "directions"), (pulls, "cotangents")) if k]
     why = f"{nnz} nonzeros of {problem.m} x {problem.n}, in {' and '.join(parts)}"
     return Candidate(name, cost, functools.partial(run, colors), why, local=True, detail=colors)
@@ -71,7 +68,10 @@ def columns(problem: Problem, model: Model) -> Candidate | None:
     """Structurally orthogonal columns, in forward mode."""
     if not worth_coloring(problem):
         return None
-    colors = problem.column_colors = coloring.column_coloring(problem.pattern)
+    pattern = problem.pattern
+    if not worth_another(problem, model, int(np.diff(pattern.indptr).max(initial=0)), pattern.nnz):
+        return None
+    colors = coloring.column_coloring(pattern)
     return _candidate(problem, model, "column-coloring", colors, colors.count, 0, _run_columns)
 
 

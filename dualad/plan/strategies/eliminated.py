@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dualad.core.errors import DualadError
+from dualad.core.errors import DualadError, GuardError
 from dualad.plan.cost import Cost, Model
 from dualad.plan.problem import Problem, size_of
 from dualad.plan.strategies.base import Candidate
@@ -29,9 +29,14 @@ class Eliminator:
     def __call__(self, problem: Problem) -> Any:
         from dualad.plan.elimination import ComputationalGraph, Elimination
 
+        make = lambda: Elimination(ComputationalGraph(problem.program, problem.point), self.order)
         if self.compiled is None or not _same_constants(self.compiled.graph.program, problem.program):
-            self.compiled = Elimination(ComputationalGraph(problem.program, problem.point), self.order)
-        blocks = self.compiled(*problem.point)
+            self.compiled = make()
+        try:
+            blocks = self.compiled(*problem.point)
+        except GuardError:  # other elements are picked at this point, as by a sort
+            self.compiled = make()
+            blocks = self.compiled(*problem.point)
         rows = [
             np.concatenate([np.reshape(b, (int(np.prod(y, dtype=int)), -1)) for b in row], 1)
             for y, row in zip(problem.out_shapes, blocks, strict=True)

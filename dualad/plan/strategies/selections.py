@@ -20,10 +20,12 @@ from dualad.modes.reverse import PICK
 from dualad.plan.cost import Cost, Model
 from dualad.plan.entries import matrix
 from dualad.plan.problem import Problem
-from dualad.plan.strategies.base import Candidate
+from dualad.plan.strategies.base import Candidate, delivery
 from dualad.tape.sparsity import known
 
 MOST_TERMS = 32
+FIRST = 64  # elements that tell most terms apart
+MOVE = 0.2  # of what an instruction of a batched sweep takes: here arrays are plain
 POINTWISE = ("elementwise", "movement")
 
 
@@ -66,11 +68,12 @@ def layout(problem: Problem) -> Layout | None:
         for i, p in enumerate(parents):
             if p not in sources:
                 continue
-            one = _relation(prim.depends(i, y.shape, known(prim, args, parents), params))
-            if one is None:
+            same = prim.kind == "elementwise" and args[i].shape == y.shape
+            one = None if same else _relation(prim.depends(i, y.shape, known(prim, args, parents), params))
+            if one is None and not same:
                 return None
             for k, source in enumerate(sources[p]):
-                moved.append((i, k, np.where(one >= 0, source[one], -1) if source.size else np.full(one.shape, -1)))
+                moved.append((i, k, source if same else _moved(source, one)))
         # A compiled program writes each term of the result to its place: to add zeros to it would be work.
         own, moves = _terms(moved, worked is not None and index not in worked)
         if len(own) > MOST_TERMS:
@@ -106,6 +109,13 @@ def _worked(problem: Problem) -> set[Any]:
     return out
 
 
+def _moved(source: Any, one: Any) -> Any:
+    if not source.size:
+        return np.full(one.shape, -1)
+    moved = source[one]
+    return moved if one.min(initial=0) >= 0 else np.where(one >= 0, moved, -1)
+
+
 def _terms(moved: list[tuple[int, int, Any]], apart: bool) -> tuple[list[Any], list[tuple[int, int, int]]]:
     """The sources of the result's terms, and the moves; ``apart``: terms are added only where they must be."""
     own: list[Any] = []
@@ -113,17 +123,25 @@ def _terms(moved: list[tuple[int, int, Any]], apart: bool) -> tuple[list[Any], l
     for i, k, source in moved:
         j = _place(own, source, apart)
         moves.append((i, k, j))
-        own[j:] = [source] if j == len(own) else [np.maximum(own[j], source), *own[j + 1 :]]
+        if j == len(own):
+            own.append(source)
+        elif own[j] is not source:
+            own[j] = np.maximum(own[j], source)
     return own, moves
 
 
 def _place(own: list[Any], source: Any, apart: bool) -> int:
     """The term that this one can be added to (no element has another source there), or a new one."""
     for j, other in enumerate(own):
-        neither = (other < 0) | (source < 0)
-        if (neither | (other == source)).all() and not (apart and neither.all()):
+        if other is source or (_fit(other[:FIRST], source[:FIRST]) and _fit(other, source)):
+            if not (apart and bool(((other < 0) | (source < 0)).all())):
+                return j
             return j
     return len(own)
+
+
+def _fit(other: Any, source: Any) -> bool:
+    return bool(((other == source) | (other < 0) | (source < 0)).all())
 
 
 def _entries(problem: Problem, sources: dict[int, list[Any]]) -> tuple[Any, Any, list[Any]]:
@@ -165,7 +183,7 @@ def _run(found: Layout, problem: Problem) -> Any:
     terms: dict[int, list[Any]] = {
         index: [np.ones(shape, problem.dtype)] for index, shape in zip(problem.inputs, problem.in_shapes, strict=True)
     }
-    for step in found.steps:
+    for step in problem.bar(found.steps, "operations"):
         index, prim, parents, args, y, params, _ = problem.nodes[step.at]
         own: list[Any] = []
         for i, k, j in step.moves:
@@ -189,12 +207,13 @@ def selections(problem: Problem, model: Model) -> Candidate | None:
     found = layout(problem)
     if found is None:
         return None
+    problem.__dict__["pattern"] = found.pattern  # no need to walk the tape again for it
     nnz = found.pattern.nnz
     moves = sum(len(s.moves) for s in found.steps)
-    seconds = model.push * moves + model.element * found.elements + model.scatter * nnz
+    seconds = MOVE * model.push * moves + model.element * found.elements + delivery(problem, model, nnz)
     cost = Cost(1, found.elements, int((found.elements + 2 * nnz) * problem.dtype.itemsize), seconds)
     diagonal = nnz == problem.m == problem.n and np.array_equal(found.pattern.indices, np.arange(nnz))
     why = (
         f"{'a diagonal' if diagonal else f'{nnz} nonzeros'} of {problem.m} x {problem.n}, by {moves} scaled selections"
     )
-    return Candidate("selections", cost, functools.partial(_run, found), why, local=True)
+    return Candidate("selections", cost, functools.partial(_run, found), why, local=True, pattern=found.pattern)
