@@ -38,7 +38,7 @@ def suits(values: Sequence[Value], kinds: dict[int, str], inputs: Sequence[Value
     sizes = [v.size for v in [*values, *inputs]]
     if max(sizes) > SMALL or sum(sizes) > OPERATIONS or 0 in sizes:
         return False
-    if any(v.name == "index" and any(a.op != "constant" for a in v.args[1:]) for v in values):
+    if any(v.name in ("index", "scatter") and any(a.op != "constant" for a in v.args[1:]) for v in values):
         return False
     moved = sum(kinds[v.index] in ("movement", "alias", "join", "scatter") for v in values)
     return max(sizes) <= TINY or 4 * moved >= len(values)
