@@ -29,10 +29,8 @@ ASPECTS = {
 }
 """What the tests that walk the registry check of a primitive."""
 REASONS = {
-    "the size of the result depends on values": """scipy.linalg.null_space scipy.linalg.orth setdiff1d setxor1d trim_zeros union1d
-        unique unique_all unique_counts unique_inverse unique_values""",
-    "the rank is decided by values": "scipy.linalg.lstsq scipy.linalg.pinvh",
-    "pivots are decided by values": "scipy.linalg.lu_solve",
+    "the size of the result depends on values": """setdiff1d setxor1d trim_zeros union1d unique unique_all unique_counts
+        unique_inverse unique_values""",
     "the user's function of eigenvalues is called for one matrix": "scipy.linalg.funm",
 }
 """Why an aspect of a function is not supported."""

@@ -103,16 +103,16 @@ CASES: dict[str, list[Case]] = {
         Case(lambda la, a: la.lu_factor(a)[0], (WIDE,)),
     ],
     "lu_solve": [
-        Case(lambda la, a, b: la.lu_solve(la.lu_factor(a), b), (A[::-1].copy(), v), batch=False),
-        Case(lambda la, a, b: la.lu_solve(la.lu_factor(a), b, trans=1), (A[::-1].copy(), m), batch=False),
-        Case(lambda la, a, b: la.lu_solve(la.lu_factor(a), b, trans=2), (Z[::-1].copy(), m + 1j), batch=False),
+        Case(lambda la, a, b: la.lu_solve(la.lu_factor(a), b), (A[::-1].copy(), v)),
+        Case(lambda la, a, b: la.lu_solve(la.lu_factor(a), b, trans=1), (A[::-1].copy(), m)),
+        Case(lambda la, a, b: la.lu_solve(la.lu_factor(a), b, trans=2), (Z[::-1].copy(), m + 1j)),
     ],
     "qr": [
         Case(lambda la, a: both(la.qr(a, mode="economic")), (TALL,)),
         Case(lambda la, a: both(la.qr(a)), (A,)),
         Case(lambda la, a: both(la.qr(a)), (WIDE,)),
         Case(lambda la, a: la.qr(a, mode="r")[0], (Z,)),
-        Case(lambda la, a: la.qr(a, pivoting=True)[:2], (A,), batch=False),
+        Case(lambda la, a: la.qr(a, pivoting=True)[:2], (A,)),
     ],
     "polar": [
         Case(lambda la, a: both(la.polar(a)), (A,)),
@@ -158,17 +158,17 @@ CASES: dict[str, list[Case]] = {
     "svdvals": [Case(lambda la, a: la.svdvals(a), (WIDE,))],
     "pinv": [
         Case(lambda la, a: la.pinv(a), (TALL,)),
-        Case(lambda la, a: la.pinv(a, return_rank=True)[0], (WIDE,), batch=False),
+        Case(lambda la, a: la.pinv(a, return_rank=True)[0], (WIDE,)),
     ],
-    "pinvh": [Case(lambda la, a: la.pinvh(symmetric(a)), (A,), batch=False)],
+    "pinvh": [Case(lambda la, a: la.pinvh(symmetric(a)), (A,))],
     "lstsq": [
-        Case(lambda la, a, b: la.lstsq(a, b)[0], (TALL, arr(4)), batch=False),
-        Case(lambda la, a, b: la.lstsq(a, b)[1], (TALL, arr(4, 2, seed=1)), batch=False),
-        Case(lambda la, a, b: la.lstsq(a, b)[1], (TALL, arr(4)), batch=False),
-        Case(lambda la, a, b: la.lstsq(a, b)[0], (WIDE, arr(2)), batch=False),
+        Case(lambda la, a, b: la.lstsq(a, b)[0], (TALL, arr(4))),
+        Case(lambda la, a, b: la.lstsq(a, b)[1], (TALL, arr(4, 2, seed=1))),
+        Case(lambda la, a, b: la.lstsq(a, b)[1], (TALL, arr(4))),
+        Case(lambda la, a, b: la.lstsq(a, b)[0], (WIDE, arr(2))),
     ],
-    "null_space": [Case(lambda la, a: (lambda n: n @ n.T)(la.null_space(a)), (WIDE,), batch=False)],
-    "orth": [Case(lambda la, a: la.orth(a), (TALL,), batch=False)],
+    "null_space": [Case(lambda la, a: (lambda n: n @ n.T)(la.null_space(a)), (WIDE,))],
+    "orth": [Case(lambda la, a: la.orth(a), (TALL,))],
     "orthogonal_procrustes": [
         Case(lambda la, a, b: both(la.orthogonal_procrustes(a, b)), (arr(4, 3), arr(4, 3, seed=1)))
     ],
