@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import dualad
 from dualad import ArgumentError, NotDifferentiable, ShapeError, grad, hessian, jacfwd, jacrev, jvp, vjp
 from dualad.scipy import linalg
-from tests.functions import Case, arr, differences, parameters
+from tests.functions import CHECKED, Case, arr, dependences, differences, no_faults_of_the_compiler, parameters
 from tests.test_every_primitive import close, direction, flat, like, pair_of, tolerance
 
 A = arr(3, 3) + 4 * np.eye(3)
@@ -214,7 +214,9 @@ CASES: dict[str, list[Case]] = {
 
 
 def check(case: Case) -> None:
-    """Value and dtype as SciPy's; forward by differences; reverse, second order, Taylor, replay, vmap; nothing modified."""
+    """Value and dtype as SciPy's; forward by differences; reverse, second order, Taylor, replay, vmap, compiled, dependences;
+    nothing modified."""
+    CHECKED.append(case)
     xs = case.args
     before = [np.array(x) for x in xs]
     f = lambda *a: case.f(linalg, *a)
@@ -252,6 +254,11 @@ def check(case: Case) -> None:
     with dualad.Tape() as tape:
         out = f(*[tape.watch(x) for x in xs])
     close(tape.replay(out, *xs), expected, "replay", **tol)
+    dependences(f, xs)
+    with no_faults_of_the_compiler():
+        compiled = dualad.jit(f)
+        for _ in range(2):
+            close(compiled(*xs), expected, "compiled", **tol)
     if case.batch:
         stacked = [np.stack([x, x + direction(x, 20) * np.asarray(0.01, x.dtype)]) for x in xs]
         loop = [f(*[s[k] for s in stacked]) for k in range(2)]
