@@ -17,6 +17,7 @@ The floors, from the ground up; imports point only down:
 from typing import Any
 
 from dualad import numpy as numpy
+from dualad.api.anomaly import detect_anomaly
 from dualad.api.batching import vmap
 from dualad.api.control import cond, fori_loop, scan, switch, while_loop
 from dualad.api.control import map as map
@@ -29,6 +30,7 @@ from dualad.api.jit import jit
 from dualad.api.planning import hessian_sparsity, jacobian_sparsity, plan
 from dualad.api.taylor import derivative, jet
 from dualad.core.errors import (
+    AnomalyError,
     ArgumentError,
     BatchError,
     DtypeError,
@@ -50,6 +52,7 @@ from dualad.testing import check_grads
 __version__ = "0.1.0"
 
 __all__ = [
+    "AnomalyError",
     "ArgumentError",
     "BatchError",
     "DtypeError",
@@ -70,6 +73,7 @@ __all__ = [
     "custom_jvp",
     "custom_vjp",
     "derivative",
+    "detect_anomaly",
     "divergence",
     "fori_loop",
     "get_num_threads",

@@ -292,7 +292,7 @@ def test_drawn_arguments(call: Any) -> None:
 
 
 @pytest.mark.nightly
-@settings(max_examples=6_000, **COMMON)
+@settings(max_examples=20_000, **COMMON)
 @given(calls(TABLE))
 def test_drawn_arguments_nightly(call: Any) -> None:
     drawn(call)

@@ -353,21 +353,21 @@ def test_distributions(call: Any) -> None:
 
 
 @pytest.mark.nightly
-@settings(max_examples=5_000, **COMMON)
+@settings(max_examples=20_000, **COMMON)
 @given(calls(SPECIAL))
 def test_special_functions_nightly(call: Any) -> None:
     drawn(call)
 
 
 @pytest.mark.nightly
-@settings(max_examples=3_000, **COMMON)
+@settings(max_examples=20_000, **COMMON)
 @given(calls(SIGNAL))
 def test_signals_and_samples_nightly(call: Any) -> None:
     drawn(call)
 
 
 @pytest.mark.nightly
-@settings(max_examples=6_000, **COMMON)
+@settings(max_examples=20_000, **COMMON)
 @given(calls(STATS))
 def test_distributions_nightly(call: Any) -> None:
     drawn(call)

@@ -95,7 +95,7 @@ def test_bad_input(call: Any, error: type[DualadError], message: str) -> None:
 
 def test_every_error_class_is_tested_or_a_base() -> None:
     tested = {c[2] for c in CASES} | {DualadError, LeakedTensorError, dualad.BatchError, dualad.GuardError}
-    tested |= {dualad.UntrackedError}  # test_gotchas
+    tested |= {dualad.UntrackedError, dualad.AnomalyError}  # test_gotchas, api/test_anomaly
     public = {v for v in vars(dualad).values() if isinstance(v, type) and issubclass(v, DualadError)}
     assert public <= tested
 

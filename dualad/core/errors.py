@@ -29,6 +29,10 @@ class LeakedTensorError(DualadError, RuntimeError):
     """A tensor used after the transform that made it has ended."""
 
 
+class AnomalyError(DualadError, FloatingPointError):
+    """A NaN or an infinity, found by ``detect_anomaly``."""
+
+
 class UntrackedError(DualadError, TypeError):
     """A conversion that would silently drop derivatives."""
 

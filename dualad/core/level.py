@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 import numpy as np
 
@@ -72,11 +72,21 @@ class Level:
 class ClosedLevel(Level):
     """What a level becomes when its transform has ended."""
 
-    def _raise(self, *_: Any) -> NoReturn:
+    lines: ClassVar[
+        dict[int, tuple[Any, str]]
+    ] = {}  # within ``detect_anomaly``: by id, a tensor and the line that made it
+
+    def _raise(self, *args: Any) -> NoReturn:
+        line = [self.lines[id(x)][1] for x in args if id(x) in self.lines and self.lines[id(x)][0]() is x]
         raise LeakedTensorError(
             f"a tensor made inside `{self.__dict__['closed_as']}` was used after that transform had ended. "
             "Return it from the function (for example with has_aux=True) instead of storing it, or store "
-            "dualad.stop_gradient(x)."
+            "dualad.stop_gradient(x). "
+            + (
+                f"It was made at {line[0]}."
+                if line
+                else "Within dualad.detect_anomaly() this names the line that made it."
+            )
         )
 
     bind = bind1 = bind2 = lift = shape = look = _raise  # type: ignore[assignment]

@@ -198,6 +198,7 @@ class _Pick(Primitive):
 PICK = _Pick()
 
 Callback = Callable[[Any], Any]
+WATCHERS: list[Callable[..., Iterator[Node]]] = []  # of pullbacks (api/anomaly.py)
 
 
 def pull(nodes: Iterable[Node], cts: dict[int, Any], at: dict[int, Callback] | None = None) -> None:
@@ -205,6 +206,8 @@ def pull(nodes: Iterable[Node], cts: dict[int, Any], at: dict[int, Callback] | N
 
     ``at`` maps an index to what is to be done with its finished cotangent (a hook): it may return another.
     """
+    for watch in WATCHERS:
+        nodes = watch(nodes, cts)
     pop = cts.pop
     get = cts.get
     owned: set[int] = set()  # whose cotangents are arrays that this walk made and nobody else has seen

@@ -266,6 +266,9 @@ def _as_ufunc(ufunc: Any, method: str | None = None) -> Callable[[Callable[..., 
                 return f(*args)
             return ufunc(*args)
 
+        if ufunc.nin == 2 and ufunc.nout == 1:
+            for name in _ufuncs.METHODS:
+                setattr(public, name, getattr(ufunc, name))
         return implements(ufunc, method=method)(public)
 
     return decorate

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import cmath
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from dualad.ops.bessel import i0, j0, k0, y0
+from dualad.ops.arithmetic import imag_part, real_part
+from dualad.ops.bessel import i0, j0, jv, k0, y0
 from dualad.ops.kinds import elementwise
 from dualad.ops.samples import Samples, real
-from dualad.ops.special import SPECIAL, _declare, _fixed, _over, _scipy, orders, rgamma
+from dualad.ops.special import _declare, _fixed, _scipy, orders, rgamma
 from dualad.ops.transcendental import power
 
 
@@ -41,12 +42,26 @@ airy_bip = _airy("airy_bip", 3, lambda y, x: x * airy_bi(x))
 
 
 # Kelvin functions: the real and imaginary parts of Bessel functions on a diagonal, DLMF 10.61, whose equation 10.63.1 gives
-# the second derivative.
+# the second derivative; written with the neighbouring orders (DLMF 10.6.1), since y / x has no derivative at 0.
+
+_TURN = cmath.exp(0.75j * math.pi)
 
 ber = _declare("ber", (lambda y, x: berp(x),), keep="x", samples=real(-4, 4, 0.0))
 bei = _declare("bei", (lambda y, x: beip(x),), keep="x", samples=real(-4, 4, 0.0))
-berp = _declare("berp", (lambda y, x: -bei(x) - _over(y, x, 0.0),), keep="xy", samples=real(-4, 4), source="DLMF 10.63")
-beip = _declare("beip", (lambda y, x: ber(x) - _over(y, x, 0.5),), keep="xy", samples=real(-4, 4), source="DLMF 10.63")
+berp = _declare(
+    "berp",
+    (lambda y, x: 0.5 * (imag_part(jv(2, _TURN * x)) - bei(x)),),
+    keep="x",
+    samples=real(-4, 4, 0.0),
+    source="DLMF 10.63",
+)
+beip = _declare(
+    "beip",
+    (lambda y, x: 0.5 * (ber(x) - real_part(jv(2, _TURN * x))),),
+    keep="x",
+    samples=real(-4, 4, 0.0),
+    source="DLMF 10.63",
+)
 ker = _declare("ker", (lambda y, x: kerp(x),), keep="x", singular=True, samples=real(0.5, 4))
 kei = _declare("kei", (lambda y, x: keip(x),), keep="x", singular=True, samples=real(0.5, 4))
 kerp = _declare("kerp", (lambda y, x: -kei(x) - y / x,), keep="xy", singular=True, samples=real(0.5, 4))
@@ -82,9 +97,8 @@ def _spherical(letter: str, below: float, above: float, singular: bool) -> Any:
         # The lower neighbour of order 0 has weight 0.
         return (below * n * function(np.maximum(n - 1, 0), z) + above * (n + 1) * function(n + 1, z)) / (2 * n + 1)
 
-    function: Callable[..., Any] = elementwise(
+    function: Any = _declare(
         name,
-        lambda n, z: _scipy(name)(n, z),
         (_fixed(name, "n"), partial),
         keep="x",
         singular=singular,
@@ -92,13 +106,12 @@ def _spherical(letter: str, below: float, above: float, singular: bool) -> Any:
         source="DLMF 10.51.2",
     )
 
-    SPECIAL[name] = function
     return function
 
 
 _spherical("j", 1.0, -1.0, False)
 _spherical("y", 1.0, -1.0, True)
-_spherical("i", 1.0, 1.0, False)
+spherical_in = _spherical("i", 1.0, 1.0, False)
 _spherical("k", -1.0, -1.0, True)
 
 # Integrals: the derivative is the integrand.

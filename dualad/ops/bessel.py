@@ -18,7 +18,7 @@ from dualad.core.errors import NotDifferentiable
 from dualad.ops.arithmetic import sign
 from dualad.ops.kinds import elementwise
 from dualad.ops.samples import Sample, Samples, real
-from dualad.ops.special import _declare, _fixed, _over, precision
+from dualad.ops.special import _declare, _fixed, precision
 from dualad.ops.transcendental import exp
 
 
@@ -130,19 +130,21 @@ yv, yv_in_order = _family("yv", _yv, 0.5, -0.5, True)
 iv, iv_in_order = _family("iv", _iv, 0.5, 0.5, False)
 kv, kv_in_order = _family("kv", _kv, -0.5, -0.5, True)
 
+# Of order 1 by the neighbouring orders: a rule with y / x has a limit at 0, whose own derivatives would be those of a constant.
+
 j0 = _declare("j0", (lambda y, x: -j1(x),), keep="x", samples=real(-4, 4, 0.0))
-j1 = _declare("j1", (lambda y, x: j0(x) - _over(y, x, 0.5),), keep="xy", samples=real(-4, 4))
+j1 = _declare("j1", (lambda y, x: 0.5 * (j0(x) - jv(2, x)),), keep="x", samples=real(-4, 4, 0.0))
 y0 = _declare("y0", (lambda y, x: -y1(x),), keep="x", singular=True, samples=real(0.5, 4))
 y1 = _declare("y1", (lambda y, x: y0(x) - y / x,), keep="xy", singular=True, samples=real(0.5, 4))
 i0 = _declare("i0", (lambda y, x: i1(x),), keep="x", samples=real(-4, 4, 0.0))
-i1 = _declare("i1", (lambda y, x: i0(x) - _over(y, x, 0.5),), keep="xy", samples=real(-4, 4))
+i1 = _declare("i1", (lambda y, x: 0.5 * (i0(x) + iv(2, x)),), keep="x", samples=real(-4, 4, 0.0))
 k0 = _declare("k0", (lambda y, x: -k1(x),), keep="x", singular=True, samples=real(0.5, 4))
 k1 = _declare("k1", (lambda y, x: -k0(x) - y / x,), keep="xy", singular=True, samples=real(0.5, 4))
 
 # Scaled by e^-|x| (i) and e^x (k).
 
 i0e = _declare("i0e", (lambda y, x: i1e(x) - sign(x) * y,), keep="xy", samples=real(0.2, 4))
-i1e = _declare("i1e", (lambda y, x: i0e(x) - _over(y, x, 0.5) - sign(x) * y,), keep="xy", samples=real(0.2, 4))
+i1e = _declare("i1e", (lambda y, x: 0.5 * (i0e(x) + ive(2, x)) - sign(x) * y,), keep="xy", samples=real(0.2, 4))
 k0e = _declare("k0e", (lambda y, x: y - k1e(x),), keep="xy", singular=True, samples=real(0.5, 4))
 k1e = _declare("k1e", (lambda y, x: y - k0e(x) - y / x,), keep="xy", singular=True, samples=real(0.5, 4))
 

@@ -73,7 +73,20 @@ def _pivots(a: Any) -> Any:
 lu_pivots = constant("lu_pivots", _pivots, 0, batch=leading_dims, samples=square((3, 3), complex=False))
 
 
-def order_of_pivots(pivots: Any) -> Any:
+def _column_pivots(a: Any) -> Any:
+    from scipy.linalg import qr
+
+    lead = a.shape[:-2]
+    out = np.empty((*lead, a.shape[-1]), np.int32)
+    for k in np.ndindex(*lead):
+        out[k] = qr(a[k], mode="r", pivoting=True)[1]
+    return out
+
+
+qr_pivots = constant("qr_pivots", _column_pivots, 0, batch=leading_dims, samples=square((3, 3), complex=False))
+
+
+def _order(pivots: Any) -> Any:
     """Pivots (row i was exchanged with row pivots[i]) as the order p in which the rows are then: a[p] = L U."""
     n = pivots.shape[-1]
     order = np.broadcast_to(np.arange(n), pivots.shape).copy()
@@ -81,6 +94,15 @@ def order_of_pivots(pivots: Any) -> Any:
         for i, j in enumerate(pivots[k]):
             order[(*k, i)], order[(*k, j)] = order[(*k, j)], order[(*k, i)]
     return order
+
+
+order_of_pivots = constant(
+    "order_of_pivots",
+    lambda pivots: _order(np.asarray(pivots)),
+    0,
+    batch=leading_dims,
+    samples=lambda: [Sample((np.array([2, 1, 2]),))],
+)
 
 
 def permutation(p: Any, n: int, dtype: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dualad.core.errors import NotDifferentiable
-from dualad.ops.arithmetic import equal, where
+from dualad.ops.arithmetic import equal, quotient, strong_multiply, where
 from dualad.ops.hurwitz import hurwitz
 from dualad.ops.kinds import elementwise
 from dualad.ops.rounding import rint
@@ -276,29 +276,44 @@ riemann_zeta = elementwise(
 )
 
 
-def _over(y: Any, x: Any, limit: float) -> Any:
-    """y / x, with its limit at x = 0."""
-    zero = equal(x, 0)
-    return where(zero, limit, y / where(zero, 1.0, x))
-
-
 # Integrals: DLMF 6.2, 7.2, 25.12.
 
 expi = _declare("expi", (lambda y, x: exp(x) / x,), keep="x", singular=True, samples=real(0.5, 4))
 exp1 = _declare("exp1", (lambda y, x: -exp(-x) / x,), keep="x", singular=True, samples=real(0.5, 4))
-expn = _declare(
-    "expn",
-    (_fixed("expn", "n"), lambda y, n, x: -expn(n - 1, x)),
+
+
+def _falling(n: Any, x: Any) -> Any:
+    """expn for whole n, those below 0 too (DLMF 8.19.12), which SciPy does not evaluate."""
+    y = _scipy("expn")(np.maximum(n, 0), x)
+    with np.errstate(all="ignore"):
+        below, steps = np.exp(-x) / x, -np.min(n, initial=0)
+        for k in range(1, int(steps) + 1):
+            below = (np.exp(-x) + k * below) / x
+            y = np.where(n == -k, below, y)
+    return y.astype(precision(n, x))[()]
+
+
+exponential_integral = elementwise(
+    "exponential_integral",
+    _falling,
+    (_fixed("expn", "n"), lambda y, n, x: -exponential_integral(n - 1, x)),
     keep="x",
     singular=True,
-    samples=orders(3, 4, x=(0.5, 4)),
+    samples=orders(-2, 0, 1, x=(0.5, 4)),
+    source="DLMF 8.19.13",
+)
+expn = _declare(
+    "expn",
+    (_fixed("expn", "n"), lambda y, n, x: -exponential_integral(n - 1, x)),
+    keep="x",
+    singular=True,
+    samples=orders(0, 1, 3, 4, x=(0.5, 4)),
+    source="DLMF 8.19.13",
 )
 
 
 def _log_over(x: Any) -> Any:
     """log(x) / (x - 1); near 1 by the series of 2 artanh(w) with w = (x - 1) / (x + 1), smooth there."""
-    if x.dtype.kind == "c":
-        return _over(log(x), x - 1, 1.0)
     near = abs(x - 1) < 0.2
     u = where(near, x, 1.0)
     w = (u - 1) / (u + 1)
@@ -367,9 +382,8 @@ entr = _declare("entr", (lambda y, x: -log(x) - 1,), keep="x", singular=True, sa
 
 
 def _share(x: Any, z: Any) -> Any:
-    """x / z, and 0 where x is."""
-    none = equal(x, 0)
-    return where(none, 0.0, x / where(none, 1.0, z))
+    """x / z, and 0 where x is 0; its derivative in x is 1 / z there too."""
+    return strong_multiply(x, quotient(1, z))
 
 
 xlogy = _declare(

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from dualad.ops.airy import spherical_in
 from dualad.ops.arithmetic import sign, where
 from dualad.ops.kinds import elementwise
 from dualad.ops.samples import Sample, Samples, pair, real
-from dualad.ops.special import _declare, _fixed, _over, _riemann_slope, _scipy
-from dualad.ops.transcendental import cosh, exp, log, power, sin, sinh, sqrt
+from dualad.ops.special import _declare, _fixed, _riemann_slope, _scipy
+from dualad.ops.transcendental import cosh, exp, log, power, sin, sqrt
 
 _DEGREE = math.pi / 180
 
@@ -116,7 +117,7 @@ def _hyperbolic(name: str, place: int, partial: Any, samples: Samples, source: s
 
 
 hyperbolic_sine_integral = _hyperbolic(
-    "hyperbolic_sine_integral", 0, lambda y, x: _over(sinh(x), x, 1.0), real(-4, 4), "DLMF 6.2.15"
+    "hyperbolic_sine_integral", 0, lambda y, x: spherical_in(0, x), real(-4, 4, 0.0), "DLMF 6.2.15, 10.49.8"
 )
 hyperbolic_cosine_integral = _hyperbolic(
     "hyperbolic_cosine_integral", 1, lambda y, x: cosh(x) / x, real(0.5, 4), "DLMF 6.2.16"

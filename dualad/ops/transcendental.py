@@ -204,10 +204,17 @@ cos = elementwise(
     "cos", np.cos, (lambda y, x: -sin(x),), keep="x", taylor=series.circular(1, -1), samples=real(-3, 3, complex=True)
 )
 tan = elementwise("tan", np.tan, (lambda y, x: 1 + y * y,), keep="y", samples=real(-1.2, 1.2, complex=True))
+
+
+def _one_minus_square(x: Any) -> Any:
+    """1 - x^2. Of complex numbers on a branch cut the sign of zero is the side: 1 + x and 1 - x would lose it."""
+    return -((x - 1) * (x - -1)) if x.dtype.kind == "c" else (1 - x) * (1 + x)
+
+
 arcsin = elementwise(
     "arcsin",
     np.arcsin,
-    (lambda y, x: quotient(1, sqrt((1 - x) * (1 + x))),),
+    (lambda y, x: quotient(1, sqrt(_one_minus_square(x))),),
     keep="x",
     singular=True,
     samples=real(-0.9, 0.9, complex=True),
@@ -215,7 +222,7 @@ arcsin = elementwise(
 arccos = elementwise(
     "arccos",
     np.arccos,
-    (lambda y, x: quotient(-1, sqrt((1 - x) * (1 + x))),),
+    (lambda y, x: quotient(-1, sqrt(_one_minus_square(x))),),
     keep="x",
     singular=True,
     samples=real(-0.9, 0.9, complex=True),
@@ -258,14 +265,14 @@ tanh = elementwise("tanh", np.tanh, (lambda y, x: (1 - y) * (1 + y),), keep="y",
 arcsinh = elementwise(
     "arcsinh",
     np.arcsinh,
-    (lambda y, x: 1 / (hypot(x, 1) if x.dtype.kind != "c" else sqrt(x * x + 1)),),
+    (lambda y, x: 1 / (hypot(x, 1) if x.dtype.kind != "c" else sqrt(x * x - -1)),),
     keep="x",
     samples=real(-0.9, 3, complex=True),
 )
 arccosh = elementwise(
     "arccosh",
     np.arccosh,
-    (lambda y, x: quotient(1, sqrt(x - 1) * sqrt(x + 1)),),
+    (lambda y, x: quotient(1, sqrt(x - 1) * sqrt(x - -1)),),
     keep="x",
     singular=True,
     samples=real(1.2, 3, complex=True),

@@ -123,7 +123,7 @@ def lu_solve(lu_and_piv: Any, b: Any, trans: Any = 0, overwrite_b: Any = False, 
     factors, pivots = lu_and_piv
     factors, b = pair(matrices(factors, "lu_solve"), b)
     n = factors.shape[-1]
-    rows = permutation(factorization.order_of_pivots(shaping.concrete(pivots, "lu_solve")), n, factors.dtype)
+    rows = permutation(factorization.order_of_pivots(pivots), n, factors.dtype)
     system = functools.partial(triangular.solve_triangular)
 
     def both(f: Any, b: Any) -> Any:
@@ -152,8 +152,8 @@ def qr(
         raise ArgumentError(f"qr: mode={mode!r} is not supported on tensors; 'full', 'r' and 'economic' are.")
     extra: tuple[Any, ...] = ()
     if pivoting:
-        p = of_scipy("qr")(shaping.concrete(stop_gradient(x), "qr with pivoting"), mode="r", pivoting=True)[1]
-        x, extra = x[..., p], (p,)
+        p = factorization.qr_pivots(x)
+        x, extra = matmul(x, swap_last(permutation(p, x.shape[-1], x.dtype))), (p,)
     q, r = linalg.qr(x, "reduced" if mode == "economic" else "complete")
     return (r, *extra) if mode == "r" and extra else (r,) if mode == "r" else (q, r, *extra)
 
@@ -361,12 +361,16 @@ def svdvals(a: Any, overwrite_a: Any = False, check_finite: Any = True) -> Any:
 
 
 def _cut(s: Any, shape: tuple[int, ...], atol: Any, rtol: Any, name: str) -> tuple[float, int]:
-    """The threshold relative to the largest singular value, and the rank."""
-    known = shaping.concrete(stop_gradient(s), f"the rank in {name}")
-    largest = float(known.max(initial=0.0))
+    """The threshold relative to the largest singular value, and the rank: of both a recording watches only the rank, unless
+    the threshold is absolute."""
+    s = stop_gradient(s)
     relative = max(shape[-2:]) * float(np.finfo(s.dtype).eps) if rtol is None else float(rtol)
-    cut = (0.0 if atol is None else float(atol)) + largest * relative
-    return (cut / largest if largest else 0.0), int((known > cut).sum())
+    if atol is not None:
+        s = shaping.concrete(s, f"the rank in {name}")
+        largest = float(s.max(initial=0.0))
+        relative += float(atol) / largest if largest else 0.0
+    rank = reductions.sum(s > relative * reductions.max(s, initial=0.0))
+    return relative, int(shaping.concrete(rank, f"the rank in {name}"))
 
 
 @on_tensors
@@ -387,6 +391,9 @@ def pinvh(
 ) -> Any:
     """The pseudoinverse of a Hermitian matrix; its derivative is that at constant rank."""
     x = mirrored(matrices(a, "pinvh"), lower)
+    if atol is None and not return_rank:
+        rtol = x.shape[-1] * np.finfo(x.dtype).eps if rtol is None else rtol
+        return ops.pinv(x, rcond=float(rtol), hermitian=True)
     cut, rank = _cut(linalg.svdvals(stop_gradient(x)), x.shape, atol, rtol, "pinvh")
     y = ops.pinv(x, rcond=cut, hermitian=True)
     return (y, rank) if return_rank else y

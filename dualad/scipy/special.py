@@ -20,7 +20,8 @@ from dualad.numpy.reductions import amax
 from dualad.numpy.reductions import sum as sum_of
 from dualad.ops import airy as airy_family
 from dualad.ops import elliptic, faddeeva, sundry
-from dualad.ops.arithmetic import equal, imag_part, real_part, sign, stop_gradient, where
+from dualad.ops.arithmetic import equal, imag_part, real_part, sign, stop_gradient, strong_multiply, where
+from dualad.ops.moments import relative_expm1, relative_log1p
 from dualad.ops.rounding import floor
 from dualad.ops.special import cosine_integral, fresnel_cosine, fresnel_sine, riemann_zeta, sine_integral
 from dualad.ops.specials import SPECIAL
@@ -156,7 +157,7 @@ def kn(n: Any, x: Any) -> Any:
 
 def exprel(x: Any) -> Any:
     """(e^x - 1) / x, and 1 at x = 0, smooth there too."""
-    return _relative_expm1(operand(x), 1.0)
+    return relative_expm1(operand(x), 1.0)
 
 
 def radian(d: Any, m: Any, s: Any) -> Any:
@@ -281,13 +282,13 @@ def zeta(x: Any, q: Any = None) -> Any:
 def boxcox(x: Any, lmbda: Any) -> Any:
     """(x^lambda - 1) / lambda, and log x at lambda = 0, smooth there too."""
     u = log(operand(x))
-    return _relative_expm1(_beside(lmbda, u), u)
+    return relative_expm1(_beside(lmbda, u), u)
 
 
 def boxcox1p(x: Any, lmbda: Any) -> Any:
     """``boxcox`` of 1 + x, without cancellation."""
     u = log1p(operand(x))
-    return _relative_expm1(_beside(lmbda, u), u)
+    return relative_expm1(_beside(lmbda, u), u)
 
 
 def _beside(k: Any, x: Any) -> Any:
@@ -295,34 +296,16 @@ def _beside(k: Any, x: Any) -> Any:
     return np.asarray(k, x.dtype)[()] if isinstance(k, (int, float)) and x.dtype.kind == "f" else k
 
 
-def _relative_expm1(k: Any, u: Any) -> Any:
-    """expm1(k u) / k = u (1 + k u / 2 + ...), by the series where k u is so small that the quotient loses digits."""
-    z = k * u
-    small = abs(stop_gradient(z)) < 1e-3
-    series = u * (1 + z / 2 * (1 + z / 3 * (1 + z / 4 * (1 + z / 5 * (1 + z / 6)))))
-    safe = where(small, 1.0, k)
-    return where(small, series, expm1(where(small, 1.0, z)) / safe)
-
-
 def inv_boxcox(y: Any, lmbda: Any) -> Any:
     """The inverse of ``boxcox`` in its first argument."""
     y = operand(y)
-    return exp(_relative_log1p(_beside(lmbda, y), y))
+    return exp(relative_log1p(_beside(lmbda, y), y))
 
 
 def inv_boxcox1p(y: Any, lmbda: Any) -> Any:
     """The inverse of ``boxcox1p`` in its first argument."""
     y = operand(y)
-    return expm1(_relative_log1p(_beside(lmbda, y), y))
-
-
-def _relative_log1p(k: Any, y: Any) -> Any:
-    """log1p(k y) / k, smooth at k = 0."""
-    z = k * y
-    small = abs(stop_gradient(z)) < 1e-3
-    series = y * (1 - z * (1 / 2 - z * (1 / 3 - z * (1 / 4 - z * (1 / 5 - z / 6)))))
-    safe = where(small, 1.0, k)
-    return where(small, series, log1p(where(small, 1.0, z)) / safe)
+    return expm1(relative_log1p(_beside(lmbda, y), y))
 
 
 def _highest(a: Any, axis: Any) -> Any:
@@ -341,13 +324,16 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
         a = a + 0.0
     if b is not None:
         b = operand(b)
-        a = where(equal(b, 0), -np.inf, a)
     if not np.prod(a.shape, dtype=int):
         return np.sum(np.exp(a), axis=axis, keepdims=keepdims) - np.inf
-    top = _highest(a, axis)
+    top = _highest(a if b is None else where(equal(b, 0), -np.inf, a), axis)
     with np.errstate(over="ignore"):  # beside an infinity, which is not subtracted
-        terms = exp(a - top)
-    total = sum_of(terms if b is None else b * terms, axis=axis, keepdims=True)
+        if b is None:
+            terms = exp(a - top)
+        else:  # a term with b = 0 is 0, whatever a, and moves with b
+            over = equal(b, 0) & ~(a - top < 700)
+            terms = strong_multiply(b, where(over, np.inf, exp(where(over, 0.0, a - top))))
+    total = sum_of(terms, axis=axis, keepdims=True)
     sgn = sign(stop_gradient(total))
     empty = equal(total, 0)
     if return_sign:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import dualad.numpy as dnp
-from dualad import grad, jit, value_and_grad
+from dualad import grad, jacrev, jit, value_and_grad
 from dualad.native import entry, program
 from tests.native.test_registry import programs, run
 
@@ -486,3 +486,11 @@ def test_products_of_many_matrices_that_are_views() -> None:
         rtol=1e-11,
         only_native=False,
     )
+
+
+def test_cotangents_placed_where_values_say() -> None:
+    x = np.array([[1.0, np.nan, 0.3], [0.2, -1.0, 0.7]])
+    f = jacrev(lambda x: dnp.nanmedian(x, axis=1))
+    compiled = jit(f)
+    for v in (x, x, x[:, ::-1], np.nan_to_num(x)):
+        np.testing.assert_array_equal(compiled(v), f(v))

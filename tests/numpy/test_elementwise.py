@@ -404,6 +404,22 @@ def test_parts() -> None:
     assert grad(lambda z: abs(z))(3 + 4j) == pytest.approx(0.6 - 0.8j)
 
 
+@pytest.mark.parametrize(
+    "name", ["arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "log", "log10", "log1p", "log2", "sqrt"]
+)
+def test_derivatives_on_a_branch_cut_are_those_of_its_side(name: str) -> None:
+    f, g = getattr(dnp, name), getattr(np, name)
+    for a, b in [(-1.5, 0.0), (2.5, 0.0), (0.0, 2.0), (0.0, -2.0), (0.3, 0.0), (0.0, 0.4)]:
+        for z in (complex(a, b), complex(a, -b) if not b else complex(-a, b)):  # both signs of the zero
+            side = complex(z.real or math.copysign(1e-9, z.real), z.imag or math.copysign(1e-9, z.imag))
+            assert abs(g(side) - g(z)) < 1e-8, "the value lies on that side"
+            d = grad(f, holomorphic=True)
+            np.testing.assert_allclose(d(z), d(side), rtol=1e-7, err_msg=f"{name} at {z}")
+            np.testing.assert_allclose(jvp(f, (z,), (1j,))[1], 1j * d(side), rtol=1e-7, err_msg=f"{name} at {z}")
+            second = dualad.jet(f, (z,), ((1 + 0j, 0j),))[1][1]
+            np.testing.assert_allclose(second, grad(d, holomorphic=True)(side), rtol=1e-6, err_msg=f"{name} at {z}")
+
+
 def test_comparisons_of_whole_arrays() -> None:
     x = np.array([1.0, np.nan])
     t = _watched(x)

@@ -69,6 +69,7 @@ OUTER = [
     Case(lambda np, x, y: np.subtract.outer(x, y), (X, V), oracle=lambda x, y: x[:, :, None] - y),
     Case(lambda np, y: np.power.outer(V, y), (W,), oracle=lambda y: V[:, None] ** y),
     Case(lambda np, y: np.arctan2.outer(y, V[0]), (W,), oracle=lambda y: jnp.arctan2(y, V[0])),
+    Case(lambda np, y: np.float_power.outer(np.abs(V), y), (W,), oracle=lambda y: jnp.abs(V)[:, None] ** y),
     Case(lambda np, x: np.maximum.outer(x, 1.0), (V,), oracle=lambda x: jnp.maximum(x, 1.0)),
 ]
 KEYWORDS = [

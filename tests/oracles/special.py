@@ -5,5 +5,6 @@ BY_DIFFERENCES = {
     "gammainccinv", "gammaincinv", "hyp1f1", "hyp2f1", "i1e", "iv_in_order", "ive", "jv_in_order", "k0", "k0e", "k1", "k1e",
     "kv_in_order", "kve", "lower_gamma_moment", "sine_integral", "stdtr", "stdtrit", "upper_gamma_moment", "yv_in_order",
     "betainc", "log_ndtr", "binom", "hyp1f1_derivative", "riemann_zeta", "zeta_in_order", "zeta",
-    "rgamma", "hyp2f1_derivative",
+    "rgamma", "hyp2f1_derivative", "exponential_integral",
+    "exponential_moment", "reciprocal_moment",
 }  # fmt: skip

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import dualad
 from dualad import ArgumentError, NotDifferentiable, ShapeError, grad, hessian, jacfwd, jacrev, jvp, vjp
 from dualad.scipy import linalg
-from tests.functions import Case, arr, differences, parameters
+from tests.functions import CHECKED, Case, arr, dependences, differences, no_faults_of_the_compiler, parameters
 from tests.test_every_primitive import close, direction, flat, like, pair_of, tolerance
 
 A = arr(3, 3) + 4 * np.eye(3)
@@ -103,16 +103,16 @@ CASES: dict[str, list[Case]] = {
         Case(lambda la, a: la.lu_factor(a)[0], (WIDE,)),
     ],
     "lu_solve": [
-        Case(lambda la, a, b: la.lu_solve(la.lu_factor(a), b), (A[::-1].copy(), v), batch=False),
-        Case(lambda la, a, b: la.lu_solve(la.lu_factor(a), b, trans=1), (A[::-1].copy(), m), batch=False),
-        Case(lambda la, a, b: la.lu_solve(la.lu_factor(a), b, trans=2), (Z[::-1].copy(), m + 1j), batch=False),
+        Case(lambda la, a, b: la.lu_solve(la.lu_factor(a), b), (A[::-1].copy(), v)),
+        Case(lambda la, a, b: la.lu_solve(la.lu_factor(a), b, trans=1), (A[::-1].copy(), m)),
+        Case(lambda la, a, b: la.lu_solve(la.lu_factor(a), b, trans=2), (Z[::-1].copy(), m + 1j)),
     ],
     "qr": [
         Case(lambda la, a: both(la.qr(a, mode="economic")), (TALL,)),
         Case(lambda la, a: both(la.qr(a)), (A,)),
         Case(lambda la, a: both(la.qr(a)), (WIDE,)),
         Case(lambda la, a: la.qr(a, mode="r")[0], (Z,)),
-        Case(lambda la, a: la.qr(a, pivoting=True)[:2], (A,), batch=False),
+        Case(lambda la, a: la.qr(a, pivoting=True)[:2], (A,)),
     ],
     "polar": [
         Case(lambda la, a: both(la.polar(a)), (A,)),
@@ -158,17 +158,17 @@ CASES: dict[str, list[Case]] = {
     "svdvals": [Case(lambda la, a: la.svdvals(a), (WIDE,))],
     "pinv": [
         Case(lambda la, a: la.pinv(a), (TALL,)),
-        Case(lambda la, a: la.pinv(a, return_rank=True)[0], (WIDE,), batch=False),
+        Case(lambda la, a: la.pinv(a, return_rank=True)[0], (WIDE,)),
     ],
-    "pinvh": [Case(lambda la, a: la.pinvh(symmetric(a)), (A,), batch=False)],
+    "pinvh": [Case(lambda la, a: la.pinvh(symmetric(a)), (A,))],
     "lstsq": [
-        Case(lambda la, a, b: la.lstsq(a, b)[0], (TALL, arr(4)), batch=False),
-        Case(lambda la, a, b: la.lstsq(a, b)[1], (TALL, arr(4, 2, seed=1)), batch=False),
-        Case(lambda la, a, b: la.lstsq(a, b)[1], (TALL, arr(4)), batch=False),
-        Case(lambda la, a, b: la.lstsq(a, b)[0], (WIDE, arr(2)), batch=False),
+        Case(lambda la, a, b: la.lstsq(a, b)[0], (TALL, arr(4))),
+        Case(lambda la, a, b: la.lstsq(a, b)[1], (TALL, arr(4, 2, seed=1))),
+        Case(lambda la, a, b: la.lstsq(a, b)[1], (TALL, arr(4))),
+        Case(lambda la, a, b: la.lstsq(a, b)[0], (WIDE, arr(2))),
     ],
-    "null_space": [Case(lambda la, a: (lambda n: n @ n.T)(la.null_space(a)), (WIDE,), batch=False)],
-    "orth": [Case(lambda la, a: la.orth(a), (TALL,), batch=False)],
+    "null_space": [Case(lambda la, a: (lambda n: n @ n.T)(la.null_space(a)), (WIDE,))],
+    "orth": [Case(lambda la, a: la.orth(a), (TALL,))],
     "orthogonal_procrustes": [
         Case(lambda la, a, b: both(la.orthogonal_procrustes(a, b)), (arr(4, 3), arr(4, 3, seed=1)))
     ],
@@ -214,7 +214,9 @@ CASES: dict[str, list[Case]] = {
 
 
 def check(case: Case) -> None:
-    """Value and dtype as SciPy's; forward by differences; reverse, second order, Taylor, replay, vmap; nothing modified."""
+    """Value and dtype as SciPy's; forward by differences; reverse, second order, Taylor, replay, vmap, compiled, dependences;
+    nothing modified."""
+    CHECKED.append(case)
     xs = case.args
     before = [np.array(x) for x in xs]
     f = lambda *a: case.f(linalg, *a)
@@ -252,6 +254,11 @@ def check(case: Case) -> None:
     with dualad.Tape() as tape:
         out = f(*[tape.watch(x) for x in xs])
     close(tape.replay(out, *xs), expected, "replay", **tol)
+    dependences(f, xs)
+    with no_faults_of_the_compiler():
+        compiled = dualad.jit(f)
+        for _ in range(2):
+            close(compiled(*xs), expected, "compiled", **tol)
     if case.batch:
         stacked = [np.stack([x, x + direction(x, 20) * np.asarray(0.01, x.dtype)]) for x in xs]
         loop = [f(*[s[k] for s in stacked]) for k in range(2)]

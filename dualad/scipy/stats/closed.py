@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 from dualad.ops.arithmetic import equal, isfinite, stop_gradient, where
+from dualad.ops.moments import relative_expm1, relative_log1p
 from dualad.ops.rounding import floor, remainder
 from dualad.ops.sampling import vonmises_cumulative, vonmises_quantile
 from dualad.ops.special import expit, gammaln, log_expit, logit
@@ -379,11 +380,7 @@ class GenExtreme(ReversedHazard):
         return low, where(up, 1 / where(up, c, 1.0), math.inf)
 
     def _log_hazard(self, z: Any, c: Any) -> Any:
-        small = abs(c * z) < _SMALL
-        w = where(small, c * z, 0.0)
-        series = -z * (1 + w * (1 / 2 + w * (1 / 3 + w * (1 / 4 + w / 5))))
-        big = where(small, 1.0, c)
-        return where(small, series, log1p(-big * where(small, 0.0, z)) / big)
+        return -relative_log1p(-c, z)
 
     def _logpdf(self, z: Any, c: Any) -> Any:
         edge = equal(c * z, 1)
@@ -403,11 +400,7 @@ class GenExtreme(ReversedHazard):
 
     def _of_log(self, n: Any, c: Any) -> Any:
         """(1 - e^(c n)) / c."""
-        small = abs(c * n) < _SMALL
-        w = where(small, c * n, 0.0)
-        series = -n * (1 + w * (1 / 2 + w * (1 / 6 + w * (1 / 24 + w / 120))))
-        big = where(small, 1.0, c)
-        return where(small, series, -expm1(big * where(small, 0.0, n)) / big)
+        return -relative_expm1(c, n)
 
     def _mean(self, c: Any) -> Any:
         ok = c > -1
