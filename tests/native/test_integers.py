@@ -124,7 +124,19 @@ def test_reductions(dtype: Any) -> None:
     for shape in ((7,), (100,), (3, 5), (17, 33), (1,), (1000,)):
         info = np.iinfo(dtype)
         a = RNG.integers(info.min, info.max, shape, dtype, endpoint=True)
-        same(lambda a: (a.sum(), a.sum(0), dnp.max(a), dnp.min(a, -1), dnp.any(a > 5), dnp.all(a), dnp.sum(a > 3)), a)
+        same(
+            lambda a: (
+                a.sum(),
+                a.sum(0),
+                dnp.max(a),
+                dnp.min(a, -1),
+                dnp.any(a > 5),
+                dnp.all(a),
+                dnp.sum(a > 3),
+                dnp.prod(a, 0),
+            ),
+            a,
+        )
     one = points(dtype)[3]
     same(lambda a: (a * 2, a.sum()), one)
 
