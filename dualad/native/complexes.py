@@ -246,9 +246,8 @@ class Lowering(Builder):
     def over(self, a: Pair, b: Pair) -> Pair:
         """Smith's quotient; by zero, infinite or NaN."""
         t = b.re.dtype.type
-        x, y = self.of("absolute", b.re), self.of("absolute", b.im)
-        first = self.test("greater_equal", x, y)
-        zero = self.test("logical_and", self.test("equal", b.re, t(0)), self.test("equal", b.im, t(0)))
+        first = self.test("greater_equal", self.of("absolute", b.re), self.of("absolute", b.im))
+        zero = self.zero(b)
         big, small = self.of("where", first, b.re, b.im), self.of("where", first, b.im, b.re)
         ratio = self.of("divide", small, big)
         scale = self.of("divide", t(1), self.of("add", big, self.of("multiply", small, ratio)))
