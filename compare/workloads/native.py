@@ -19,7 +19,8 @@ import dualad
 from compare.timing import Row, in_turn, text
 
 TARGETS = {"elementwise 10": 0.1, "elementwise 1,000": 0.2, "elementwise 1,000,000": 0.2, "Rosenbrock 2": 0.1,
-           "Rosenbrock 100": 0.1, "logistic regression 1000x100": 0.5, "MLP 128x784-256-10": 0.9}  # fmt: skip
+           "Rosenbrock 100": 0.1, "logistic regression 1000x100": 0.5, "MLP 128x784-256-10": 0.9,
+           "complex signal 1,000": 0.5}  # fmt: skip
 
 
 def elementwise(np: Any, x: Any) -> Any:
@@ -30,6 +31,15 @@ def elementwise_by_hand(x: Any) -> Any:
     e, s = numpy.exp(-x * x), numpy.sin(x)
     t = numpy.tanh(s * e)
     return (1 - t * t) * (numpy.cos(x) * e - 2 * x * s * e) + 2 * x / (1 + x * x)
+
+
+def signal(np: Any, w: Any, x: Any, z: Any) -> Any:
+    return np.sum(np.abs(np.exp((1j * w - 0.1) * x) * z + 1) ** 2)
+
+
+def signal_by_hand(w: Any, x: Any, z: Any) -> Any:
+    u = numpy.exp((1j * w - 0.1) * x) * z
+    return 2 * (numpy.conj(u + 1) * (1j * x * u)).real
 
 
 def rosenbrock(np: Any, x: Any) -> Any:
@@ -80,6 +90,8 @@ def cases() -> list[tuple[str, Callable[..., Any], Callable[..., Any], tuple[Any
         out.append((f"Rosenbrock {n}", rosenbrock, rosenbrock_by_hand, (numpy.linspace(0.1, 1, n),)))
     rows = rng.normal(size=(1000, 100)), (rng.random(1000) > 0.5).astype(float)
     out.append(("logistic regression 1000x100", logistic, logistic_by_hand, (rng.normal(size=100) * 0.1, *rows)))
+    parts = rng.normal(size=(2, 1000))
+    out.append(("complex signal 1,000", signal, signal_by_hand, (*rng.random((2, 1000)), parts[0] + 1j * parts[1])))
     images = rng.normal(size=(128, 784)), numpy.eye(10)[rng.integers(0, 10, 128)]
     out.append(("MLP 128x784-256-10", network, network_by_hand, (weights, *images)))
     return out

@@ -246,9 +246,8 @@ class Lowering(Builder):
     def over(self, a: Pair, b: Pair) -> Pair:
         """Smith's quotient; by zero, infinite or NaN."""
         t = b.re.dtype.type
-        x, y = self.of("absolute", b.re), self.of("absolute", b.im)
-        first = self.test("greater_equal", x, y)
-        zero = self.test("logical_and", self.test("equal", b.re, t(0)), self.test("equal", b.im, t(0)))
+        first = self.test("greater_equal", self.of("absolute", b.re), self.of("absolute", b.im))
+        zero = self.zero(b)
         big, small = self.of("where", first, b.re, b.im), self.of("where", first, b.im, b.re)
         ratio = self.of("divide", small, big)
         scale = self.of("divide", t(1), self.of("add", big, self.of("multiply", small, ratio)))
@@ -352,6 +351,28 @@ def _exp(to: Lowering, a: Pair) -> Pair:
     re = to.of("where", to.test("logical_and", lost, to.test("isinf", a.re)), e, re)
     gone = to.test("logical_and", lost, to.test("equal", a.re, t(-math.inf)))
     return Pair(re, to.of("where", gone, to.of("copysign", t(0), a.im), im))
+
+
+def _sqrt(to: Lowering, a: Pair) -> Pair:
+    """As C's csqrt: of scaled numbers where their size overflows or vanishes; the part that would cancel is a quotient."""
+    info = np.finfo(a.re.dtype)
+    t = a.re.dtype.type
+    n = (info.nmant + 2) // 2
+    x, y = to.of("absolute", a.re), to.of("absolute", a.im)
+    large = to.of("maximum", x, y)
+    big, tiny = to.test("greater", large, info.max / t(4)), to.test("less", large, info.tiny * t(2))
+    factor = to.of("where", big, t(0.25), to.of("where", tiny, t(4.0**n), t(1)))
+    back = to.of("where", big, t(2), to.of("where", tiny, t(0.5**n), t(1)))
+    x, y = to.of("multiply", x, factor), to.of("multiply", y, factor)
+    first = to.of("sqrt", to.of("multiply", to.of("add", to.of("hypot", x, y), x), t(0.5)))
+    second = to.of("multiply", to.of("divide", y, first), t(0.5))
+    second = to.of("where", to.test("equal", x, t(0)), first, second)
+    first, second = to.of("multiply", first, back), to.of("multiply", second, back)
+    right = to.test("greater", a.re, t(0))
+    re, im = to.of("where", right, first, second), to.of("where", right, second, first)
+    root = Pair(re, to.of("copysign", im, a.im))
+    root = to.choose(to.zero(a), Pair(to.constant(t(0)), a.im), root)
+    return to.choose(to.test("isinf", a.im), Pair(to.constant(t(math.inf)), a.im), root)
 
 
 def _exponent(v: Value) -> int | None:
@@ -472,6 +493,7 @@ RULES: dict[str, Rule] = {
     "reciprocal": _pairs(_reciprocal),
     "power": _power,
     "exp": _pairs(_exp),
+    "sqrt": _pairs(_sqrt),
     "conjugate": _pairs(lambda to, a: Pair(a.re, to.of("negative", a.im))),
     "real_part": _pairs(lambda to, a: a.re),
     "imag_part": _pairs(lambda to, a: a.im),

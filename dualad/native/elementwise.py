@@ -265,6 +265,8 @@ def plan(v: Value) -> tuple[str, tuple[Any, ...]] | None:
             return ("math", (out,) * n) if _common(v) is out or _integers(v) else None
         return None
     if is_integer(out):
+        if name == "power":
+            return _plan_power(v, out)
         return ("integer", (out,) * n) if name in _INTEGER and _common(v) is out else None
     if name in _BOOLEAN and all(a.dtype == np.bool_ or type(a.data) is bool for a in v.args):
         return ("boolean", (I1,) * n)
@@ -285,6 +287,8 @@ def _plan_power(v: Value, out: Any) -> Any:
     b = v.args[1]
     if v.args[0].dtype == v.dtype and b.op == "constant" and b.shape == () and b.data in (0, 1, 2, 3, 4, -1, 0.5):
         return ("power", (out, None))
+    if is_integer(out):
+        return None
     if "power" in vector_math()[1] and (v.args[1].dtype is None or v.args[1].dtype.kind == "f"):
         return ("math", (out, out))
     return None
@@ -353,8 +357,9 @@ def _power(b: Any, x: Any, n: Any) -> Any:
         return intrinsic(b, "sqrt", x)
     if n == -1:
         return b.fdiv(constant(x.type, 1), x)
-    square = b.fmul(x, x) if n > 1 else x
-    return b.fmul(square, x) if n == 3 else b.fmul(square, square) if n == 4 else square
+    times = b.mul if is_integer(element_of(x.type)) else b.fmul
+    square = times(x, x) if n > 1 else x
+    return times(square, x) if n == 3 else times(square, square) if n == 4 else square
 
 
 def cast(b: Any, x: Any, to: Any) -> Any:

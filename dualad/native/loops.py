@@ -295,7 +295,8 @@ class Nest:
             row = self._row(v, at)
             if width > 1 and self._paired(n):
                 both = zipped(b, get(k), get(self.stores[n + 1][1]))
-                self._store(row, b.mul(i, constant(I64, 2)), both, type_of(v.dtype), mask and zipped(b, mask, mask))
+                wide = None if mask is None else zipped(b, mask, mask)
+                self._store(row, b.mul(i, constant(I64, 2)), both, type_of(v.dtype), wide)
                 continue
             if width > 1 and n and self._paired(n - 1):
                 continue

@@ -31,9 +31,11 @@ LIMIT = 10_000_000
 def _mean(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
     (x,) = args
     n = size_of(x.shape, params["axis"])
-    if n == 0 or x.dtype.kind not in "fc" or x.dtype.itemsize == 2:
+    if n == 0 or x.dtype == np.float16:
         return None
-    return do("divide", (do("sum", args, y.shape, y.dtype, **params), n), y.shape, y.dtype)
+    if x.dtype.kind in "iub":
+        x = do("cast_constant", (x,), x.shape, y.dtype, dtype=np.dtype(y.dtype))
+    return do("divide", (do("sum", (x,), y.shape, y.dtype, **params), n), y.shape, y.dtype)
 
 
 def _matmul(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:

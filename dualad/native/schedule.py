@@ -74,7 +74,7 @@ def _movement(v: Value) -> str | None:
 
 
 def _indexes(i: Value) -> bool:
-    return i.dtype.kind in "iu" and i.dtype != np.uint64
+    return i.dtype is not None and i.dtype.kind in "iu" and i.dtype != np.uint64
 
 
 def _first_index(v: Value) -> int:
@@ -87,10 +87,8 @@ def _reduces(v: Value) -> bool:
         return False
     if v.name in ("any", "all"):
         return True
-    if v.name in ("max", "min"):
+    if v.name in ("max", "min", "prod"):
         return x.dtype.kind in "fiu"
-    if v.name == "prod":
-        return x.dtype.kind == "f"
     return not (x.dtype.kind == "f" and v.dtype.kind in "iu")
 
 

@@ -129,11 +129,11 @@ def test_special_values_with_real_ones(name: str, real: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.complex128, np.complex64])
-def test_exponential_and_absolute_value(dtype: Any) -> None:
+def test_exponential_root_and_absolute_value(dtype: Any) -> None:
     z = np.concatenate([PLANE, normal(200) * 3, 1j * RNG.normal(size=50), 709 + normal(50), 1400 + normal(50) * 20])
     z = np.concatenate([z, 88 + normal(50)])
     z = z if dtype is np.complex128 else single(z)
-    f = lambda z: (np.exp(z), np.abs(z))
+    f = lambda z: (np.exp(z), np.abs(z), np.sqrt(z))
     g = jit(f)
     with np.errstate(all="ignore"):
         g(z)
@@ -329,10 +329,10 @@ def test_changed_in_place() -> None:
 
 def test_steps_of_numpy_between() -> None:
     """Complex values go to NumPy and come back."""
-    f = lambda z: np.abs(np.fft.fft(z * 2) * 1j + z).sum() + np.sqrt(z * z)[0]
+    f = lambda z: np.abs(np.fft.fft(z * 2) * 1j + z).sum() + np.sin(z * z)[0]
     g = both(f, normal(8), only_native=False)
     assert "NumPy: fft" in g.explain()
-    assert "NumPy: sqrt" in g.explain()
+    assert "NumPy: sin" in g.explain()
     assert g.explain().count("native") == 2
 
 

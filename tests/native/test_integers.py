@@ -63,6 +63,7 @@ def test_arithmetic(dtype: Any) -> None:
     a, b = (x.ravel() for x in np.meshgrid(points(dtype), points(dtype)))
     same(lambda a, b: tuple([f(a, b) for f in BINARY.values()]), a, b)
     same(lambda a: (-a, +a, abs(a), ~a, np.square(a), np.sign(a), np.logical_not(a), a * 3, 5 - a, a // 3, a % 7), a)
+    same(lambda a: (a**0, a**1, a**2, a**3, a**4), a)
     same(lambda a: (dnp.where(a > 3, a, 1), a > 2, a == 1, dnp.where(a, 1.5, 0)), a)
 
 
@@ -124,7 +125,20 @@ def test_reductions(dtype: Any) -> None:
     for shape in ((7,), (100,), (3, 5), (17, 33), (1,), (1000,)):
         info = np.iinfo(dtype)
         a = RNG.integers(info.min, info.max, shape, dtype, endpoint=True)
-        same(lambda a: (a.sum(), a.sum(0), dnp.max(a), dnp.min(a, -1), dnp.any(a > 5), dnp.all(a), dnp.sum(a > 3)), a)
+        same(
+            lambda a: (
+                a.sum(),
+                a.sum(0),
+                dnp.max(a),
+                dnp.min(a, -1),
+                dnp.any(a > 5),
+                dnp.all(a),
+                dnp.sum(a > 3),
+                dnp.prod(a, 0),
+            ),
+            a,
+        )
+        both(lambda a: (dnp.mean(a), dnp.mean(a > 3, 0)), a, rtol=1e-13)
     one = points(dtype)[3]
     same(lambda a: (a * 2, a.sum()), one)
 
