@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 from dualad.core.level import ClosedLevel
@@ -16,6 +19,7 @@ class RecordLevel(ReverseLevel):
 
     name = "a tape"
     full = True
+    looped = False  # loops were recorded by their bodies
     compiled = False  # what is recorded will be compiled: sparse matrices of its tensors are welcome
 
     def __init__(self) -> None:
@@ -113,6 +117,31 @@ class RecordLevel(ReverseLevel):
         if why not in ("print()", "format()"):
             self.nodes.append((next(self.count), GUARD, (x.aux,), _NONE1, None, {"value": value, "why": why}, None))
         return value
+
+
+class _Compiling(threading.local):
+    """The recordings in progress that will be compiled: a call of jit's, and in it bodies of loops, innermost last."""
+
+    levels: tuple[RecordLevel, ...] = ()
+    refused: frozenset[Any] | None = None  # bodies that are no loops; None: no body may be one
+
+
+COMPILING = _Compiling()
+
+
+@contextlib.contextmanager
+def compiling(refused: frozenset[Any] | None = None, inside: bool = False) -> Iterator[RecordLevel]:
+    """A recording to be compiled; ``inside``: of a loop's body, within the one in progress."""
+    before = COMPILING.levels, COMPILING.refused
+    with RecordLevel() as level:
+        level.compiled = True
+        COMPILING.levels = (*(COMPILING.levels if inside else ()), level)
+        if not inside:
+            COMPILING.refused = refused
+        try:
+            yield level
+        finally:
+            COMPILING.levels, COMPILING.refused = before
 
 
 class ClosedTape(ClosedLevel):

@@ -238,6 +238,8 @@ class _Driver:
 
     def _place(self, s: Stack, p: Any, t: Any, back: int = 0) -> Any:
         b = self.b
+        if s.down:
+            return self._at(p, b.sub(constant(I64, s.length - 1), t), s.spec)
         k = b.add(t, constant(I64, len(s.before) - back))
         if s.length < self.loop.count + len(s.before):
             k = b.urem(k, constant(I64, s.length))

@@ -43,12 +43,13 @@ class Read:
 
 class Stack:
     """``length`` places for one value of the body; iteration t writes ``(t + len(before)) % length``. ``before``: which
-    arguments are what the iterations before the first would have written."""
+    arguments are what the iterations before the first would have written. ``down``: a place for each iteration, written
+    from last to first."""
 
-    __slots__ = ("before", "length", "spec")
+    __slots__ = ("before", "down", "length", "spec")
 
-    def __init__(self, spec: Spec, length: int, before: Sequence[int]) -> None:
-        self.spec, self.length, self.before = spec, length, list(before)
+    def __init__(self, spec: Spec, length: int, before: Sequence[int], down: bool = False) -> None:
+        self.spec, self.length, self.before, self.down = spec, length, list(before), down
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -59,7 +60,7 @@ class Stack:
         return math.prod(self.shape) * np.dtype(self.spec.dtype).itemsize
 
     def place(self, t: int) -> int:
-        return (t + len(self.before)) % self.length
+        return self.length - 1 - t if self.down else (t + len(self.before)) % self.length
 
 
 class Iteration:
