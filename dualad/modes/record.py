@@ -19,13 +19,13 @@ class RecordLevel(ReverseLevel):
 
     name = "a tape"
     full = True
-    looped = False  # loops were recorded by their bodies
     compiled = False  # what is recorded will be compiled: sparse matrices of its tensors are welcome
 
     def __init__(self) -> None:
         super().__init__()
         self.nodes: list[Node] = []
         self.inputs: list[Node] = []
+        self.looped = False  # whether loops in it were recorded by their bodies
 
     def close(self) -> None:
         super().close()

@@ -85,6 +85,15 @@ class Iteration:
         self.reads, self.stacks, self.args = list(reads), list(stacks), list(args)
         self.places: list[int] = []  # of the body's guards among those of the program
 
+    def heading(self, how: str) -> list[str]:
+        """The loop in words."""
+        carried = len({r.arg for r in self.reads if r.back})
+        size = sum(s.nbytes for s in self.stacks)
+        head = f"loop of {self.count} iterations ({how}): {carried} values carried, {size} bytes on stacks"
+        if self.writes:
+            head += f", {len({w.arg for w in self.writes})} arrays changed in place"
+        return [head, *[f"  {g!r}" for g in self.graph.guards]]
+
     @property
     def results(self) -> list[Spec]:
         """What it returns: stacks and buffers."""
@@ -152,14 +161,8 @@ class Runner:
 
     def listing(self) -> list[str]:
         """The loop in words."""
-        loop = self.loop
-        carried = len({r.arg for r in loop.reads if r.back})
-        size = sum(s.nbytes for s in loop.stacks)
         how = "native" if self.code is not None else "one by one"
-        head = f"loop of {loop.count} iterations ({how}): {carried} values carried, {size} bytes on stacks"
-        if loop.writes:
-            head += f", {len({w.arg for w in loop.writes})} arrays changed in place"
-        return [head, *[f"  {g!r}" for g in loop.graph.guards], *[f"  {line}" for line in self.notes]]
+        return [*self.loop.heading(how), *[f"  {line}" for line in self.notes]]
 
 
 class _Loop(Primitive):
