@@ -23,6 +23,7 @@ from dualad.modes.record import COMPILING, GUARD, RecordLevel, compiling
 from dualad.modes.reverse import WIDTH, ReverseLevel
 from dualad.native.captured import Captured, TooMuch
 from dualad.tape.body import Body, NoLoop, constant_key, frozen, made, node_key
+from dualad.tape.hoisting import hoisted
 from dualad.tape.repeat import loop
 
 LEAST = 8  # iterations; fewer are compiled one after the other
@@ -100,12 +101,17 @@ def repeated(
     try:
         captured = Captured(f)
         carries, structure = flatten(init)
+        carries = [_grounded(x) for x in carries]
+        leaves = [_grounded(x) for x in leaves]
+        wide = all(x.dtype in WIDE for x in [*carries, *leaves] if hasattr(x, "dtype"))
+        if wide:  # there NumPy's promotion makes no difference between a float and an array
+            carries = [np.float64(x) if type(x) is float else x for x in carries]
         start, step = (count - 1, -1) if down else (0, 1)
         first = _Iteration(f, carries, structure, [v[start] for v in leaves], args)
         second = _Iteration(f, first.after, structure, [v[start + step] for v in leaves], args)
         if captured.drew() or captured.changed() is not None:
             raise NoLoop("the body changes what it captures")
-        out = _as_loop(first, second, structure, [_grounded(v) for v in leaves], count, down, counter, levels[0])
+        out = _as_loop(first, second, structure, leaves, count, down, counter or wide, levels[0])
     except NoLoop as e:
         raise NoLoop(e.why, key) from None
     except TooMuch:
@@ -118,7 +124,7 @@ def repeated(
 
 
 def _as_loop(
-    a: _Iteration, b: _Iteration, structure: Any, leaves: Any, count: int, down: bool, counter: bool, base: RecordLevel
+    a: _Iteration, b: _Iteration, structure: Any, leaves: Any, count: int, down: bool, wide: bool, base: RecordLevel
 ) -> tuple[Any, Any]:
     if not a.structure == b.structure == structure or a.y_structure != b.y_structure:
         raise NoLoop("the structure changes")
@@ -138,13 +144,14 @@ def _as_loop(
     history = _History()
     if len(others) != len(captures) or not all(map(history.same, others, captures)):
         raise NoLoop("what it captures changes")
-    if counter and not all(s.dtype in WIDE for s in body.specs.values() if isinstance(s, Spec)):
-        raise NoLoop("a counter beside narrow dtypes")
-    init = [_strong(numbers[n], body.spec(n)) if n in numbers else _grounded(a.carries[k]) for n, k in enumerate(carried)]
+    if wide and not all(s.dtype in WIDE for s in body.specs.values() if isinstance(s, Spec)):
+        raise NoLoop("numbers beside narrow dtypes")
+    init = [_strong(numbers[n], body.spec(n)) if n in numbers else a.carries[k] for n, k in enumerate(carried)]
     operands = [*init, *leaves, *captures]
     for x in operands:
         _check_levels(x, base)
     base.looped = True
+    body, operands = hoisted(body, operands, count, down)
     out = loop(body, operands, count, down)
     after = list(b.after)
     for k, x in zip(carried, out, strict=False):

@@ -171,7 +171,7 @@ def made(
         if prim is LIFT and parents[0] is not None:
             numbers[k] = parents[0]
             continue
-        held = [a if p is None else spec_like(a) for a, p in zip(args, parents, strict=True)]
+        held = [a if p is None or a is None else spec_like(a) for a, p in zip(args, parents, strict=True)]
         own = None if prim is GUARD else tuple(map(spec_like, y)) if prim.multiple else spec_like(y)
         fix = fixes(held, parents) if prim.elementwise else None
         numbers[k] = count + len(nodes)
