@@ -114,7 +114,9 @@ def renumbered(nodes: Sequence[Node], numbers: dict[int, int]) -> list[Node]:
     out = []
     for k, prim, parents, args, y, params, fix in nodes:
         numbers[k] = len(numbers)
-        out.append((numbers[k], prim, tuple([None if p is None else numbers[p] for p in parents]), args, y, params, fix))
+        out.append(
+            (numbers[k], prim, tuple([None if p is None else numbers[p] for p in parents]), args, y, params, fix)
+        )
     return out
 
 
@@ -165,9 +167,7 @@ def made(
     count = len(samples)
     nodes: list[Node] = []
     for k, prim, places, args, y, params, fix in taken:
-        parents = tuple(
-            [first + p[1] if type(p) is tuple else None if p is None else numbers[p] for p in places]
-        )
+        parents = tuple([first + p[1] if type(p) is tuple else None if p is None else numbers[p] for p in places])
         if prim is LIFT and parents[0] is not None:
             numbers[k] = parents[0]
             continue
@@ -269,7 +269,12 @@ def _written(body: Body) -> Callable[..., Any]:
     head = [f"{'x' if body.carries <= k < last else 'v'}{k} = operands[{k}]" for k in range(len(body.samples))]
     head += [f"y{n} = results[{n}]" for n in range(len(body.outs) - body.carries)]
     text = "\n    ".join(
-        ["def function(times, operands, results):", *head, "for t in times:", *[f"    {line}" for line in lines or ["pass"]]]
+        [
+            "def function(times, operands, results):",
+            *head,
+            "for t in times:",
+            *[f"    {line}" for line in lines or ["pass"]],
+        ]
     )
     text += f"\n    return [{', '.join(f'v{k}' for k in range(body.carries))}]\n"
     exec(compile(text, "<the body of a loop>", "exec"), names)
@@ -281,5 +286,3 @@ def holds(x: Any, params: dict[str, Any]) -> None:
     """Raise ``NoLoop`` where Python would see something else than while recording."""
     if not np.array_equal(np.asarray(x), np.asarray(params["value"])):
         raise NoLoop(f"{params['why']} of a value differs between iterations")
-
-

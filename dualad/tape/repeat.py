@@ -141,15 +141,11 @@ class _Recorder:
         moving = tuple([p if p in active else None for p in parents])
         need = prim.needs(moving)
         held = tuple(
-            [
-                a if p is None else self.value(p) if n else a
-                for a, p, n in zip(args, parents, need, strict=True)
-            ]
+            [a if p is None else self.value(p) if n else a for a, p, n in zip(args, parents, need, strict=True)]
         )
         if prim.keep_y:
             y = _Results(self, node) if prim.multiple else self.value(k)
         return (k, prim, moving, held, y, params, fix)
-
 
     def derived(self, outs: Sequence[Any], results: Any) -> _Derived:
         level = self.level
