@@ -130,10 +130,12 @@ COMPILING = _Compiling()
 
 
 @contextlib.contextmanager
-def compiling(refused: frozenset[Any] | None = None, inside: bool = False) -> Iterator[RecordLevel]:
-    """A recording to be compiled; ``inside``: of a loop's body, within the one in progress."""
+def compiling(
+    refused: frozenset[Any] | None = None, inside: bool = False, kind: type[RecordLevel] | None = None
+) -> Iterator[RecordLevel]:
+    """A recording to be compiled; ``inside``: of a part of it, within the one in progress."""
     before = COMPILING.levels, COMPILING.refused
-    with RecordLevel() as level:
+    with (kind or RecordLevel)() as level:
         level.compiled = True
         COMPILING.levels = (*(COMPILING.levels if inside else ()), level)
         if not inside:

@@ -16,6 +16,7 @@ import numpy as np
 
 from dualad.core.primitive import REGISTRY
 from dualad.core.spec import Spec
+from dualad.core.tensor import Tensor
 from dualad.modes.record import GUARD
 from dualad.native.repetition import longest, repeats
 
@@ -60,6 +61,7 @@ class Loop:
         self.whole: set[int] = set()  # nodes read from outside at every iteration
         self.back: dict[int, int] = {}  # nodes carried, and how far
         self.picks: dict[int, int] = {}  # where their stacks are in the new recording
+        self.last: dict[int, int] = {}  # where their last values are, if they have a place of their own
 
     @property
     def end(self) -> int:
@@ -258,6 +260,8 @@ class Tape:
         x = values[0]
         if all(v is x for v in values):
             return ("const", x)
+        if type(x) is Tensor:
+            return None
         try:
             table = np.array(values)
         except (OverflowError, ValueError):

@@ -19,6 +19,7 @@ from dualad.modes.batch import BatchLevel
 from dualad.modes.forward import ForwardLevel
 from dualad.modes.record import GUARD, LIFT, RecordLevel
 from dualad.modes.reverse import PICK, Node, ReverseLevel, pull
+from dualad.modes.trace import TraceLevel
 from dualad.ops.kinds import General, zeros_like
 from dualad.ops.shape import broadcast_to, transpose
 from dualad.tape.body import Body, NoLoop, made, run
@@ -68,8 +69,10 @@ def loop(body: Body, operands: Operands, count: int, down: bool) -> list[Any]:
 def _differentiated(x: Any) -> bool:
     while type(x) is Tensor:
         level = x.level
-        if isinstance(level, (ReverseLevel, ForwardLevel)) and not getattr(level, "compiled", False):
-            return True
+        # What is recorded to be compiled asks for nothing, unless it will be run again on derivatives.
+        if isinstance(level, (ReverseLevel, ForwardLevel)):
+            if type(level) is TraceLevel or not getattr(level, "compiled", False):
+                return True
         x = x.value
     return False
 
