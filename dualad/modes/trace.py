@@ -62,6 +62,16 @@ class TraceLevel(RecordLevel):
         self.nodes.append((k, prim, (pa, pb), held, _light(y), _NO_PARAMS, None))
         return Tensor(y, self, k)
 
+    def bind(self, prim: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        if len(args) != 1 or prim.multiple:
+            return super().bind(prim, args, params)
+        (x,) = args
+        v = x.value
+        y = prim(v, **params) if type(v) is Tensor else prim.impl(v, **params)
+        k = next(self.count)
+        self.nodes.append((k, prim, (x.aux,), (_light(v),), y if type(y) is np.float64 else _light(y), params, None))
+        return Tensor(y, self, k)
+
     def record(
         self, prim: Primitive, args: tuple[Any, ...], parents: tuple[Any, ...], y: Any, params: dict[str, Any]
     ) -> Any:

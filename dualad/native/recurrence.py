@@ -84,21 +84,31 @@ class Tape:
         self.inputs, self.nodes = inputs, nodes
         at: dict[Any, int] = {node[0]: -1 - k for k, node in enumerate(inputs)}
         numbers: dict[Any, int] = {}
-        codes, places, widths, leads = [], [], [], []
+        codes, places, widths = [], [], []
+        leads: dict[int, int] = {}
         at[None] = NEVER
+        float64 = np.float64
         for k, node in enumerate(nodes):
-            key, lead = _key(node)
+            index, prim, parents, args, y, params, _ = node
+            if type(y) is float64 and len(parents) == 2 and prim.elementwise and None not in parents and not params:
+                # Numbers, by far the commonest in long recordings.
+                key: Any = prim
+                places += (at[parents[0]], at[parents[1]])
+                widths.append(2)
+            else:
+                key, lead = _key(node)
+                if lead >= 0:
+                    leads[k] = lead
+                for p in parents:
+                    places.append(at[p])
+                widths.append(len(parents))
             codes.append(numbers.setdefault(key, len(numbers)))
-            leads.append(lead)
-            parents = node[2]
-            widths.append(len(parents))
-            for p in parents:
-                places.append(at[p])
-            at[node[0]] = k
+            at[index] = k
         self.at = at
         self.codes = np.array(codes, np.int64)
         self.places = np.array(places, np.int64)
-        self.leads = np.array(leads, np.int64)
+        self.leads = np.full(len(codes), -1, np.int64)
+        self.leads[list(leads)] = list(leads.values())
         self.offsets = np.concatenate([[0], np.cumsum(widths, dtype=np.int64)])
         self.loops: list[Loop] = []
         self._starts: list[int] = []
@@ -432,6 +442,9 @@ def _key(node: Node) -> tuple[Any, int]:
     own = tuple([(v.shape, v.dtype) for v in y]) if prim.multiple else (y.shape, y.dtype)
     if not params:
         return (prim, held, own), -1
+    if prim is INDEX and len(parents) == 1 and len(params["template"]) == len(args[0].shape) == 1:
+        if type(k := params["template"][0]) is int:
+            return (prim, own, args[0].shape), k % args[0].shape[0]
     lead = -1
     operands = 1 if prim is INDEX or prim is SCATTER else 2 if prim is INDEX_SET else 0
     if operands == len(parents) and parents[0] is not None:

@@ -20,9 +20,9 @@ from dualad.tape.body import Body, spec_like
 from dualad.tape.repeat import REPEAT
 
 
-
-
-def repeating(inputs: Sequence[Node], nodes: Sequence[Node], outputs: Sequence[int]) -> tuple[list[Node], list[int]] | None:
+def repeating(
+    inputs: Sequence[Node], nodes: Sequence[Node], outputs: Sequence[int]
+) -> tuple[list[Node], list[int]] | None:
     """The recording with its loops as ``REPEAT``, and the outputs in it; None where there are none. Nodes must all be
     wanted."""
     if len(nodes) < recurrence.LEAST:
@@ -86,7 +86,11 @@ class _Repeated:
     def __init__(self, writer: _Writer, loop: Loop) -> None:
         self.writer, self.loop, self.tape = writer, loop, writer.tape
         self.carries: dict[Any, int] = {}
-        self.inputs: dict[str, list[Any]] = {"carry": [], "slice": [], "capture": []}  # (parent, constant or Spec), Spec
+        self.inputs: dict[str, list[Any]] = {
+            "carry": [],
+            "slice": [],
+            "capture": [],
+        }  # (parent, constant or Spec), Spec
         self.known: dict[Any, Any] = {}
 
     def write(self) -> None:
@@ -109,7 +113,9 @@ class _Repeated:
                     held.append(o[1])
                 else:
                     places.append(self._operand(o, where))
-                    held.append(Spec(o[1].shape[1:], o[1].dtype) if o[0] == "table" else None if a is None else spec_like(a))
+                    held.append(
+                        Spec(o[1].shape[1:], o[1].dtype) if o[0] == "table" else None if a is None else spec_like(a)
+                    )
             own = None if prim is GUARD else tuple(map(spec_like, y)) if prim.multiple else spec_like(y)
             fix = fixes(held, places) if prim.elementwise else None
             body.append((j, prim, places, tuple(held), own, params, fix))

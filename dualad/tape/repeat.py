@@ -24,6 +24,7 @@ from dualad.ops.kinds import General, zeros_like
 from dualad.ops.shape import broadcast_to, transpose
 from dualad.tape.body import Body, NoLoop, made, run
 from dualad.tape.linearized import push
+from dualad.tape.tape import needed
 
 Operands = Sequence[Any]
 
@@ -153,6 +154,10 @@ class _Recorder:
     def derived(self, outs: Sequence[Any], results: Any) -> _Derived:
         level = self.level
         ends = [y if type(y) is Tensor and y.level is level else level.lift(y) for y in outs]
+        # Rules are given more than they read.
+        read = {y.aux for y in ends} | {p for n in needed(level.nodes, [y.aux for y in ends]) for p in n[2]}
+        self.slices = {k: t for k, t in self.slices.items() if t.aux in read}
+        self.captures = {k: t for k, t in self.captures.items() if t.aux in read}
         body, more = made(level, *[list(w.values()) for w in (self.carries, self.slices, self.captures)], ends)
         if more:
             raise NoLoop("a derivative that captures")
@@ -217,15 +222,14 @@ def _reverse(body: Body, given: tuple[bool, ...], need: tuple[bool, ...]) -> _De
             r = _Recorder(body, level)
             cts: dict[int, Any] = {}
             for k, v in enumerate(body.outs):
-                if v not in active:
-                    continue
                 if k < body.carries and k in live:
                     g = r.taken(r.carries, ("g", k), np.ones_like(body.sampled[v]))
-                elif k >= body.carries and given[k]:
+                elif k >= body.carries and given[k] and v in active:
                     g = r.taken(r.slices, ("g", k), np.ones_like(body.sampled[v]))
                 else:
                     continue
-                cts[v] = cts[v] + g if v in cts else g
+                if v in active:
+                    cts[v] = cts[v] + g if v in cts else g
             pull(_from_last(body, r, active, cts), cts)
             more = {k for k in range(body.carries) if k in cts and k in active} - live
             if more:

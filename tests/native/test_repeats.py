@@ -187,6 +187,7 @@ PROGRAMS: dict[str, Any] = {
     "what it returns is captured": lambda x: scan(lambda c, u: (x * 2.0, u), x, US)[0].sum(),
     "unused": lambda x: scan(lambda c, u: ((np.sin(c[0]), c[1] * c[0]), None), (x, x), US)[0][0].sum(),
     "a carry that is not read": lambda x: scan(lambda c, u: (x * u, u * x), x, US)[0].sum(),
+    "a carry that is replaced": lambda x: scan(lambda c, u: (u * 1.0, c * 1.0), x, US)[1].sum(),
     "integers": lambda x: scan(lambda c, u: (np.where(u > 1, c, c + np.sin(c)), u + 1), x, np.arange(9) % 3)[0].sum(),
     "one after the other": lambda x: scan(
         lambda c, y: (np.sin(c * y), None), x, scan(lambda c, u: (c * u, np.cos(c)), x, US)[1], reverse=True
