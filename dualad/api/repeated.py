@@ -19,7 +19,7 @@ from dualad.core.tensor import Tensor
 from dualad.core.tree import flatten, unflatten
 from dualad.modes.batch import BatchLevel
 from dualad.modes.forward import ForwardLevel
-from dualad.modes.record import COMPILING, GUARD, RecordLevel, compiling
+from dualad.modes.record import COMPILING, RecordLevel, compiling
 from dualad.modes.reverse import WIDTH, ReverseLevel
 from dualad.native.captured import Captured, TooMuch
 from dualad.tape.body import Body, NoLoop, constant_key, frozen, made, node_key
@@ -97,7 +97,6 @@ def repeated(
     levels = COMPILING.levels
     if not levels or count < LEAST or COMPILING.refused is None or key in COMPILING.refused:
         return None
-    marks = [(level, len(level.nodes)) for level in levels]
     try:
         captured = Captured(f)
         carries, structure = flatten(init)
@@ -118,8 +117,6 @@ def repeated(
         raise NoLoop("the body captures too much", key) from None
     except Exception as e:  # an error of the user's comes again where the plain loop is recorded
         raise NoLoop(repr(e), key) from None
-    for level, n in marks:  # the two iterations' guards: the operation has its own
-        level.nodes[n:] = [node for node in level.nodes[n:] if node[1] is not GUARD]
     return out
 
 

@@ -19,6 +19,7 @@ class RecordLevel(ReverseLevel):
 
     name = "a tape"
     full = True
+    body = False  # what is recorded is the body of a loop
     compiled = False  # what is recorded will be compiled: sparse matrices of its tensors are welcome
 
     def __init__(self) -> None:
@@ -113,8 +114,15 @@ class RecordLevel(ReverseLevel):
         return tuple(out)
 
     def look(self, x: Tensor, why: str) -> Any:
-        value = super().look(x, why)
-        if why not in ("print()", "format()"):
+        if self.body:  # a guard of the body, not of the iteration that is recorded
+            before, COMPILING.muted = COMPILING.muted, True
+            try:
+                value = super().look(x, why)
+            finally:
+                COMPILING.muted = before
+        else:
+            value = super().look(x, why)
+        if why not in ("print()", "format()") and not COMPILING.muted:
             self.nodes.append((next(self.count), GUARD, (x.aux,), _NONE1, None, {"value": value, "why": why}, None))
         return value
 
@@ -124,6 +132,7 @@ class _Compiling(threading.local):
 
     levels: tuple[RecordLevel, ...] = ()
     refused: frozenset[Any] | None = None  # bodies that are no loops; None: no body may be one
+    muted = False  # what Python looks at is noted on a level above
 
 
 COMPILING = _Compiling()
@@ -137,6 +146,7 @@ def compiling(
     before = COMPILING.levels, COMPILING.refused
     with (kind or RecordLevel)() as level:
         level.compiled = True
+        level.body = inside and kind is None
         COMPILING.levels = (*(COMPILING.levels if inside else ()), level)
         if not inside:
             COMPILING.refused = refused

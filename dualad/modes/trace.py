@@ -53,7 +53,7 @@ class TraceLevel(RecordLevel):
         else:
             y = prim.run(a, b)
         k = next(self.count)
-        if type(y) is np.float64 and (pa is None or type(a) is np.float64) and (pb is None or type(b) is np.float64):
+        if type(y) is np.float64 and type(a) is not ndarray and type(b) is not ndarray:
             self.nodes.append((k, prim, (pa, pb), (a, b), y, _NO_PARAMS, None))
             return Tensor(y, self, k)
         if y.dtype is OBJECT:

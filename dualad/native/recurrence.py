@@ -84,12 +84,14 @@ class Tape:
         self.inputs, self.nodes = inputs, nodes
         at: dict[Any, int] = {node[0]: -1 - k for k, node in enumerate(inputs)}
         numbers: dict[Any, int] = {}
-        codes, places, widths = [], [], []
+        codes: list[int] = []
+        places: list[int] = []
+        widths: list[int] = []
         leads: dict[int, int] = {}
         at[None] = NEVER
         float64 = np.float64
         for k, node in enumerate(nodes):
-            index, prim, parents, args, y, params, _ = node
+            index, prim, parents, _, y, params, _ = node
             if type(y) is float64 and len(parents) == 2 and prim.elementwise and None not in parents and not params:
                 # Numbers, by far the commonest in long recordings.
                 key: Any = prim

@@ -14,8 +14,8 @@ from dualad.modes.record import GUARD
 from dualad.modes.reverse import PICK, fixes
 from dualad.native import recurrence
 from dualad.native.recurrence import FULL, INDEX, Loop, Node, Operand, Tape
-from dualad.ops.index import ARRAY
 from dualad.native.rolling import ATTEMPTS, RESHAPE, STACK, Refused, Writer
+from dualad.ops.index import ARRAY
 from dualad.tape.body import Body, spec_like
 from dualad.tape.repeat import REPEAT
 
@@ -101,13 +101,13 @@ class _Repeated:
                 self._carry(j, e, self.writer._value(loop.start + j - e * loop.period))
         body: list[tuple[Any, ...]] = []
         for j in range(loop.period):
-            _, prim, parents, args, y, params, _ = nodes[loop.start + j]
+            _, prim, _, args, y, params, _ = nodes[loop.start + j]
             if j in loop.elements:
                 where[j] = self._operand(loop.elements[j], where)
                 continue
             places: list[Any] = []
             held: list[Any] = []
-            for o, a, p in zip(loop.operands[j], args, parents, strict=True):
+            for o, a in zip(loop.operands[j], args, strict=True):
                 if o[0] == "const" and type(o[1]) is not Tensor:
                     places.append(None)
                     held.append(o[1])

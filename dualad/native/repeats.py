@@ -50,8 +50,9 @@ def _loop(node: Node, picks: Sequence[Node], number: int) -> list[Node]:
     body = params["body"].pruned(sorted({n[5]["k"] for n in picks}))
     inputs, outs = body.made["inputs"], body.made["outs"]
     given = [spec_of(args[k]) for k in inputs]
-    reads, read = [], []
-    stacks = []
+    reads: list[Read] = []
+    read: list[Node] = []
+    stacks: list[Stack] = []
     ends = {p for n in body.nodes for p in n[2]} | set(body.outs)
     for k in range(len(inputs)):
         own = body.spec(k)

@@ -113,9 +113,9 @@ class _Derived:
     number) of the first body, ("g", k) of a result, ("t", k) of an operand. ``results``: what each output belongs to.
     """
 
-    def __init__(self, body: Body, carries: Any, slices: Any, captures: Any, results: Any, values: Any) -> None:
+    def __init__(self, body: Body, carries: list[Any], slices: list[Any], captures: list[Any], results: Any) -> None:
         self.body, self.carries, self.slices, self.captures, self.results = body, carries, slices, captures, results
-        self.needed: list[int] = values
+        self.needed: list[int] = [k for what, k in [*slices, *captures] if what == "value"]
 
 
 class _Recorder:
@@ -158,12 +158,11 @@ class _Recorder:
         read = {y.aux for y in ends} | {p for n in needed(level.nodes, [y.aux for y in ends]) for p in n[2]}
         self.slices = {k: t for k, t in self.slices.items() if t.aux in read}
         self.captures = {k: t for k, t in self.captures.items() if t.aux in read}
-        body, more = made(level, *[list(w.values()) for w in (self.carries, self.slices, self.captures)], ends)
+        carries, slices, captures = [list(g.values()) for g in (self.carries, self.slices, self.captures)]
+        body, more = made(level, carries, slices, captures, ends)
         if more:
             raise NoLoop("a derivative that captures")
-        kinds = [list(w) for w in (self.carries, self.slices, self.captures)]
-        values = [k for what, k in [*kinds[1], *kinds[2]] if what == "value"]
-        return _Derived(body, *kinds, results, values)
+        return _Derived(body, list(self.carries), list(self.slices), list(self.captures), results)
 
 
 class _Results(Sequence[Any]):

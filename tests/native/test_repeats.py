@@ -292,6 +292,26 @@ def test_a_guard_that_changes_in_some_iteration(odd: int) -> None:
         np.testing.assert_allclose(h(X, v), f(X, v), rtol=1e-11)
 
 
+def test_a_guard_on_what_the_body_captures() -> None:
+    def f(x: Any, w: Any) -> Any:
+        return scan(lambda c, u: (np.sin(c) * u if w[0] > 0 else c * w, None), x, US)[0].sum()
+
+    for g, h in ((jit(f), f), (jit(grad(f)), grad(f)), (jit(grad(f, 1)), grad(f, 1))):
+        for w in (X, -X, X):
+            np.testing.assert_allclose(g(X, w), h(X, w), rtol=1e-11)
+
+
+def test_a_guard_is_checked_in_each_iteration_and_nowhere_else() -> None:
+    def f(x: Any) -> Any:
+        return scan(lambda c, u: (np.sin(c) + u if c[0] < 9.0 else c, None), x, US)[0].sum()
+
+    g = jit(f)
+    g(X)
+    (p,) = programs(g)
+    assert [type(k).__name__ for k in p.graph.guards] == ["Repeated"]
+    np.testing.assert_allclose(g(X + 50.0), f(X + 50.0))
+
+
 def test_a_guard_on_the_counter() -> None:
     every_mode(lambda x: fori_loop(0, 12, lambda i, v: np.sin(v) if i % 3 else v * x, x).sum(), X)
     every_mode(lambda x: fori_loop(0, 12, lambda i, v: np.sin(v) * US[i] if i < 40 else v, x).sum(), X)
