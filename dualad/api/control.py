@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dualad.api.repeated import repeated
 from dualad.core.errors import ArgumentError, BatchError, ShapeError, StructureError
 from dualad.core.tensor import Tensor
 from dualad.core.tree import flatten, unflatten
@@ -158,10 +159,28 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[int, Any], Any], init_
     >>> float(grad(lambda x: fori_loop(0, 3, lambda i, v: v * x, 1.0))(2.0))
     12.0
     """
+    lower, upper = operator.index(lower), operator.index(upper)
+    done = repeated(
+        lambda value, i: (body_fun(i, value), None),
+        _code(body_fun),
+        init_val,
+        [np.arange(lower, upper)],
+        lambda cut: cut[0],
+        max(0, upper - lower),
+        down=False,
+        counter=True,
+    )
+    if done is not None:
+        return done[0]
     value = init_val
-    for i in range(operator.index(lower), operator.index(upper)):
+    for i in range(lower, upper):
         value = body_fun(i, value)
     return value
+
+
+def _code(f: Any) -> Any:
+    """What stands for a body among those that are no loops: the code that functions made anew have in common."""
+    return getattr(f, "__code__", None) or getattr(f, "__qualname__", None) or type(f)
 
 
 def scan(
@@ -193,6 +212,11 @@ def scan(
             raise ArgumentError("scan: neither xs nor length says how many steps. Pass length=n.")
         raise ShapeError(f"scan: the leaves of xs (and length) differ in length: {sorted(lengths)}.")
     (n,) = lengths
+    done = repeated(
+        f, _code(f), init, leaves, lambda cut: None if xs is None else unflatten(structure, list(cut)), n, reverse
+    )
+    if done is not None:
+        return done
     carry = init
     outs: list[Any] = [None] * n
     for i in reversed(range(n)) if reverse else range(n):
@@ -221,4 +245,5 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
     >>> dualad.map(lambda x: x.sum(), np.ones((2, 3)))
     array([3., 3.])
     """
-    return scan(lambda _, x: (None, f(x)), None, xs)[1]
+    body = lambda _, x: (None, f(x))
+    return scan(body, None, xs)[1]

@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from dualad.api.hot import pulled
+from dualad.api.retraced import retraced
 from dualad.api.transform import (
     Argnums,
     Chosen,
@@ -47,7 +48,8 @@ class _Recorded:
         with level:
             tracked = [level.watch(x) for x in leaves]
             self.roots = [t.aux for t in tracked]
-            out, aux = with_aux(chosen.call(rebuild(tracked, self.shapes)), has_aux, title)
+            result = retraced(lambda own: chosen.call(rebuild(own, self.shapes)), tracked)
+            out, aux = with_aux(result, has_aux, title)
             ys, self.structure = outputs(out, title)
             self.tape = level.tape
             # No tensor is kept: its node would keep alive all that the pullback frees on its way.
@@ -282,7 +284,7 @@ def push(chosen: Chosen, leaves: list[Any], tangents: list[Any], shapes: Any, ha
     """Evaluate with tangents (None: zero): (values, tangents, structure, aux)."""
     with ForwardLevel() as level:
         duals = [Tensor(x, level, t) for x, t in zip(leaves, tangents, strict=True)]
-        out, aux = with_aux(chosen.call(rebuild(duals, shapes)), has_aux, title)
+        out, aux = with_aux(retraced(lambda own: chosen.call(rebuild(own, shapes)), duals), has_aux, title)
         ys, structure = outputs(out, title)
         values = [_strip(y, level) for y in ys]
         ts = [

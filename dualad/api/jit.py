@@ -18,10 +18,11 @@ from dualad.core.errors import ArgumentError, DtypeError
 from dualad.core.level import GROUND
 from dualad.core.tensor import Tensor
 from dualad.core.tree import LEAF, flatten, unflatten
-from dualad.modes.record import RecordLevel
+from dualad.modes.record import RecordLevel, compiling
 from dualad.native.captured import Captured, TooMuch
 from dualad.native.graph import Graph
 from dualad.native.program import Missed, Program
+from dualad.tape.body import NoLoop
 
 P = ParamSpec("P")
 PATHS = 16  # compiled paths for one signature
@@ -213,6 +214,7 @@ class Jit(Transform):
         self.recordings = 0
         self.attempts = 0
         self.eager = ""  # why the function is run as it is
+        self.refused: frozenset[Any] | None = frozenset()  # bodies of loops that are recorded iteration by iteration
         self.fast: Fast | None = None  # the native function that ran last, and what must not have changed
         self.tree: Any = None  # the same for arguments that are pytrees, with their structure and the result's
         self.behind: type[Jit] | None = None  # the class of this object while it has a door
@@ -401,15 +403,22 @@ class Jit(Transform):
     def _trace(self, entry: Entry, call: Call) -> Any:
         """Values, recording, results and their structure, of one evaluation; None where it cannot be recorded."""
         moving = entry.moving
+        level: RecordLevel | None = None
         try:
-            with RecordLevel() as level:
-                level.compiled = True
+            with compiling(self.refused) as level:
                 args, kwargs = call.rebuilt([level.watch(x) for x in call.inputs(moving)], moving)
                 ys, structure = outputs(self.f(*args, **kwargs), "jit")
                 values = [y.value if type(y) is Tensor and y.level is level else y for y in ys]
                 if any(type(v) is Tensor for v in values):
                     raise DtypeError("jit: the function returned a tensor of a transform outside")
+        except NoLoop as e:
+            logger.info("%r: a loop is recorded iteration by iteration: %s", self, e.why)
+            self.refused = None if e.of is None or self.refused is None else self.refused | {e.of}
+            return self._trace(entry, call)
         except Exception as e:
+            if level is not None and level.looped:  # a body's tensors may have got out, which only plain loops allow
+                self.refused = None
+                return self._trace(entry, call)
             integers = {k for k in moving if type(call.numbers[k]) is int}
             if integers:  # as constants they may do
                 entry.fixed |= integers

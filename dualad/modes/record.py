@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 from dualad.core.level import ClosedLevel
@@ -16,12 +19,14 @@ class RecordLevel(ReverseLevel):
 
     name = "a tape"
     full = True
+    body = False  # what is recorded is the body of a loop
     compiled = False  # what is recorded will be compiled: sparse matrices of its tensors are welcome
 
     def __init__(self) -> None:
         super().__init__()
         self.nodes: list[Node] = []
         self.inputs: list[Node] = []
+        self.looped = False  # whether loops in it were recorded by their bodies
 
     def close(self) -> None:
         super().close()
@@ -109,10 +114,46 @@ class RecordLevel(ReverseLevel):
         return tuple(out)
 
     def look(self, x: Tensor, why: str) -> Any:
-        value = super().look(x, why)
-        if why not in ("print()", "format()"):
+        if self.body:  # a guard of the body, not of the iteration that is recorded
+            before, COMPILING.muted = COMPILING.muted, True
+            try:
+                value = super().look(x, why)
+            finally:
+                COMPILING.muted = before
+        else:
+            value = super().look(x, why)
+        if why not in ("print()", "format()") and not COMPILING.muted:
             self.nodes.append((next(self.count), GUARD, (x.aux,), _NONE1, None, {"value": value, "why": why}, None))
         return value
+
+
+class _Compiling(threading.local):
+    """The recordings in progress that will be compiled: a call of jit's, and in it bodies of loops, innermost last."""
+
+    levels: tuple[RecordLevel, ...] = ()
+    refused: frozenset[Any] | None = None  # bodies that are no loops; None: no body may be one
+    muted = False  # what Python looks at is noted on a level above
+
+
+COMPILING = _Compiling()
+
+
+@contextlib.contextmanager
+def compiling(
+    refused: frozenset[Any] | None = None, inside: bool = False, kind: type[RecordLevel] | None = None
+) -> Iterator[RecordLevel]:
+    """A recording to be compiled; ``inside``: of a part of it, within the one in progress."""
+    before = COMPILING.levels, COMPILING.refused
+    with (kind or RecordLevel)() as level:
+        level.compiled = True
+        level.body = inside and kind is None
+        COMPILING.levels = (*(COMPILING.levels if inside else ()), level)
+        if not inside:
+            COMPILING.refused = refused
+        try:
+            yield level
+        finally:
+            COMPILING.levels, COMPILING.refused = before
 
 
 class ClosedTape(ClosedLevel):

@@ -42,6 +42,28 @@ def driven(loop: Iteration) -> tuple[Any, Body] | None:
     return entry.Code(machine, inputs, outputs, body.workspace, body.keep), body
 
 
+def whole(graph: Graph, kinds: dict[int, str]) -> tuple[Any, _Parts] | None:
+    """The code of a program with loops, where all of it is native; else None."""
+    calls = [v for v in graph.values if v.op not in ("input", "constant")]
+    others = [v for v in calls if v.index not in kinds and v.prim is not LOOP]
+    outputs = list(dict.fromkeys(graph.outputs))
+    if any(v.op != "pick" or v.args[0].prim is not LOOP for v in others):
+        return None
+    if any(v.op in ("input", "constant") for v in outputs) or any(v.dtype not in TYPES for v in graph.inputs):
+        return None
+    if not all(isinstance(g, Repeated) or native_guard(g, kinds) for g in graph.guards):
+        return None
+    module = ir.Module("dualad")
+    parts = _Parts(module, graph, kinds)
+    if not parts.build("run"):
+        return None
+    entry.emit(module, parts.inputs, parts.outputs, parts.workspace, parts.work > LONG)
+    library.link(module)
+    machine = Machine(module)
+    parts.text = machine.text
+    return entry.Code(machine, parts.inputs, parts.outputs, parts.workspace, parts.keep), parts
+
+
 def _body(module: ir.Module, graph: Graph, name: str) -> Body | None:
     """The function of one iteration, if all of it is native."""
     calls = [v for v in graph.values if v.op not in ("input", "constant")]
@@ -77,10 +99,17 @@ class _Parts:
         self.workspace = 0
         self.text = ""
         self.places: dict[int, int] = {}  # in the workspace
+        self.inside: dict[int, tuple[Value, int]] = {}  # what lies within another value, and how many bytes in
 
     def build(self, name: str) -> bool:
         """Emit the function; False where a loop's body is not native."""
         graph = self.graph
+        for v in graph.values:
+            if v.index in self.kinds and (at := within(v)) is not None:
+                a, start = self.inside.get(v.args[0].index, (v.args[0], 0))
+                if a.op == "input" or (a.op == "pick" and a.args[0].prim is LOOP):
+                    self.inside[v.index] = a, start + at
+        kinds = {k: kind for k, kind in self.kinds.items() if k not in self.inside}
         depth = _depths(graph, self.kinds)
         users = graph.users()
         ends = {v.index for v in graph.outputs}
@@ -90,13 +119,13 @@ class _Parts:
                 guards.setdefault(depth.get(g.value.index, 0), []).append(g)
         items: list[tuple[str, Sequence[Value], list[int], int, int]] = []
         for d in range(max(depth.values()) + 1):
-            inside = [v for v in graph.values if v.index in self.kinds and depth[v.index] == d]
+            inside = [v for v in graph.values if v.index in kinds and depth[v.index] == d]
             if guards.get(d) and not inside:
                 return False
             if inside:
                 here = {v.index for v in inside}
                 needed = [v for v in inside if v.index in ends or any(u.index not in here for u in users[v.index])]
-                s = Segment(inside, self.kinds, needed, guards.get(d, []))
+                s = Segment(inside, kinds, needed, guards.get(d, []))
                 s.build(self.module, f"{name}.{d}")
                 self._took(s)
                 results = [self._room(v.size * np.dtype(v.dtype).itemsize, v.index) for v in s.outputs]
@@ -106,8 +135,10 @@ class _Parts:
                     driver = _Driver(self.module, v.params["body"], f"{name}.{d}.{v.index}")
                     if not driver.emit():
                         return False
-                    self._took(driver.body)
+                    body = driver.body
+                    self.keep += body.keep
                     self.work += driver.work
+                    self.notes += [*driver.loop.heading("native"), *[f"  {line}" for line in body.notes]]
                     picks = {p.data: p.index for p in users[v.index]}
                     results = [self._room(s.nbytes, picks.get(k)) for k, s in enumerate(driver.loop.results)]
                     items.append((driver.name, v.args, results, driver.body.workspace, (driver.loop.places or [0])[0]))
@@ -142,6 +173,9 @@ class _Parts:
                 data = np.ascontiguousarray(v.data)
                 self.keep.append(data)
                 return absolute(b, data.ctypes.data)
+            if v.index in self.inside:
+                a, start = self.inside[v.index]
+                return b.gep(pointer(a), [constant(I64, start)], source_etype=I8)
             return own[v.index] if v.index in own else at(self.places[v.index])
 
         for called, args, results, _, first in items:
@@ -156,6 +190,26 @@ class _Parts:
 
 
 Body = Segment | _Parts
+
+
+def within(v: Value) -> int | None:
+    """How many bytes into its argument the elements of a value lie, if they are some of it as it lies; else None."""
+    if v.name != "index" or len(v.args) != 1 or not v.size:
+        return None
+    template, a = v.params["template"], v.args[0]
+    at = k = 0
+    while k < len(template) and type(template[k]) is int:
+        at = at * a.shape[k] + template[k] % a.shape[k]
+        k += 1
+    rest = template[k:]
+    if len(template) != len(a.shape) or not all(type(s) is slice for s in rest):
+        return None
+    for n, s in enumerate(rest):
+        start, stop, step = s.indices(a.shape[k + n])
+        if step != 1 or (n and (start, stop) != (0, a.shape[k + n])):
+            return None
+        at = at * a.shape[k + n] + start
+    return at * np.dtype(v.dtype).itemsize
 
 
 class _Driver:
@@ -239,6 +293,8 @@ class _Driver:
 
     def _place(self, s: Stack, p: Any, t: Any, back: int = 0) -> Any:
         b = self.b
+        if s.down:
+            return self._at(p, b.sub(constant(I64, s.length - 1), t), s.spec)
         k = b.add(t, constant(I64, len(s.before) - back))
         if s.length < self.loop.count + len(s.before):
             k = b.urem(k, constant(I64, s.length))

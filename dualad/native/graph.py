@@ -19,6 +19,7 @@ from dualad.modes.reverse import PICK
 from dualad.native.iteration import LOOP
 from dualad.native.rewriting import RULES
 from dualad.native.rolling import rolled
+from dualad.tape.repeat import REPEAT
 
 logger = logging.getLogger("dualad.jit")
 FOLD_LIMIT = 1 << 20  # bytes: results of constant operations up to this size are computed once
@@ -186,6 +187,8 @@ class Graph(Builder):
     """A recording as values in order, with its guards and outputs."""
 
     def __init__(self, level: RecordLevel, outputs: Sequence[Any]) -> None:
+        from dualad.native.repeats import lowered
+
         super().__init__()
         self.inputs: list[Value] = []
         self.guards: list[Guard] = []
@@ -196,13 +199,13 @@ class Graph(Builder):
             env[node[0]] = v
         ends = [y.aux for y in outputs if _of(y, level)]
         wanted = _wanted(level.nodes, ends)
-        live = [node for node in level.nodes if node[0] in wanted or node[1] is GUARD]
+        live = [node for node in level.nodes if node[0] in wanted or _checks(node)]
         try:
             nodes, ends = rolled(level.inputs, live, ends)
         except Exception:  # a fault there is no reason to fail: the recording is a program as it is
             logger.warning("a recording could not be compiled as loops; it is compiled as it is", exc_info=True)
             nodes = live
-        for index, prim, parents, args, y, params, _ in nodes:
+        for index, prim, parents, args, y, params, _ in lowered(level.inputs, nodes):
             if prim is GUARD:
                 self.guards.append(Guard(env[parents[0]], params["why"], params["value"], len(self.guards)))
                 continue
@@ -251,9 +254,14 @@ def _of(y: Any, level: RecordLevel) -> bool:
 def _wanted(nodes: Sequence[Any], outputs: Iterable[int]) -> set[int | None]:
     wanted: set[int | None] = set(outputs)
     for node in reversed(nodes):
-        if node[0] in wanted or node[1] is GUARD:
+        if node[0] in wanted or _checks(node):
             wanted.update(node[2])
     return wanted
+
+
+def _checks(node: Any) -> bool:
+    """Whether a node has guards."""
+    return node[1] is GUARD or (node[1] is REPEAT and node[5]["body"].guarded)
 
 
 def _key(prim: Any, args: tuple[Value, ...], params: dict[str, Any]) -> Any:

@@ -43,12 +43,13 @@ class Read:
 
 class Stack:
     """``length`` places for one value of the body; iteration t writes ``(t + len(before)) % length``. ``before``: which
-    arguments are what the iterations before the first would have written."""
+    arguments are what the iterations before the first would have written. ``down``: a place for each iteration, written
+    from last to first."""
 
-    __slots__ = ("before", "length", "spec")
+    __slots__ = ("before", "down", "length", "spec")
 
-    def __init__(self, spec: Spec, length: int, before: Sequence[int]) -> None:
-        self.spec, self.length, self.before = spec, length, list(before)
+    def __init__(self, spec: Spec, length: int, before: Sequence[int], down: bool = False) -> None:
+        self.spec, self.length, self.before, self.down = spec, length, list(before), down
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -59,7 +60,7 @@ class Stack:
         return math.prod(self.shape) * np.dtype(self.spec.dtype).itemsize
 
     def place(self, t: int) -> int:
-        return (t + len(self.before)) % self.length
+        return self.length - 1 - t if self.down else (t + len(self.before)) % self.length
 
 
 class Iteration:
@@ -83,6 +84,15 @@ class Iteration:
         self.buffers, self.writes = list(buffers), list(writes)
         self.reads, self.stacks, self.args = list(reads), list(stacks), list(args)
         self.places: list[int] = []  # of the body's guards among those of the program
+
+    def heading(self, how: str) -> list[str]:
+        """The loop in words."""
+        carried = len({r.arg for r in self.reads if r.back})
+        size = sum(s.nbytes for s in self.stacks)
+        head = f"loop of {self.count} iterations ({how}): {carried} values carried, {size} bytes on stacks"
+        if self.writes:
+            head += f", {len({w.arg for w in self.writes})} arrays changed in place"
+        return [head, *[f"  {g!r}" for g in self.graph.guards]]
 
     @property
     def results(self) -> list[Spec]:
@@ -151,14 +161,8 @@ class Runner:
 
     def listing(self) -> list[str]:
         """The loop in words."""
-        loop = self.loop
-        carried = len({r.arg for r in loop.reads if r.back})
-        size = sum(s.nbytes for s in loop.stacks)
         how = "native" if self.code is not None else "one by one"
-        head = f"loop of {loop.count} iterations ({how}): {carried} values carried, {size} bytes on stacks"
-        if loop.writes:
-            head += f", {len({w.arg for w in loop.writes})} arrays changed in place"
-        return [head, *[f"  {g!r}" for g in loop.graph.guards], *[f"  {line}" for line in self.notes]]
+        return [*self.loop.heading(how), *[f"  {line}" for line in self.notes]]
 
 
 class _Loop(Primitive):

@@ -53,6 +53,8 @@ class Program:
             if v.op == "pick":
                 self.picks.setdefault(v.args[0].index, []).append(v)
         kinds = _kinds(graph) if native and available() else {}
+        if kinds and any(v.prim is LOOP for v in graph.values) and self._whole(kinds):
+            return
         depth = _depths(graph, kinds)
         _drop_idle(graph, kinds, depth)
         guards: dict[int, list[Guard]] = {}  # that Python checks
@@ -89,6 +91,21 @@ class Program:
         if len(self.steps) != 1:
             self.direct = None
         self._free_early()
+
+    def _whole(self, kinds: dict[int, str]) -> bool:
+        """Make a program with loops one native function; False where it cannot be."""
+        from dualad.native.drive import whole
+
+        done = whole(self.graph, kinds)
+        if done is None:
+            return False
+        code, parts = done
+        self.segments.append(parts)
+        outs = tuple([v.index for v in parts.outputs])
+        self._step(Native(code), parts.inputs, {}, outs if len(outs) != 1 else outs[0])
+        if outs == tuple(self.outputs):
+            self.direct = code.call
+        return True
 
     def _step(self, f: Callable[..., Any], args: Sequence[Value], params: dict[str, Any], out: Any) -> None:
         self.steps.append((f, tuple([a.index for a in args]), params, out, ()))

@@ -16,6 +16,7 @@ import numpy as np
 
 from dualad.core.primitive import REGISTRY
 from dualad.core.spec import Spec
+from dualad.core.tensor import Tensor
 from dualad.modes.record import GUARD
 from dualad.native.repetition import longest, repeats
 
@@ -60,6 +61,7 @@ class Loop:
         self.whole: set[int] = set()  # nodes read from outside at every iteration
         self.back: dict[int, int] = {}  # nodes carried, and how far
         self.picks: dict[int, int] = {}  # where their stacks are in the new recording
+        self.last: dict[int, int] = {}  # where their last values are, if they have a place of their own
 
     @property
     def end(self) -> int:
@@ -88,21 +90,33 @@ class Tape:
         self.inputs, self.nodes = inputs, nodes
         at: dict[Any, int] = {node[0]: -1 - k for k, node in enumerate(inputs)}
         numbers: dict[Any, int] = {}
-        codes, places, widths, leads = [], [], [], []
+        codes: list[int] = []
+        places: list[int] = []
+        widths: list[int] = []
+        leads: dict[int, int] = {}
         at[None] = NEVER
+        float64 = np.float64
         for k, node in enumerate(nodes):
-            key, lead = _key(node)
+            index, prim, parents, _, y, params, _ = node
+            if type(y) is float64 and len(parents) == 2 and prim.elementwise and None not in parents and not params:
+                # Numbers, by far the commonest in long recordings.
+                key: Any = prim
+                places += (at[parents[0]], at[parents[1]])
+                widths.append(2)
+            else:
+                key, lead = _key(node)
+                if lead >= 0:
+                    leads[k] = lead
+                for p in parents:
+                    places.append(at[p])
+                widths.append(len(parents))
             codes.append(numbers.setdefault(key, len(numbers)))
-            leads.append(lead)
-            parents = node[2]
-            widths.append(len(parents))
-            for p in parents:
-                places.append(at[p])
-            at[node[0]] = k
+            at[index] = k
         self.at = at
         self.codes = np.array(codes, np.int64)
         self.places = np.array(places, np.int64)
-        self.leads = np.array(leads, np.int64)
+        self.leads = np.full(len(codes), -1, np.int64)
+        self.leads[list(leads)] = list(leads.values())
         self.offsets = np.concatenate([[0], np.cumsum(widths, dtype=np.int64)])
         self.loops: list[Loop] = []
         self._starts: list[int] = []
@@ -265,6 +279,8 @@ class Tape:
         x = values[0]
         if all(v is x for v in values):
             return ("const", x)
+        if type(x) is Tensor:
+            return None
         try:
             table = np.array(values)
         except (OverflowError, ValueError):
@@ -435,6 +451,9 @@ def _key(node: Node) -> tuple[Any, int]:
     own = tuple([(v.shape, v.dtype) for v in y]) if prim.multiple else (y.shape, y.dtype)
     if not params:
         return (prim, held, own), -1
+    if prim is INDEX and len(parents) == 1 and len(params["template"]) == len(args[0].shape) == 1:
+        if type(k := params["template"][0]) is int:
+            return (prim, own, args[0].shape), k % args[0].shape[0]
     lead = -1
     operands = 1 if prim is INDEX or prim is SCATTER else 2 if prim is INDEX_SET else 0
     if operands == len(parents) and parents[0] is not None:

@@ -27,7 +27,7 @@ class _Body:
         self.inputs, self.nodes = inputs, nodes
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """A loop cannot be one, since something reads what it would not keep."""
 
     def __init__(self, start: int) -> None:
@@ -46,7 +46,7 @@ def rolled(inputs: Sequence[Node], nodes: Sequence[Node], outputs: Sequence[int]
             break
         try:
             return Writer(tape).run(outputs)
-        except _Refused as e:
+        except Refused as e:
             banned.add(e.start)
     return list(nodes), list(outputs)
 
@@ -96,13 +96,13 @@ class Writer:
         j, t = (place - loop.start) % loop.period, (place - loop.start) // loop.period
         if j in loop.apart:
             if j not in loop.buffers or t != loop.count - 1:
-                raise _Refused(loop.start)
+                raise Refused(loop.start)
             loop.final.add(j)
             return
         if j in loop.elements and not every:
             return
         if self.tape.spec(place) is None:
-            raise _Refused(loop.start)
+            raise Refused(loop.start)
         loop.first[j] = min(t, loop.first.get(j, t))
         if every:
             loop.whole.add(j)
@@ -169,7 +169,7 @@ class Writer:
     def _ask_of_operand(self, loop: Loop, o: Operand) -> None:
         if o[0] == "carried":
             if o[1] in loop.apart:
-                raise _Refused(loop.start)
+                raise Refused(loop.start)
             loop.back[o[1]] = max(o[2], loop.back.get(o[1], 0))
         elif o[0] in ("outer", "element"):
             self._ask(o[1])
