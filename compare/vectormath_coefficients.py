@@ -59,7 +59,7 @@ def of_square(f: Callable[[Any], Any], terms: int, odd: bool) -> Callable[[Any],
 def exponential() -> dict[str, list[Any]]:
     limit = mp.log(2) / 2 * (1 + mpf(10) ** -9)
     return {
-        "EXP": interpolant(tail(mp.exp, 2), -limit, limit, 9),
+        "EXP": interpolant(tail(mp.exp, 2), -limit, limit, 10),
         "EXP_LONG": interpolant(tail(mp.exp, 2), -limit, limit, 11),
     }
 

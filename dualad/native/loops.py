@@ -14,6 +14,7 @@ from dualad.native.machine import (
     F32,
     F64,
     I1,
+    I8,
     I32,
     I64,
     PTR,
@@ -27,7 +28,10 @@ from dualad.native.machine import (
 from dualad.native.memory import iota, m_bytes, masked, memory, zipped
 from dualad.native.reduction import Reduction
 
-MANY = 4096  # elements in a row
+MANY = 512  # elements in a row
+LONG = 1 << 15  # elements in a row of which not all are in the nearest caches
+AHEAD = 1024  # bytes from here is what such a row has fetched: the processor by itself stops at the end of each page
+LINE = 64  # bytes of the cache
 TAIL = 64  # elements after the end of a table that may be read
 BLOCK = 64  # iterations after which partial sums are put away: a sum of n numbers then errs like a blocked sum
 
@@ -82,6 +86,7 @@ class Nest:
         self.rows: dict[Any, Any] = {}  # addresses of rows
         self.outer: dict[int, Any] = {}  # accumulators of reductions over several loops
         self.wide: dict[Any, Any] = {}  # pairs of elements loaded in this body
+        self.fetches = False  # whether the innermost loop says what it will need
 
     def _depths(self) -> list[int]:
         """For each expression the number of loops it is inside of."""
@@ -199,6 +204,7 @@ class Nest:
         # Polynomials are long chains: several vectors at once keep the arithmetic units busy.
         chains = any(e.kind == "op" and e.data[0] == "math" for e in inner)
         width = lanes(size, n, (4 if n >= MANY else 2) if chains else 1)
+        self.fetches = n >= LONG
         summing = [red for red in self.reductions if self._trailing(red)]
         copies = (4 if len(inner) <= 24 else 2) if summing and n >= 8 * width and not chains else 1
         accumulators = {id(red): self._accumulators(red, copies, width) for red in summing}
@@ -505,6 +511,8 @@ class Nest:
         b = self.b
         m = memory(t)
         q = b.gep(p, [at], source_etype=m)
+        if self.fetches and mask is None and w > 1:
+            self._fetch(q, w * m_bytes(m), 0)
         if mask is None or w == 1:
             x = b.load(q, align=m_bytes(m), typ=vector(m, w))
         else:
@@ -518,9 +526,20 @@ class Nest:
             x = b.zext(x, vector(m, width_of(x.type)))
         q = b.gep(p, [at], source_etype=m)
         if mask is None:
+            if self.fetches and width_of(x.type) > 1:
+                self._fetch(q, width_of(x.type) * m_bytes(m), 1)
             b.store(x, q, align=m_bytes(m))
         else:
             masked(b, "store", x.type, [x, q], mask, m)
+
+    def _fetch(self, p: Any, size: int, write: int) -> None:
+        """Bring lines that are ``AHEAD`` of p into the cache."""
+        b = self.b
+        f = b.module.globals.get("llvm.prefetch.p0")
+        if f is None:
+            f = ir.Function(b.module, ir.FunctionType(ir.VoidType(), [PTR, I32, I32, I32]), "llvm.prefetch.p0")
+        for at in range(AHEAD, AHEAD + size, LINE):
+            b.call(f, [b.gep(p, [constant(I64, at)], source_etype=I8), *[constant(I32, k) for k in (write, 3, 1)]])
 
     def _addresses(self, p: Any, at: Any, m: Any) -> Any:
         b = self.b

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import math
+import re
 import resource
 import sys
 import threading
@@ -50,6 +51,40 @@ def test_row_lengths(n: int, dtype: Any) -> None:
     """Full vectors, tails, masks."""
     f = lambda x: (x * x + 1, (x - 2 * x).sum(), x.max(), x > 0, x[::-1] * 2)
     both(f, normal(n, dtype=dtype), rtol=2e-5 if dtype is np.float32 else 1e-12)
+
+
+@pytest.mark.parametrize("n", [2**15 - 1, 2**15, 2**15 + 13])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_long_rows(n: int, dtype: Any) -> None:
+    """What is fetched ahead lies beyond the ends of the arrays too."""
+    g = both(lambda x: (x * x + 1, dnp.sin(x) * x, x > 0, x.sum()), normal(n, dtype=dtype), rtol=1e-3)
+    assert ("llvm.prefetch" in g.lower(normal(n, dtype=dtype)).as_text()) == (n >= 2**15)
+
+
+@pytest.mark.parametrize("n", [1000, 10**6])
+def test_a_constant_array_of_one_number_is_not_read(n: int) -> None:
+    """The cotangent of a sum, and arrays of ones and zeros."""
+    x = np.linspace(0.1, 1.0, n)
+    ones, other = np.ones(n), np.ones(n)
+    other[n // 2] = 2.0
+    for c, arrays in ((ones, 0), (np.broadcast_to(3.0, n), 0), (other, 1)):
+        g = both(lambda x, c=c: x * c + 1, x)
+        assert loads(g, x) == 1 + arrays
+    slope = both(grad(lambda x: np.sum(np.sin(x) * x)), x)
+    assert loads(slope, x) == 1
+
+
+def test_zeros_of_either_sign_are_not_one_number() -> None:
+    signs = np.where(np.arange(300) % 7 == 3, -0.0, 0.0)
+    ys = jit(lambda x: dnp.copysign(x, signs))(np.ones(300))
+    np.testing.assert_array_equal(ys, np.copysign(1.0, signs))
+
+
+def loads(g: Any, x: Any) -> int:
+    """Of vectors, in the loop over whole vectors of the only kernel."""
+    text = g.lower(x).as_text()
+    loop = text[text.index("\nloop:") :]
+    return len(re.findall(r"= load <\d+ x double>", loop[: loop.index("br i1")]))
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (3, 1, 9), (4, 16), (2, 3, 4, 5), (17, 2), (1, 1)])

@@ -148,6 +148,21 @@ def test_error_at_many_points(name: str) -> None:
 
 
 @pytest.mark.nightly
+@pytest.mark.skipif(np.finfo(np.longdouble).nmant < 63, reason="no extended precision")
+@pytest.mark.parametrize("name", ["cos", "cosh", "exp", "exp2", "expm1", "log", "log1p", "sin", "sinh", "tan", "tanh"])
+def test_error_at_a_million_points(name: str) -> None:
+    """Near the ends of the reduced arguments, where few points are, and the errors largest."""
+    rng = np.random.default_rng(7)
+    parts = [rng.uniform(0.0, 1.5, 700_000), rng.uniform(0.1, 0.4, 200_000), np.exp2(rng.uniform(-40, 9, 100_000))]
+    x = np.concatenate(parts) * (1.0 if name == "log" else rng.choice([-1.0, 1.0], 1_000_000))
+    x = x[x > -0.99] if name == "log1p" else x
+    exact = getattr(np, name)(x.astype(np.longdouble))
+    errors = np.abs(kernel(name, 8)(x) - exact) / np.spacing(np.abs(exact.astype(float)))
+    worst = int(np.argmax(errors))
+    assert errors[worst] <= CASES[name].limit, f"{name}({float(x[worst])!r}): {float(errors[worst]):.3f} ulp"
+
+
+@pytest.mark.nightly
 def test_coefficients_are_what_the_fit_gives() -> None:
     for name, values in tables().items():
         np.testing.assert_allclose(getattr(coefficients, name), values, rtol=1e-12, err_msg=name)

@@ -10,7 +10,7 @@ import itertools
 
 from llvmlite import ir
 
-from dualad.native.vectormath.lanes import DOUBLE, INT64, Bits, Lanes, Mask, Number, multiply_add, rarely, where
+from dualad.native.vectormath.lanes import DOUBLE, INT32, INT64, Bits, Lanes, Number, multiply_add, rarely, where
 from dualad.native.vectormath.pairs import Pair, exact_product, fast_sum
 
 INT128 = ir.IntType(128)
@@ -48,29 +48,32 @@ def reduced_if_huge(x: Number, limit: float, k: Bits, r: Pair) -> tuple[Bits, Pa
     usual = [k.number(), *r]
 
     def lane_by_lane() -> list[Number]:
-        values = list(usual)
-        argument = where(huge, x, limit)
-        reduce = _reduce(m)
-        for lane in range(m.width):
-            result = m.builder.call(reduce, [_lane(argument, lane)])
-            here = _lane(huge, lane)
-            for j in range(3):
-                new = m.builder.select(here, m.builder.extract_value(result, j), _lane(values[j], lane))
-                values[j] = _with_lane(values[j], lane, new)
-        return values
+        b, type = m.builder, m.of(DOUBLE)
+        slots = []
+        for v in (x, *usual):
+            with b.goto_entry_block():
+                slots.append(b.alloca(type))
+            b.store(v.ir, slots[-1])
+        before, loop, done = b.block, b.append_basic_block("lane"), b.append_basic_block("lanes")
+        b.branch(loop)
+        b.position_at_end(loop)
+        lane = b.phi(INT32)
+        lane.add_incoming(ir.Constant(INT32, 0), before)
+        step = b.zext(b.mul(lane, ir.Constant(INT32, 8)), INT64)
+        places = [b.inttoptr(b.add(b.ptrtoint(slot, INT64), step), ir.PointerType(DOUBLE)) for slot in slots]
+        argument = Number(m.alike(b, 1), b.load(places[0], typ=DOUBLE))
+        with b.if_then((~(abs(argument) <= limit)).ir):
+            result = b.call(_reduce(m), [argument.ir])
+            for k, place in enumerate(places[1:]):
+                b.store(b.extract_value(result, k), place)
+        following = b.add(lane, ir.Constant(INT32, 1))
+        lane.add_incoming(following, b.block)
+        b.cbranch(b.icmp_unsigned("<", following, ir.Constant(INT32, m.width)), loop, done)
+        b.position_at_end(done)
+        return [Number(m, b.load(slot, typ=type)) for slot in slots[1:]]
 
     quarter, high, low = rarely(huge, usual, lane_by_lane)
     return quarter.bits(), (high, low)
-
-
-def _lane(v: Number | Mask, lane: int) -> ir.Value:
-    m = v.lanes
-    return v.ir if m.width == 1 else m.builder.extract_element(v.ir, ir.Constant(ir.IntType(32), lane))
-
-
-def _with_lane(v: Number, lane: int, new: ir.Value) -> Number:
-    m = v.lanes
-    return Number(m, new if m.width == 1 else m.builder.insert_element(v.ir, new, ir.Constant(ir.IntType(32), lane)))
 
 
 def _reduce(m: Lanes) -> ir.Function:
@@ -108,7 +111,6 @@ def _table(module: ir.Module) -> ir.GlobalVariable:
 def _payne_hanek(x: Number, table: ir.GlobalVariable) -> tuple[Bits, Pair]:
     m = x.lanes
     b = m.builder
-    int32 = ir.IntType(32)
 
     def number(k: int) -> ir.Constant:
         return ir.Constant(INT64, k)
@@ -119,8 +121,8 @@ def _payne_hanek(x: Number, table: ir.GlobalVariable) -> tuple[Bits, Pair]:
     # x = significand 2^(exponent - 1075); bits of 2 / pi up to the one of weight 2^(2 - that exponent) do not matter.
     start = exponent - (1075 + 2 - 64)
     word, shift = (start >> 6).ir, (start & 63).ir
-    zero = ir.Constant(int32, 0)
-    parts = [b.load(b.gep(table, [zero, b.trunc(b.add(word, number(j)), int32)]), typ=INT64) for j in range(4)]
+    zero = ir.Constant(INT32, 0)
+    parts = [b.load(b.gep(table, [zero, b.trunc(b.add(word, number(j)), INT32)]), typ=INT64) for j in range(4)]
     funnel = m.declared("llvm.fshl.i64", ir.FunctionType(INT64, [INT64] * 3))
     high, middle, low = (b.call(funnel, [p, q, shift]) for p, q in itertools.pairwise(parts))
 

@@ -7,8 +7,9 @@ Source: W. J. Cody, W. Waite (1980), ch. 9 and 12; for the inverses W. Kahan, "B
 from __future__ import annotations
 
 from dualad.native.vectormath import coefficients
-from dualad.native.vectormath.exponential import exponential, growth, reduced
+from dualad.native.vectormath.exponential import LN2, LN2_REST, LOG2E, exponential
 from dualad.native.vectormath.lanes import (
+    ROUNDER,
     Function,
     Number,
     least,
@@ -23,15 +24,22 @@ from dualad.native.vectormath.lanes import (
 from dualad.native.vectormath.logarithm import INFINITY, NAN, log_of_one_plus, log_of_one_plus_or_double
 from dualad.native.vectormath.pairs import exact_product, exact_sum, fast_sum, over, plus, plus_number, quotient, root
 
+# (e^2r - 1 - 2 r) / 2, over r^2.
+TWICE_GROWTH = [c * 2.0 ** (k + 1) for k, c in enumerate(coefficients.EXP)]
+
 
 def tanh(x: Number) -> Number:
-    # E / (E + 2) with E = e^2a - 1; from a = 22 on it is 1.
-    n, r = reduced(2.0 * least(abs(x), 22.0))
-    scale = power_of_two(n)
-    base = scale - 1.0  # where this is not exact, the quotient does not notice
-    high = multiply_add(scale, r[0], base)
-    top, low = fast_sum(high, multiply_add(scale, growth(r), multiply_add(scale, r[0], base - high)))
-    below, rest = fast_sum(most(top, 2.0), least(top, 2.0))
+    # E / (E + 2) with E = e^2a - 1 = 2^n (1 + p) - 1 and p = e^2r - 1; from a = 22 on it is 1.
+    a = least(abs(x), 22.0)
+    shifted = multiply_add(a, 2.0 * LOG2E, ROUNDER + 1024.0)
+    n, double = shifted - (ROUNDER + 1024.0), (shifted.bits() << 52).number()  # 2^(n + 1)
+    r = multiply_add(n, -0.5 * LN2, a)  # exact when fused, since n is small
+    base = multiply_add(double, 0.5, -1.0)  # where this is not exact, the quotient does not notice
+    high = multiply_add(double, r, base)
+    growth = multiply_add(r * r, polynomial(r, TWICE_GROWTH), n * (-0.5 * LN2_REST))
+    top, low = fast_sum(high, multiply_add(double, growth, multiply_add(double, r, base - high)))
+    below = top + 2.0
+    rest = least(top, 2.0) - (below - most(top, 2.0))
     return with_sign(quotient((top, low), (below, rest + low)), x)
 
 

@@ -50,7 +50,8 @@ def reduced(x: Number) -> tuple[Bits, Pair]:
     """n modulo 4 (in the low bits) and r as a pair: x = n pi / 2 + r."""
     n, k = rounded(x, TWO_OVER_PI)
     part, rest = exact_product(n, -HALF_PI[1])
-    r, low = exact_sum(remainder(x, n, x.lanes.number(HALF_PI[0])), part)
+    # The remainder may be smaller than the part; but it is a multiple of the part's last place, which does as well.
+    r, low = fast_sum(remainder(x, n, x.lanes.number(HALF_PI[0])), part)
     return reduced_if_huge(x, LARGE, k, (r, low + multiply_add(n, -HALF_PI_REST, rest)))
 
 
