@@ -89,7 +89,7 @@ class Path:
         same = unflatten(structure, list(range(n)))
         if type(same) is tuple and same == tuple(range(n)):
             return None
-        return structure.unflatten  # type: ignore[no-any-return]
+        return structure.unflatten
 
     def by_leaves(self, call: Call) -> Callable[..., Any] | None:
         """The native function itself, where the leaves of the arguments are its arguments."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -29,7 +29,8 @@ from dualad.native.machine import (
 )  # fmt: skip
 
 MANY = 4096  # elements in a row
-TAIL = 64  # elements after the end of a table that may be read
+LONG = 16  # vectors in a row that is worth the trouble of aligning its stores
+SIMPLE = 40  # expressions of a loop whose body is there three times
 BLOCK = 64  # iterations after which partial sums are put away: a sum of n numbers then errs like a blocked sum
 
 
@@ -86,15 +87,17 @@ class Scatter:
         self.v, self.k, self.scaled, self.at = v, k, scaled, at
 
 
-class Table:
-    """The address of the places of a value's elements; ``holes``: some are negative, and their elements go nowhere."""
+class Span(NamedTuple):
+    """A part of the outermost loop, and whether it is the last; of a single loop the last part has the tail too."""
 
-    def __init__(self, pointer: Any, holes: bool) -> None:
-        self.pointer, self.holes = pointer, holes
+    start: Any
+    stop: Any
+    last: Any
 
 
 class Nest:
-    """Emits one kernel. ``pointer`` gives the address of a value's buffer, ``flag`` where a bad index is noted."""
+    """Emits one kernel, or the part ``span`` of it. ``pointer`` gives the address of a value's buffer, ``flag`` where a bad
+    index is noted."""
 
     def __init__(
         self,
@@ -105,10 +108,9 @@ class Nest:
         scatters: Sequence[Scatter],
         pointer: Callable[[Value], Any],
         flag: Any,
-        tables: Mapping[int, Table],
+        span: Span | None = None,
     ) -> None:
-        self.b, self.x = b, x
-        self.tables = tables
+        self.b, self.x, self.span = b, x, span
         self.domain = x.domain
         self.rank = len(x.domain)
         self.stores, self.reductions, self.scatters = stores, reductions, scatters
@@ -146,10 +148,8 @@ class Nest:
         self._scalars(0)
         if r == 0:
             for v, k, at in self.stores:
-                if v.index in self.tables:
-                    self._by_table(v, constant(I64, 0), self.values[k], None)
-                else:
-                    self._put(v, self._affine(at, []), self.values[k])
+                where = self._affine(at, []) if v.data is None else self.values[v.data]
+                self._put(v, where, self.values[k])
             for c in self.scatters:
                 self._add(c, None, 1, None, self.values.__getitem__)
             return
@@ -229,6 +229,9 @@ class Nest:
         # Polynomials are long chains: several vectors at once keep the arithmetic units busy.
         chains = any(e.kind == "op" and e.data[0] == "math" for e in inner)
         width = lanes(size, n, (4 if n >= MANY else 2) if chains else 1)
+        if not chains and n >= LONG * width and (aligned := self._aligned_store()) is not None:
+            self._by_lines(*aligned, width)
+            return
         summing = [red for red in self.reductions if self._trailing(red)]
         copies = (4 if len(inner) <= 24 else 2) if summing and n >= 8 * width and not chains else 1
         accumulators = {id(red): self._accumulators(red, copies, width) for red in summing}
@@ -276,6 +279,29 @@ class Nest:
                 slot = self.outer[id(red)][0]
                 b.store(red.combine(b, b.load(slot, typ=red.type), x), slot)
 
+    def _aligned_store(self) -> tuple[Value, Affine] | None:
+        """A store along the innermost loop, where all the loop does is to store: it may then do an element twice."""
+        if self.reductions or self.scatters or len(self.x.all) > SIMPLE:
+            return None
+        return next(((v, at) for v, _, at in self.stores if at[-1] == 1 and v.data is None), None)
+
+    def _by_lines(self, v: Value, at: Affine, width: int) -> None:
+        """The innermost loop with stores of ``v`` that cross no cache line; the first and the last overlap their neighbours."""
+        b = self.b
+        start, stop = constant(I64, 0), constant(I64, self.domain[-1])
+        if self.span is not None and self.rank == 1:
+            start, stop = self.span.start, b.select(self.span.last, stop, self.span.stop)
+        m = memory(type_of(v.dtype))
+        first = b.ptrtoint(b.gep(self._row(v, at), [start], source_etype=m), I64)
+        line = min(vector_bytes(), width * m_bytes(m))  # no more than the first vector
+        ahead = b.udiv(b.and_(b.neg(first), constant(I64, line - 1)), constant(I64, m_bytes(m)))
+        last = b.sub(stop, constant(I64, width))
+        self._body(start, width, None, {})
+        loop = Loop(b, b.add(start, ahead), b.add(last, constant(I64, 1)), width)
+        self._body(loop.i, width, None, {})
+        loop.close()
+        self._body(last, width, None, {})
+
     def _put_away(self, blocked: Any, accumulators: Any, put_away: Any, width: int) -> None:
         b = self.b
         for red in blocked:
@@ -304,8 +330,8 @@ class Nest:
             if self.depth[k] == self.rank:
                 values[k] = self._vector(e, i, width, mask, get)
         for v, k, at in self.stores:
-            if v.index in self.tables:
-                self._by_table(v, self._affine(at, [*self.i[: self.rank - 1], i]), get(k), mask)
+            if v.data is not None:
+                self._by_table(v, self.x.all[v.data], i, get(k), mask)
                 continue
             row = self._row(v, at)
             at_i = b.mul(i, constant(I64, at[-1])) if at[-1] != 1 else i
@@ -515,37 +541,38 @@ class Nest:
         x = _masked(b, "gather", vector(m, w), [self._addresses(p, at, m)], all_lanes, m)
         return b.icmp_unsigned("!=", x, constant(x.type, 0)) if t is I1 else x
 
-    def _by_table(self, v: Value, at: Any, x: Any, mask: Any) -> None:
-        """Stores at the places that the table has from ``at`` on. One by one, which is faster than the machine's scatter."""
+    def _by_table(self, v: Value, places: Expr, i: Any, x: Any, mask: Any) -> None:
+        """Stores at ``places``, a load from a table. One by one, which is faster than the machine's scatter."""
         b = self.b
-        table = self.tables[v.index]
         t = type_of(v.dtype)
         p, m = self.pointer(v), memory(t)
-        nowhere = self.slot(m) if table.holes or mask is not None else None
+        assert places.at is not None
+        row = self._row(places.value, places.at)
+        holes = bool((places.value.data < 0).any())
+        nowhere = self.slot(m) if holes or mask is not None else None
         for lane in range(width_of(x.type)):
-            from_at = b.gep(table.pointer, [at], source_etype=I32)
-            place = b.load(b.gep(from_at, [constant(I64, lane)], source_etype=I32), typ=I32)
-            q = b.gep(p, [b.sext(place, I64)], source_etype=m)
-            there = b.icmp_signed(">=", place, constant(I32, 0)) if table.holes else None
+            at = b.add(i, constant(I64, lane))
+            there = None
             if mask is not None:
-                inside = b.extract_element(mask, constant(I32, lane)) if isinstance(mask.type, ir.VectorType) else mask
-                there = inside if there is None else b.and_(there, inside)
+                there = b.extract_element(mask, constant(I32, lane)) if width_of(x.type) > 1 else mask
+                at = b.select(there, at, constant(I64, 0))
+            place = b.load(b.gep(row, [at], source_etype=I64), typ=I64)
+            if holes:
+                somewhere = b.icmp_signed(">=", place, constant(I64, 0))
+                there = somewhere if there is None else b.and_(there, somewhere)
+            q = b.gep(p, [place], source_etype=m)
             if there is not None:
                 q = b.select(there, q, nowhere)
-            term = b.extract_element(x, constant(I32, lane)) if isinstance(x.type, ir.VectorType) else x
-            b.store(b.zext(term, m) if t is I1 else term, q, align=m_bytes(m))
+            self._store(q, constant(I64, 0), _lane(b, x, lane), t)
 
     def _spread(self, p: Any, at: Any, step: int, x: Any, t: Any, mask: Any) -> None:
-        """Stores at ``at``, ``at + step``, ... One by one, which is faster than the machine's scatter."""
+        """Stores at ``at``, ``at + step``, ..."""
         b = self.b
         m = memory(t)
         w = width_of(x.type)
-        if mask is None:
-            first = b.gep(p, [at], source_etype=m)
+        if mask is None:  # one by one, which is faster than the machine's scatter
             for lane in range(w):
-                term = b.extract_element(x, constant(I32, lane))
-                q = b.gep(first, [constant(I64, lane * step)], source_etype=m)
-                b.store(b.zext(term, m) if t is I1 else term, q, align=m_bytes(m))
+                self._store(p, b.add(at, constant(I64, lane * step)), _lane(b, x, lane), t)
             return
         at = self._lanes(at, step, w)
         if t is I1:
@@ -557,18 +584,19 @@ class Nest:
 class Loop:
     """for i in range(start, stop, step), at least once; ``close`` at the end of its body."""
 
-    def __init__(self, b: Any, start: int, stop: int, step: int) -> None:
-        self.b, self.stop, self.step = b, stop, step
-        self.once = start + step >= stop
+    def __init__(self, b: Any, start: Any, stop: Any, step: int) -> None:
+        self.b, self.step = b, step
+        self.once = isinstance(start, int) and isinstance(stop, int) and start + step >= stop
+        start, self.stop = (constant(I64, k) if isinstance(k, int) else k for k in (start, stop))
         if self.once:
-            self.i = constant(I64, start)
+            self.i = start
             return
         before = b.block
         self.head = b.append_basic_block("loop")
         b.branch(self.head)
         b.position_at_end(self.head)
         self.i = b.phi(I64)
-        self.i.add_incoming(constant(I64, start), before)
+        self.i.add_incoming(start, before)
 
     def close(self) -> None:
         if self.once:
@@ -577,7 +605,7 @@ class Loop:
         following = b.add(self.i, constant(I64, self.step))
         self.i.add_incoming(following, b.block)
         done = b.append_basic_block("done")
-        b.cbranch(b.icmp_signed("<", following, constant(I64, self.stop)), self.head, done)
+        b.cbranch(b.icmp_signed("<", following, self.stop), self.head, done)
         b.position_at_end(done)
 
 
@@ -588,6 +616,10 @@ def memory(t: Any) -> Any:
 
 def m_bytes(m: Any) -> int:
     return {F64: 8, F32: 4, I64: 8, I8: 1}[m]
+
+
+def _lane(b: Any, x: Any, k: int) -> Any:
+    return b.extract_element(x, constant(I32, k)) if width_of(x.type) > 1 else x
 
 
 def _iota(w: int, step: int = 1) -> Any:

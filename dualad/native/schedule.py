@@ -63,8 +63,9 @@ def _movement(v: Value) -> str | None:
     if name == "index":
         return "movement"
     arrays = v.args[_first_index(v) :]
-    if stepped(v) and not any(k is None for k in template):
-        return "movement"  # which the schedule assembles
+    if stepped(v):
+        region = np.empty(v.shape, np.bool_)[template].shape if not any(k is None for k in template) else None
+        return "movement" if region == v.args[-1].shape else None  # the schedule assembles it
     if not arrays:
         steps = [k.step in (None, 1, -1) for k in template if isinstance(k, slice)]
         return "movement" if all(steps) and not any(k is None for k in template) else None
@@ -168,7 +169,7 @@ class Schedule:
         self.owner: dict[int, Value] = {}  # of a part: the join
         self.fresh = itertools.count(-2, -1)  # numbers of values that are not in the graph
         self.places: dict[int, tuple[int, ...]] = {}  # of a part: offset and strides in the join,
-        self.tables: dict[int, Any] = {}  # or the place of each element
+        self.tables: dict[int, Value] = {}  # or a constant, the place of each element
         self.after: dict[int, Value] = {}  # of a part: the one that is written first
         self.assembled = {v.index: found for v in values if (found := assembly(v, self._constant)) is not None}
         values = self._alive(values, outputs)
@@ -219,7 +220,7 @@ class Schedule:
             part = self._part(p.value, v)
             strides = p.strides()
             if strides is None:
-                self.tables[part.index] = p.places.astype(np.int32)
+                self.tables[part.index] = self._constant(p.places.reshape(p.value.shape))
             self.places[part.index] = strides or (0, *contiguous(squeezed(p.value.shape)))
             if background is not None:
                 self.after[part.index] = background

@@ -16,7 +16,7 @@ from dualad.native import blas
 from dualad.native.elementwise import type_of
 from dualad.native.expressions import Expressions, opened, squeezed
 from dualad.native.graph import Guard, Value
-from dualad.native.loops import TAIL, Loop, Nest, Reduction, Scatter, Table, memory
+from dualad.native.loops import Loop, Nest, Reduction, Scatter, memory
 from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
 from dualad.native.rows import Rows, rows
 from dualad.native.scalars import Scalars, check, load, suits
@@ -240,6 +240,8 @@ class Segment:
                 a = v.args[0] if s.kinds[v.index] in ("reduction", "part") else v
                 k = x.resolve(a, x.identity(a.shape))
                 if s.kinds[v.index] == "part":
+                    if (table := s.tables.get(v.index)) is not None:
+                        v.data = x.load(table, x.identity(table.shape), ())
                     stores.append((v, x.cast(k, type_of(v.dtype))))
                     continue
                 if a is not v:
@@ -268,16 +270,10 @@ class Segment:
         for r in reductions:
             if 0 in x.domain:
                 self._fill(r.v, r.start(r.type).constant)
-        tables = {v.index: self._table(t) for v, _, _ in stores if (t := self.schedule.tables.get(v.index)) is not None}
-        Nest(self.b, x, stores, reductions, scatters, self.pointer, self.flag, tables).run()
+        Nest(self.b, x, stores, reductions, scatters, self.pointer, self.flag).run()
         names = ", ".join(self.base(v).name for v in (item.roots if isinstance(item, Kernel) else [item.value]))
         self.work += math.prod(x.domain) * sum(e.kind != "const" for e in x.all) * 0.2
         self.notes.append(f"loop {list(x.domain)}: {names} ({len(x.all)} expressions)")
-
-    def _table(self, places: Any) -> Table:
-        padded = np.concatenate([places, np.zeros(TAIL, np.int32)])
-        self.keep.append(padded)
-        return Table(absolute(self.b, padded.ctypes.data), bool((places < 0).any()))
 
     def _fill(self, v: Value, x: Any) -> None:
         b = self.b
