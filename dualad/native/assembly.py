@@ -70,11 +70,11 @@ def assembly(v: Value, constant: Callable[[Any], Value]) -> Assembly | None:
 def _assembled(v: Value, constant: Callable[[Any], Value], depth: int) -> Assembly | None:
     leaves: dict[int, tuple[int, Value]] = {}
     which, where = (a.reshape(-1) for a in _trace(v, leaves, depth))
-    constants = np.flatnonzero(which == NOWHERE)
+    order = np.argsort(which, kind="stable")
+    constants, *uses = np.split(order, np.searchsorted(which[order], np.arange(len(leaves))))
     values = np.zeros(v.size, v.dtype)
     parts = []
-    for number, leaf in leaves.values():
-        here = np.flatnonzero(which == number)
+    for (_, leaf), here in zip(leaves.values(), uses, strict=True):
         if not here.size:
             continue
         if leaf.op == "constant":
@@ -95,7 +95,7 @@ def _assembled(v: Value, constant: Callable[[Any], Value], depth: int) -> Assemb
 
 
 def stepped(v: Value) -> bool:
-    """Whether ``v`` is a slice with a step among zeros, or with such a slice assigned."""
+    """Whether ``v`` is a slice with a step among zeros, or an array to which such a slice is assigned."""
     template = v.params["template"] if _places(v) else ()
     return any(isinstance(k, slice) and k.step not in (None, 1, -1) for k in template)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dualad.native.assembly import Assembly, assembly, operands, stepped
+from dualad.native.assembly import LARGE, Assembly, assembly, operands, stepped
 from dualad.native.elementwise import COSTLY, TYPES, cost, plan
 from dualad.native.expressions import squeezed
 from dualad.native.graph import Value
@@ -64,7 +64,9 @@ def _movement(v: Value) -> str | None:
         return "movement"
     arrays = v.args[_first_index(v) :]
     if stepped(v):
-        region = np.empty(v.shape, np.bool_)[template].shape if not any(k is None for k in template) else None
+        if v.size > LARGE or any(k is None for k in template):
+            return None
+        region = np.broadcast_to(np.False_, v.shape)[template].shape
         return "movement" if region == v.args[-1].shape else None  # the schedule assembles it
     if not arrays:
         steps = [k.step in (None, 1, -1) for k in template if isinstance(k, slice)]
