@@ -11,10 +11,8 @@ import math
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
-import numpy as np
-
 from dualad.native.elementwise import plan, type_of
-from dualad.native.graph import Value
+from dualad.native.graph import Value, repeated
 from dualad.native.machine import I1, I64
 from dualad.ops.index import ARRAY
 
@@ -82,7 +80,7 @@ class Expressions:
         return int(answer)
 
     def _expand(self, v: Value, index: Index, conditions: tuple[Condition, ...]) -> Generator[Request, int, int]:
-        if (data := number(v)) is not None:
+        if (data := repeated(v)) is not None:
             return self.constant(data, type_of(data.dtype))
         if self.stored(v):
             return self.load(v, index, conditions)
@@ -98,7 +96,7 @@ class Expressions:
         for a, t in zip(v.args, how[1], strict=True):
             if t is None:
                 continue
-            if (data := number(a)) is not None:
+            if (data := repeated(a)) is not None:
                 kids.append(self.constant(data, t))
                 continue
             k = yield (a, _broadcast(index, a.shape), conditions)
@@ -179,16 +177,6 @@ class Expressions:
                 sets = [{j if j <= k else j - 1 for j in s} for s in sets]
             k -= 1
         return [frozenset(s) for s in sets]
-
-
-def number(v: Value) -> Any:
-    """The number that a constant is, in each of its elements; None for all else."""
-    if v.op != "constant" or v.size == 0:
-        return None
-    data = np.ascontiguousarray(v.data).reshape(-1)
-    if v.size > 1 and data.tobytes() != data[:1].tobytes() * data.size:
-        return None
-    return data[0]
 
 
 def _as(x: Any, t: Any) -> Any:
@@ -313,7 +301,7 @@ def _scatter(x: Expressions, v: Value, index: Index, conditions: Any) -> Generat
 def _index_set(x: Expressions, v: Value, index: Index, conditions: Any) -> Generator[Request, int, int]:
     base, new = v.args
     inner, own = _region(index, v.params["template"], v.shape)
-    if (data := number(new)) is not None:
+    if (data := repeated(new)) is not None:
         a = x.constant(data, type_of(v.dtype))
     else:
         a = yield (new, _broadcast(inner, new.shape), _joined(conditions, own))

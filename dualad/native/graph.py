@@ -69,6 +69,20 @@ class Value:
         return f"%{self.index} = {self.name}{of}"
 
 
+def repeated(v: Value) -> Any:
+    """The one element of a constant whose elements are all the same, bit for bit; else None."""
+    if v.op != "constant" or v.size == 0:
+        return None
+    x = np.asarray(v.data)
+    if x.size > 1 and any(x.strides):
+        if x.itemsize > 8:
+            return None
+        bits = np.ascontiguousarray(x).reshape(-1).view(f"u{x.itemsize}")
+        if (bits[:1000] != bits[0]).any() or (bits != bits[0]).any():
+            return None
+    return x[(0,) * x.ndim]
+
+
 class Guard:
     """What Python saw of a value while the program was recorded: ``sight(value)`` must give ``seen`` again."""
 

@@ -114,6 +114,8 @@ class Nest:
         self.domain = x.domain
         self.rank = len(x.domain)
         self.stores, self.reductions, self.scatters = stores, reductions, scatters
+        self.placed = [(v, k) for v, k, _ in stores if v.data is not None]  # by the expression that ``data`` is
+        self.stores = [(v, k, at) for v, k, at in stores if v.data is None]
         self.pointer, self.flag = pointer, flag
         self.depth = self._depths()
         self.i: list[Any] = []  # loop indices so far
@@ -148,8 +150,9 @@ class Nest:
         self._scalars(0)
         if r == 0:
             for v, k, at in self.stores:
-                where = self._affine(at, []) if v.data is None else self.values[v.data]
-                self._put(v, where, self.values[k])
+                self._put(v, self._affine(at, []), self.values[k])
+            for v, k in self.placed:
+                self._put(v, self.values[v.data], self.values[k])
             for c in self.scatters:
                 self._add(c, None, 1, None, self.values.__getitem__)
             return
@@ -220,6 +223,29 @@ class Nest:
             x = red.combine(self.b, self._load(self.pointer(red.v), at, red.type), x)
         self._put(red.v, at, x)
 
+    def _aligned_store(self) -> tuple[Value, Affine] | None:
+        """A store along the innermost loop, where all the loop does is to store: it may then do an element twice."""
+        if self.reductions or self.scatters or len(self.x.all) > SIMPLE:
+            return None
+        return next(((v, at) for v, _, at in self.stores if at[-1] == 1), None)
+
+    def _by_lines(self, v: Value, at: Affine, width: int) -> None:
+        """The innermost loop with stores of ``v`` that cross no cache line; the first and the last overlap their neighbours."""
+        b = self.b
+        start, stop = constant(I64, 0), constant(I64, self.domain[-1])
+        if self.span is not None and self.rank == 1:
+            start, stop = self.span.start, b.select(self.span.last, stop, self.span.stop)
+        m = memory(type_of(v.dtype))
+        first = b.ptrtoint(b.gep(self._row(v, at), [start], source_etype=m), I64)
+        line = min(vector_bytes(), width * m_bytes(m))  # no more than the first vector
+        ahead = b.udiv(b.and_(b.neg(first), constant(I64, line - 1)), constant(I64, m_bytes(m)))
+        last = b.sub(stop, constant(I64, width))
+        self._body(start, width, None, {})
+        loop = Loop(b, b.add(start, ahead), b.add(last, constant(I64, 1)), width)
+        self._body(loop.i, width, None, {})
+        loop.close()
+        self._body(last, width, None, {})
+
     # The innermost loop -----------------------------------------------------------------------
 
     def _innermost(self, own: list[Reduction]) -> None:
@@ -279,29 +305,6 @@ class Nest:
                 slot = self.outer[id(red)][0]
                 b.store(red.combine(b, b.load(slot, typ=red.type), x), slot)
 
-    def _aligned_store(self) -> tuple[Value, Affine] | None:
-        """A store along the innermost loop, where all the loop does is to store: it may then do an element twice."""
-        if self.reductions or self.scatters or len(self.x.all) > SIMPLE:
-            return None
-        return next(((v, at) for v, _, at in self.stores if at[-1] == 1 and v.data is None), None)
-
-    def _by_lines(self, v: Value, at: Affine, width: int) -> None:
-        """The innermost loop with stores of ``v`` that cross no cache line; the first and the last overlap their neighbours."""
-        b = self.b
-        start, stop = constant(I64, 0), constant(I64, self.domain[-1])
-        if self.span is not None and self.rank == 1:
-            start, stop = self.span.start, b.select(self.span.last, stop, self.span.stop)
-        m = memory(type_of(v.dtype))
-        first = b.ptrtoint(b.gep(self._row(v, at), [start], source_etype=m), I64)
-        line = min(vector_bytes(), width * m_bytes(m))  # no more than the first vector
-        ahead = b.udiv(b.and_(b.neg(first), constant(I64, line - 1)), constant(I64, m_bytes(m)))
-        last = b.sub(stop, constant(I64, width))
-        self._body(start, width, None, {})
-        loop = Loop(b, b.add(start, ahead), b.add(last, constant(I64, 1)), width)
-        self._body(loop.i, width, None, {})
-        loop.close()
-        self._body(last, width, None, {})
-
     def _put_away(self, blocked: Any, accumulators: Any, put_away: Any, width: int) -> None:
         b = self.b
         for red in blocked:
@@ -330,9 +333,6 @@ class Nest:
             if self.depth[k] == self.rank:
                 values[k] = self._vector(e, i, width, mask, get)
         for v, k, at in self.stores:
-            if v.data is not None:
-                self._by_table(v, self.x.all[v.data], i, get(k), mask)
-                continue
             row = self._row(v, at)
             at_i = b.mul(i, constant(I64, at[-1])) if at[-1] != 1 else i
             if at[-1] != 1 and width > 1:
@@ -341,6 +341,8 @@ class Nest:
                 self._store(row, at_i, get(k), type_of(v.dtype), mask)
         for c in self.scatters:
             self._add(c, i, width, mask, get)
+        for v, k in self.placed:
+            self._by_table(v, self.x.all[v.data], i, get(k), mask)
         for red in self.reductions:
             x = get(red.k)
             if id(red) in accumulators:
@@ -436,6 +438,9 @@ class Nest:
     def _lanes(self, start: Any, step: int, w: int) -> Any:
         """start, start + step, ..."""
         return self.b.add(splat(self.b, start, w), _iota(w, step)) if w > 1 else start
+
+    def _lane(self, x: Any, k: int) -> Any:
+        return self.b.extract_element(x, constant(I32, k)) if width_of(x.type) > 1 else x
 
     def _gather(self, e: Expr, i: Any, w: int, mask: Any, get: Callable[[int], Any]) -> Any:
         b = self.b
@@ -554,7 +559,7 @@ class Nest:
             at = b.add(i, constant(I64, lane))
             there = None
             if mask is not None:
-                there = b.extract_element(mask, constant(I32, lane)) if width_of(x.type) > 1 else mask
+                there = self._lane(mask, lane)
                 at = b.select(there, at, constant(I64, 0))
             place = b.load(b.gep(row, [at], source_etype=I64), typ=I64)
             if holes:
@@ -563,7 +568,7 @@ class Nest:
             q = b.gep(p, [place], source_etype=m)
             if there is not None:
                 q = b.select(there, q, nowhere)
-            self._store(q, constant(I64, 0), _lane(b, x, lane), t)
+            self._store(q, constant(I64, 0), self._lane(x, lane), t)
 
     def _spread(self, p: Any, at: Any, step: int, x: Any, t: Any, mask: Any) -> None:
         """Stores at ``at``, ``at + step``, ..."""
@@ -572,7 +577,7 @@ class Nest:
         w = width_of(x.type)
         if mask is None:  # one by one, which is faster than the machine's scatter
             for lane in range(w):
-                self._store(p, b.add(at, constant(I64, lane * step)), _lane(b, x, lane), t)
+                self._store(p, b.add(at, constant(I64, lane * step)), self._lane(x, lane), t)
             return
         at = self._lanes(at, step, w)
         if t is I1:
@@ -616,10 +621,6 @@ def memory(t: Any) -> Any:
 
 def m_bytes(m: Any) -> int:
     return {F64: 8, F32: 4, I64: 8, I8: 1}[m]
-
-
-def _lane(b: Any, x: Any, k: int) -> Any:
-    return b.extract_element(x, constant(I32, k)) if width_of(x.type) > 1 else x
 
 
 def _iota(w: int, step: int = 1) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dualad.native.assembly import LARGE, Assembly, assembly, operands, stepped
+from dualad.native.assembly import LARGE, assembly, operands, stepped
 from dualad.native.elementwise import COSTLY, TYPES, cost, plan
 from dualad.native.expressions import squeezed
 from dualad.native.graph import Value
@@ -175,7 +175,7 @@ class Schedule:
         self.after: dict[int, Value] = {}  # of a part: the one that is written first
         self.assembled = {v.index: found for v in values if (found := assembly(v, self._constant)) is not None}
         values = self._alive(values, outputs)
-        self.values = values = [w for v in values for w in (*self._split(v), v)]
+        self.values = values = [w for v in values for w in (*(self._assemble(v) or self._split(v)), v)]
         self.inside = {v.index for v in values}
         self.outputs = {v.index for v in outputs}
         self.stored = {v.index for v in outputs if v.index in self.inside}
@@ -213,7 +213,12 @@ class Schedule:
         self.parts.setdefault(join.index, []).append(part)
         return part
 
-    def _assemble(self, v: Value, found: Assembly) -> None:
+    def _assemble(self, v: Value) -> list[Value]:
+        """The parts of a value that is put together by constant indices or slices with steps."""
+        found = self.assembled.get(v.index)
+        if found is None:
+            return []
+        self.kinds[v.index] = "join"
         background = None
         if found.background is not None:
             background = self._part(found.background, v)
@@ -226,13 +231,10 @@ class Schedule:
             self.places[part.index] = strides or (0, *contiguous(squeezed(p.value.shape)))
             if background is not None:
                 self.after[part.index] = background
+        return self.parts[v.index]
 
     def _split(self, v: Value) -> list[Value]:
         """The parts of a value that is joined of several."""
-        if (found := self.assembled.get(v.index)) is not None:
-            self.kinds[v.index] = "join"
-            self._assemble(v, found)
-            return self.parts[v.index]
         if v.name not in ("concatenate", "stack") or (v.size <= SHORT and len(v.args) <= FEW):
             return []
         self.kinds[v.index] = "join"
