@@ -14,8 +14,9 @@ from dualad.native.compiler import LONG
 from dualad.native.elementwise import TYPES
 from dualad.native.graph import Graph, Guard, Repeated, Value
 from dualad.native.iteration import LOOP, Iteration, Read, Stack
-from dualad.native.loops import Loop, memory
+from dualad.native.loops import Loop
 from dualad.native.machine import I8, I64, PTR, absolute, constant
+from dualad.native.memory import memory
 from dualad.native.objects import Machine
 from dualad.native.program import _depths, native_guard
 from dualad.native.schedule import kind_of

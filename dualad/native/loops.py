@@ -15,7 +15,6 @@ from dualad.native.machine import (
     F32,
     F64,
     I1,
-    I8,
     I32,
     I64,
     PTR,
@@ -27,6 +26,7 @@ from dualad.native.machine import (
     vector_bytes,
     width_of,
 )  # fmt: skip
+from dualad.native.memory import iota, m_bytes, masked, memory
 
 MANY = 4096  # elements in a row
 LONG = 16  # vectors in a row that is worth the trouble of aligning its stores
@@ -284,7 +284,7 @@ class Nest:
             mask = None
             if (n - whole) % last:
                 left = b.sub(constant(I64, n), tail.i)
-                mask = b.icmp_signed(">", splat(b, left, last), _iota(last))
+                mask = b.icmp_signed(">", splat(b, left, last), iota(last))
             self._body(tail.i, last, mask, {k: a[0] for k, a in accumulators.items()})
             tail.close()
         if blocked:
@@ -437,7 +437,7 @@ class Nest:
 
     def _lanes(self, start: Any, step: int, w: int) -> Any:
         """start, start + step, ..."""
-        return self.b.add(splat(self.b, start, w), _iota(w, step)) if w > 1 else start
+        return self.b.add(splat(self.b, start, w), iota(w, step)) if w > 1 else start
 
     def _lane(self, x: Any, k: int) -> Any:
         return self.b.extract_element(x, constant(I32, k)) if width_of(x.type) > 1 else x
@@ -517,7 +517,7 @@ class Nest:
         if mask is None or w == 1:
             x = b.load(q, align=m_bytes(m), typ=vector(m, w))
         else:
-            x = _masked(b, "load", vector(m, w), [q], mask, m)
+            x = masked(b, "load", vector(m, w), [q], mask, m)
         return b.icmp_unsigned("!=", x, constant(x.type, 0)) if t is I1 else x
 
     def _store(self, p: Any, at: Any, x: Any, t: Any, mask: Any = None) -> None:
@@ -529,7 +529,7 @@ class Nest:
         if mask is None:
             b.store(x, q, align=m_bytes(m))
         else:
-            _masked(b, "store", x.type, [x, q], mask, m)
+            masked(b, "store", x.type, [x, q], mask, m)
 
     def _addresses(self, p: Any, at: Any, m: Any) -> Any:
         b = self.b
@@ -543,7 +543,7 @@ class Nest:
         m = memory(t)
         w = width_of(at.type)
         all_lanes = constant(vector(I1, w), 1) if mask is None else mask
-        x = _masked(b, "gather", vector(m, w), [self._addresses(p, at, m)], all_lanes, m)
+        x = masked(b, "gather", vector(m, w), [self._addresses(p, at, m)], all_lanes, m)
         return b.icmp_unsigned("!=", x, constant(x.type, 0)) if t is I1 else x
 
     def _by_table(self, v: Value, places: Expr, i: Any, x: Any, mask: Any) -> None:
@@ -583,7 +583,7 @@ class Nest:
         if t is I1:
             x = b.zext(x, vector(m, w))
         all_lanes = constant(vector(I1, w), 1) if mask is None else mask
-        _masked(b, "scatter", x.type, [x, self._addresses(p, at, m)], all_lanes, m)
+        masked(b, "scatter", x.type, [x, self._addresses(p, at, m)], all_lanes, m)
 
 
 class Loop:
@@ -612,34 +612,3 @@ class Loop:
         done = b.append_basic_block("done")
         b.cbranch(b.icmp_signed("<", following, self.stop), self.head, done)
         b.position_at_end(done)
-
-
-def memory(t: Any) -> Any:
-    """The type of an element in memory."""
-    return I8 if t is I1 else t
-
-
-def m_bytes(m: Any) -> int:
-    return {F64: 8, F32: 4, I64: 8, I8: 1}[m]
-
-
-def _iota(w: int, step: int = 1) -> Any:
-    return ir.Constant(ir.VectorType(I64, w), [k * step for k in range(w)])
-
-
-def _masked(b: Any, what: str, t: Any, args: list[Any], mask: Any, m: Any) -> Any:
-    w = width_of(t)
-    suffix = f"v{w}{ {F64: 'f64', F32: 'f32', I64: 'i64', I8: 'i8'}[m] }"
-    align = ir.Constant(I32, m_bytes(m))
-    if what == "store":
-        name, out, full = f"llvm.masked.store.{suffix}.p0", ir.VoidType(), [*args, align, mask]
-    elif what == "scatter":
-        name, out, full = f"llvm.masked.scatter.{suffix}.v{w}p0", ir.VoidType(), [*args, align, mask]
-    elif what == "load":
-        name, out, full = f"llvm.masked.load.{suffix}.p0", t, [*args, align, mask, constant(t, 0)]
-    else:
-        name, out, full = f"llvm.masked.gather.{suffix}.v{w}p0", t, [*args, align, mask, constant(t, 0)]
-    f = b.module.globals.get(name)
-    if f is None:
-        f = ir.Function(b.module, ir.FunctionType(out, [a.type for a in full]), name)
-    return b.call(f, full)

@@ -17,8 +17,9 @@ from llvmlite import ir
 from dualad.core.primitive import REGISTRY
 from dualad.native.elementwise import TYPES, type_of
 from dualad.native.graph import Guard, Value
-from dualad.native.loops import Loop, m_bytes, memory
+from dualad.native.loops import Loop
 from dualad.native.machine import I1, I8, I32, I64, PTR, absolute, constant, lanes, splat, vector
+from dualad.native.memory import m_bytes, memory
 from dualad.native.scalars import BYTES, CHUNK, Scalars, check, load, store
 from dualad.ops.index import ARRAY
 

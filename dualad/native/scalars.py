@@ -14,8 +14,9 @@ from llvmlite import ir
 
 from dualad.native.elementwise import cast, emit, plan, type_of
 from dualad.native.graph import Guard, Value
-from dualad.native.loops import Reduction, memory
+from dualad.native.loops import Reduction
 from dualad.native.machine import F32, F64, I1, I8, I64, PTR, constant, intrinsic
+from dualad.native.memory import memory
 
 SMALL, TINY = 16, 4  # elements
 OPERATIONS = 60_000

@@ -16,8 +16,9 @@ from dualad.native import blas
 from dualad.native.elementwise import type_of
 from dualad.native.expressions import Expressions, opened, squeezed
 from dualad.native.graph import Guard, Value
-from dualad.native.loops import Loop, Nest, Reduction, Scatter, memory
+from dualad.native.loops import Loop, Nest, Reduction, Scatter
 from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
+from dualad.native.memory import memory
 from dualad.native.rows import Rows, rows
 from dualad.native.scalars import Scalars, check, load, suits
 from dualad.native.schedule import Kernel, Schedule, Single, contiguous, matrix
