@@ -27,6 +27,7 @@ from dualad.native.machine import (
     width_of,
 )  # fmt: skip
 from dualad.native.memory import iota, m_bytes, masked, memory
+from dualad.native.placing import element, places
 
 MANY = 4096  # elements in a row
 LONG = 16  # vectors in a row that is worth the trouble of aligning its stores
@@ -439,9 +440,6 @@ class Nest:
         """start, start + step, ..."""
         return self.b.add(splat(self.b, start, w), iota(w, step)) if w > 1 else start
 
-    def _lane(self, x: Any, k: int) -> Any:
-        return self.b.extract_element(x, constant(I32, k)) if width_of(x.type) > 1 else x
-
     def _gather(self, e: Expr, i: Any, w: int, mask: Any, get: Callable[[int], Any]) -> Any:
         b = self.b
         assert e.at is not None
@@ -546,38 +544,29 @@ class Nest:
         x = masked(b, "gather", vector(m, w), [self._addresses(p, at, m)], all_lanes, m)
         return b.icmp_unsigned("!=", x, constant(x.type, 0)) if t is I1 else x
 
-    def _by_table(self, v: Value, places: Expr, i: Any, x: Any, mask: Any) -> None:
-        """Stores at ``places``, a load from a table. One by one, which is faster than the machine's scatter."""
+    def _by_table(self, v: Value, table: Expr, i: Any, x: Any, mask: Any) -> None:
+        """Stores at the places that ``table``, a load, is of."""
         b = self.b
         t = type_of(v.dtype)
         p, m = self.pointer(v), memory(t)
-        assert places.at is not None
-        row = self._row(places.value, places.at)
-        holes = bool((places.value.data < 0).any())
+        assert table.at is not None
+        row = self._row(table.value, table.at)
+        holes = bool((table.value.data < 0).any())
         nowhere = self.slot(m) if holes or mask is not None else None
-        for lane in range(width_of(x.type)):
-            at = b.add(i, constant(I64, lane))
-            there = None
-            if mask is not None:
-                there = self._lane(mask, lane)
-                at = b.select(there, at, constant(I64, 0))
-            place = b.load(b.gep(row, [at], source_etype=I64), typ=I64)
-            if holes:
-                somewhere = b.icmp_signed(">=", place, constant(I64, 0))
-                there = somewhere if there is None else b.and_(there, somewhere)
+        for lane, (place, there) in enumerate(places(b, row, i, mask, holes, width_of(x.type))):
             q = b.gep(p, [place], source_etype=m)
             if there is not None:
                 q = b.select(there, q, nowhere)
-            self._store(q, constant(I64, 0), self._lane(x, lane), t)
+            self._store(q, constant(I64, 0), element(b, x, lane), t)
 
     def _spread(self, p: Any, at: Any, step: int, x: Any, t: Any, mask: Any) -> None:
         """Stores at ``at``, ``at + step``, ..."""
         b = self.b
         m = memory(t)
         w = width_of(x.type)
-        if mask is None:  # one by one, which is faster than the machine's scatter
+        if mask is None:
             for lane in range(w):
-                self._store(p, b.add(at, constant(I64, lane * step)), self._lane(x, lane), t)
+                self._store(p, b.add(at, constant(I64, lane * step)), element(b, x, lane), t)
             return
         at = self._lanes(at, step, w)
         if t is I1:
