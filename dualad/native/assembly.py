@@ -50,7 +50,7 @@ class Assembly:
 
 
 def assembly(v: Value, constant: Callable[[Any], Value]) -> Assembly | None:
-    """How ``v`` is put together: constant indices into something joined, or a slice with steps padded with zeros.
+    """How ``v`` is put together: constant indices into something joined, or slices with steps that are placed or assigned.
 
     ``constant`` makes a value of an array.
     """
@@ -63,13 +63,18 @@ def assembly(v: Value, constant: Callable[[Any], Value]) -> Assembly | None:
             return None
     elif not stepped(v):
         return None
+    found = _assembled(v, constant, 0)
+    return _assembled(v, constant, DEEP - 1) if found is None and stepped(v) else found
+
+
+def _assembled(v: Value, constant: Callable[[Any], Value], depth: int) -> Assembly | None:
     leaves: dict[int, tuple[int, Value]] = {}
-    which, where = (a.reshape(-1) for a in _trace(v, leaves, 0))
-    constants = np.flatnonzero(which == NOWHERE)
+    which, where = (a.reshape(-1) for a in _trace(v, leaves, depth))
+    order = np.argsort(which, kind="stable")
+    constants, *uses = np.split(order, np.searchsorted(which[order], np.arange(len(leaves))))
     values = np.zeros(v.size, v.dtype)
     parts = []
-    for number, leaf in leaves.values():
-        here = np.flatnonzero(which == number)
+    for (_, leaf), here in zip(leaves.values(), uses, strict=True):
         if not here.size:
             continue
         if leaf.op == "constant":
@@ -80,7 +85,7 @@ def assembly(v: Value, constant: Callable[[Any], Value]) -> Assembly | None:
         if own is None:
             return None
         parts += own
-    if sum(p.value.size for p in parts) > 2 * v.size:
+    if v.name == "index" and sum(p.value.size for p in parts) > 2 * v.size:
         return None  # most of what is computed would be thrown away
     if 2 * constants.size > v.size:
         return Assembly(constant(values.reshape(v.shape)), parts)
@@ -90,15 +95,19 @@ def assembly(v: Value, constant: Callable[[Any], Value]) -> Assembly | None:
 
 
 def stepped(v: Value) -> bool:
-    """Whether ``v`` is a slice with a step among zeros."""
-    template = v.params["template"] if v.name == "scatter" and len(v.args) == 1 else ()
+    """Whether ``v`` is a slice with a step among zeros, or an array to which such a slice is assigned."""
+    template = v.params["template"] if _places(v) else ()
     return any(isinstance(k, slice) and k.step not in (None, 1, -1) for k in template)
+
+
+def _places(v: Value) -> bool:
+    return (v.name, len(v.args)) in (("scatter", 1), ("index_set", 2))
 
 
 def _joined(v: Value) -> bool:
     while v.name == "reshape":
         v = v.args[0]
-    return v.name in ("concatenate", "stack") or (v.name == "scatter" and len(v.args) == 1)
+    return v.name in ("concatenate", "stack") or _places(v)
 
 
 def _trace(v: Value, leaves: dict[int, tuple[int, Value]], depth: int) -> tuple[Any, Any]:
@@ -110,9 +119,11 @@ def _trace(v: Value, leaves: dict[int, tuple[int, Value]], depth: int) -> tuple[
         found = [_trace(a, leaves, depth + 1) for a in v.args]
         join = np.concatenate if v.name == "concatenate" else np.stack
         return join([f[0] for f in found], v.params["axis"]), join([f[1] for f in found], v.params["axis"])
-    if v.name == "scatter" and len(v.args) == 1 and depth < DEEP:
+    if _places(v) and depth < DEEP:
         which, where = np.full(v.shape, NOWHERE), np.zeros(v.shape, np.int64)
-        which[v.params["template"]], where[v.params["template"]] = _trace(v.args[0], leaves, depth + 1)
+        if v.name == "index_set":
+            which, where = (a.copy() for a in _trace(v.args[0], leaves, depth + 1))
+        which[v.params["template"]], where[v.params["template"]] = _trace(v.args[-1], leaves, depth + 1)
         return which, where
     if v.name == "index" and depth == 0:
         key = _fill(v.params["template"], [np.asarray(i.data) for i in v.args[1:]])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from llvmlite import ir
@@ -26,13 +26,15 @@ from dualad.native.machine import (
     width_of,
 )  # fmt: skip
 from dualad.native.memory import iota, m_bytes, masked, memory, zipped
+from dualad.native.placing import element, places
 from dualad.native.reduction import Reduction
 
 MANY = 512  # elements in a row
 LONG = 1 << 15  # elements in a row of which not all are in the nearest caches
 AHEAD = 1024  # bytes from here is what such a row has fetched: the processor by itself stops at the end of each page
 LINE = 64  # bytes of the cache
-TAIL = 64  # elements after the end of a table that may be read
+ALIGNED = 16  # vectors in a row that is worth the trouble of aligning its stores
+SIMPLE = 40  # expressions of a loop whose body is there three times
 BLOCK = 64  # iterations after which partial sums are put away: a sum of n numbers then errs like a blocked sum
 
 
@@ -51,13 +53,6 @@ class Span(NamedTuple):
     last: Any
 
 
-class Table:
-    """The address of the places of a value's elements; ``holes``: some are negative, and their elements go nowhere."""
-
-    def __init__(self, pointer: Any, holes: bool) -> None:
-        self.pointer, self.holes = pointer, holes
-
-
 class Nest:
     """Emits one kernel, or the part ``span`` of it. ``pointer`` gives the address of a value's buffer, ``flag`` where a bad
     index is noted."""
@@ -72,13 +67,13 @@ class Nest:
         pointer: Callable[[Value], Any],
         flag: Any,
         span: Span | None = None,
-        tables: Mapping[int, Table] | None = None,
     ) -> None:
         self.b, self.x, self.span = b, x, span
-        self.tables = tables or {}
         self.domain = x.domain
         self.rank = len(x.domain)
         self.stores, self.reductions, self.scatters = stores, reductions, scatters
+        self.placed = [(v, k) for v, k, _ in stores if v.data is not None]  # by the expression that ``data`` is
+        self.stores = [(v, k, at) for v, k, at in stores if v.data is None]
         self.pointer, self.flag = pointer, flag
         self.depth = self._depths()
         self.i: list[Any] = []  # loop indices so far
@@ -115,10 +110,9 @@ class Nest:
         self._scalars(0)
         if r == 0:
             for v, k, at in self.stores:
-                if v.index in self.tables:
-                    self._by_table(v, constant(I64, 0), self.values[k], None)
-                else:
-                    self._put(v, self._affine(at, []), self.values[k])
+                self._put(v, self._affine(at, []), self.values[k])
+            for v, k in self.placed:
+                self._put(v, self.values[v.data], self.values[k])
             for c in self.scatters:
                 self._add(c, None, 1, None, self.values.__getitem__)
             return
@@ -195,6 +189,29 @@ class Nest:
             x = red.combine(self.b, self._load(self.pointer(red.v), at, red.type), x)
         self._put(red.v, at, x)
 
+    def _aligned_store(self) -> tuple[Value, Affine] | None:
+        """A store along the innermost loop, where all the loop does is to store: it may then do an element twice."""
+        if self.reductions or self.scatters or len(self.x.all) > SIMPLE:
+            return None
+        return next(((v, at) for v, _, at in self.stores if at[-1] == 1), None)
+
+    def _by_lines(self, v: Value, at: Affine, width: int) -> None:
+        """The innermost loop with stores of ``v`` that cross no cache line; the first and the last overlap their neighbours."""
+        b = self.b
+        start, stop = constant(I64, 0), constant(I64, self.domain[-1])
+        if self.span is not None and self.rank == 1:
+            start, stop = self.span.start, b.select(self.span.last, stop, self.span.stop)
+        m = memory(type_of(v.dtype))
+        first = b.ptrtoint(b.gep(self._row(v, at), [start], source_etype=m), I64)
+        line = min(vector_bytes(), width * m_bytes(m))  # no more than the first vector
+        ahead = b.udiv(b.and_(b.neg(first), constant(I64, line - 1)), constant(I64, m_bytes(m)))
+        last = b.sub(stop, constant(I64, width))
+        self._body(start, width, None, {})
+        loop = Loop(b, b.add(start, ahead), b.add(last, constant(I64, 1)), width)
+        self._body(loop.i, width, None, {})
+        loop.close()
+        self._body(last, width, None, {})
+
     # The innermost loop -----------------------------------------------------------------------
 
     def _innermost(self, own: list[Reduction]) -> None:
@@ -205,6 +222,9 @@ class Nest:
         chains = any(e.kind == "op" and e.data[0] == "math" for e in inner)
         width = lanes(size, n, (4 if n >= MANY else 2) if chains else 1)
         self.fetches = n >= LONG
+        if not chains and n >= ALIGNED * width and (aligned := self._aligned_store()) is not None:
+            self._by_lines(*aligned, width)
+            return
         summing = [red for red in self.reductions if self._trailing(red)]
         copies = (4 if len(inner) <= 24 else 2) if summing and n >= 8 * width and not chains else 1
         accumulators = {id(red): self._accumulators(red, copies, width) for red in summing}
@@ -295,9 +315,6 @@ class Nest:
                 values[k] = self._vector(e, i, width, mask, get)
         self.wide.clear()
         for n, (v, k, at) in enumerate(self.stores):
-            if v.index in self.tables:
-                self._by_table(v, self._affine(at, [*self.i[: self.rank - 1], i]), get(k), mask)
-                continue
             row = self._row(v, at)
             if width > 1 and self._paired(n):
                 both = zipped(b, get(k), get(self.stores[n + 1][1]))
@@ -313,6 +330,8 @@ class Nest:
                 self._store(row, at_i, get(k), type_of(v.dtype), mask)
         for c in self.scatters:
             self._add(c, i, width, mask, get)
+        for v, k in self.placed:
+            self._by_table(v, self.x.all[v.data], i, get(k), mask)
         for red in self.reductions:
             x = get(red.k)
             if id(red) in accumulators:
@@ -556,37 +575,29 @@ class Nest:
         x = masked(b, "gather", vector(m, w), [self._addresses(p, at, m)], all_lanes, m)
         return b.icmp_unsigned("!=", x, constant(x.type, 0)) if t is I1 else x
 
-    def _by_table(self, v: Value, at: Any, x: Any, mask: Any) -> None:
-        """Stores at the places that the table has from ``at`` on. One by one, which is faster than the machine's scatter."""
+    def _by_table(self, v: Value, table: Expr, i: Any, x: Any, mask: Any) -> None:
+        """Stores at the places that ``table``, a load, is of."""
         b = self.b
-        table = self.tables[v.index]
         t = type_of(v.dtype)
         p, m = self.pointer(v), memory(t)
-        nowhere = self.slot(m) if table.holes or mask is not None else None
-        for lane in range(width_of(x.type)):
-            from_at = b.gep(table.pointer, [at], source_etype=I32)
-            place = b.load(b.gep(from_at, [constant(I64, lane)], source_etype=I32), typ=I32)
-            q = b.gep(p, [b.sext(place, I64)], source_etype=m)
-            there = b.icmp_signed(">=", place, constant(I32, 0)) if table.holes else None
-            if mask is not None:
-                inside = b.extract_element(mask, constant(I32, lane)) if isinstance(mask.type, ir.VectorType) else mask
-                there = inside if there is None else b.and_(there, inside)
+        assert table.at is not None
+        row = self._row(table.value, table.at)
+        holes = bool((table.value.data < 0).any())
+        nowhere = self.slot(m) if holes or mask is not None else None
+        for lane, (place, there) in enumerate(places(b, row, i, mask, holes, width_of(x.type))):
+            q = b.gep(p, [place], source_etype=m)
             if there is not None:
                 q = b.select(there, q, nowhere)
-            term = b.extract_element(x, constant(I32, lane)) if isinstance(x.type, ir.VectorType) else x
-            b.store(b.zext(term, m) if t is I1 else term, q, align=m_bytes(m))
+            self._store(q, constant(I64, 0), element(b, x, lane), t)
 
     def _spread(self, p: Any, at: Any, step: int, x: Any, t: Any, mask: Any) -> None:
-        """Stores at ``at``, ``at + step``, ... One by one, which is faster than the machine's scatter."""
+        """Stores at ``at``, ``at + step``, ..."""
         b = self.b
         m = memory(t)
         w = width_of(x.type)
         if mask is None:
-            first = b.gep(p, [at], source_etype=m)
             for lane in range(w):
-                term = b.extract_element(x, constant(I32, lane))
-                q = b.gep(first, [constant(I64, lane * step)], source_etype=m)
-                b.store(b.zext(term, m) if t is I1 else term, q, align=m_bytes(m))
+                self._store(p, b.add(at, constant(I64, lane * step)), element(b, x, lane), t)
             return
         at = self._lanes(at, step, w)
         if t is I1:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dualad.native.assembly import Assembly, assembly, operands, stepped
+from dualad.native.assembly import LARGE, assembly, operands, stepped
 from dualad.native.elementwise import COSTLY, TYPES, cost, plan
 from dualad.native.expressions import squeezed
 from dualad.native.graph import Value
@@ -63,8 +63,11 @@ def _movement(v: Value) -> str | None:
     if name == "index":
         return "movement"
     arrays = v.args[_first_index(v) :]
-    if stepped(v) and not any(k is None for k in template):
-        return "movement"  # which the schedule assembles
+    if stepped(v):
+        if v.size > LARGE or any(k is None for k in template):
+            return None
+        region = np.broadcast_to(np.False_, v.shape)[template].shape
+        return "movement" if region == v.args[-1].shape else None  # the schedule assembles it
     if not arrays:
         steps = [k.step in (None, 1, -1) for k in template if isinstance(k, slice)]
         return "movement" if all(steps) and not any(k is None for k in template) else None
@@ -172,11 +175,11 @@ class Schedule:
         self.owner: dict[int, Value] = {}  # of a part: the join
         self.fresh = itertools.count(-2, -1)  # numbers of values that are not in the graph
         self.places: dict[int, tuple[int, ...]] = {}  # of a part: offset and strides in the join,
-        self.tables: dict[int, Any] = {}  # or the place of each element
+        self.tables: dict[int, Value] = {}  # or a constant, the place of each element
         self.after: dict[int, Value] = {}  # of a part: the one that is written first
         self.assembled = {v.index: found for v in values if (found := assembly(v, self._constant)) is not None}
         values = self._alive(values, outputs)
-        self.values = values = [w for v in values for w in (*self._split(v), v)]
+        self.values = values = [w for v in values for w in (*(self._assemble(v) or self._split(v)), v)]
         self.inside = {v.index for v in values}
         self.outputs = {v.index for v in outputs}
         self.stored = {v.index for v in outputs if v.index in self.inside}
@@ -214,7 +217,12 @@ class Schedule:
         self.parts.setdefault(join.index, []).append(part)
         return part
 
-    def _assemble(self, v: Value, found: Assembly) -> None:
+    def _assemble(self, v: Value) -> list[Value]:
+        """The parts of a value that is put together by constant indices or slices with steps."""
+        found = self.assembled.get(v.index)
+        if found is None:
+            return []
+        self.kinds[v.index] = "join"
         background = None
         if found.background is not None:
             background = self._part(found.background, v)
@@ -223,17 +231,14 @@ class Schedule:
             part = self._part(p.value, v)
             strides = p.strides()
             if strides is None:
-                self.tables[part.index] = p.places.astype(np.int32)
+                self.tables[part.index] = self._constant(p.places.reshape(p.value.shape))
             self.places[part.index] = strides or (0, *contiguous(squeezed(p.value.shape)))
             if background is not None:
                 self.after[part.index] = background
+        return self.parts[v.index]
 
     def _split(self, v: Value) -> list[Value]:
         """The parts of a value that is joined of several."""
-        if (found := self.assembled.get(v.index)) is not None:
-            self.kinds[v.index] = "join"
-            self._assemble(v, found)
-            return self.parts[v.index]
         if self.kinds[v.index] != "join" and (
             v.name not in ("concatenate", "stack") or (v.size <= SHORT and len(v.args) <= FEW)
         ):

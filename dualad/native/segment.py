@@ -17,7 +17,7 @@ from dualad.native.complexes import Lowering, concerns, is_complex
 from dualad.native.elementwise import type_of
 from dualad.native.expressions import Affine, Expressions, opened, squeezed
 from dualad.native.graph import Guard, Value
-from dualad.native.loops import TAIL, Loop, Nest, Scatter, Table
+from dualad.native.loops import Loop, Nest, Scatter
 from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
 from dualad.native.memory import memory
 from dualad.native.reduction import Reduction
@@ -271,6 +271,8 @@ class Segment:
                 a = v.args[0] if s.kinds[v.index] in ("reduction", "part") else v
                 k = x.resolve(a, x.identity(a.shape))
                 if s.kinds[v.index] == "part":
+                    if (table := s.tables.get(v.index)) is not None:
+                        v.data = x.load(table, x.identity(table.shape), ())
                     stores.append((v, x.cast(k, type_of(v.dtype))))
                     continue
                 if a is not v:
@@ -290,7 +292,7 @@ class Segment:
             c.at = at
         placed = [(v, k, at) for (v, k), at in zip(stores, places, strict=False)]
         reads = {self.base(e.value).index for e in x.all if e.kind in ("load", "gather")}
-        alone = bool(scatters) or any(v.index in s.tables for v, _ in stores)
+        alone = bool(scatters)
         return Plan(x, placed, reductions, scatters, alone), reads
 
     def _loops(self, item: Kernel | Single, plan: Plan) -> None:
@@ -300,12 +302,11 @@ class Segment:
         for r in reductions:
             if 0 in x.domain:
                 self._fill(r.v, r.start(r.type).constant)
-        tables = {v.index: self._table(t) for v, _, _ in stores if (t := self.schedule.tables.get(v.index)) is not None}
         if plan.pieces > 1:
             space = self.b.gep(self.space, [constant(I64, self.partial)], source_etype=I8)
             pieces.emit(self.b, plan.pieces, x, stores, reductions, self.pointer, self.flag, space)
         else:
-            Nest(self.b, x, stores, reductions, scatters, self.pointer, self.flag, tables=tables).run()
+            Nest(self.b, x, stores, reductions, scatters, self.pointer, self.flag).run()
         names = ", ".join(self.base(v).name for v in (item.roots if isinstance(item, Kernel) else [item.value]))
         self.work += math.prod(x.domain) * sum(e.kind != "const" for e in x.all) * 0.2
         cut = pieces.in_words(plan.pieces)
@@ -319,11 +320,6 @@ class Segment:
         else:
             self._copy(item.value)
             self.notes.append(f"copy: {item.value!r}")
-
-    def _table(self, places: Any) -> Table:
-        padded = np.concatenate([places, np.zeros(TAIL, np.int32)])
-        self.keep.append(padded)
-        return Table(absolute(self.b, padded.ctypes.data), bool((places < 0).any()))
 
     def _fill(self, v: Value, x: Any) -> None:
         b = self.b

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 import gc
 import inspect
@@ -16,8 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dualad import grad, jit, jvp, vmap
+from dualad import grad, jacobian, jit, jvp, vmap
 from dualad.api.jit import Jit
+from dualad.core.tree import flatten
 from dualad.native import door, entry
 
 X = np.array([1.0, 2.0, 3.0])
@@ -206,3 +208,65 @@ def test_without_the_layout_python_is_asked(monkeypatch: Any) -> None:
     g = jit(scaled)
     opened(g, X)
     assert g(X).tolist() == [2, 4, 6]
+
+
+def test_results_of_every_structure() -> None:
+    """The door makes the result's structure of what native code returns, with nothing shared between calls."""
+    for f in (
+        lambda x: {"a": x * 2, "b": (x.sum(), [x + 1])},
+        lambda x: [x * 2],
+        lambda x: (x * 2,),
+        lambda x: [x * 2, x - 1],
+        lambda x: (x * 2, None, {"z": x.max()}),
+    ):
+        g = opened(jit(f), X)
+        first, second = g(X), g(X + 1)
+        for found, x in ((first, X), (second, X + 1)):
+            leaves, structure = flatten(found)
+            expected, same = flatten(f(x))
+            assert structure == same
+            for a, b in zip(leaves, expected, strict=True):
+                np.testing.assert_array_equal(a, b)
+        flatten(first)[0][0][:] = 7
+        np.testing.assert_array_equal(flatten(g(X + 1))[0][0], flatten(second)[0][0])
+        assert sys.getrefcount(flatten(g(X))[0][0]) == sys.getrefcount(flatten(f(X))[0][0])
+
+
+def test_sparse_results() -> None:
+    def f(x: np.ndarray) -> np.ndarray:
+        return x[1:] * x[:-1]
+
+    g = opened(jit(jacobian(f, sparse=True)), X)
+    for x in (X, X + 1, X):
+        np.testing.assert_array_equal(g(x).toarray(), jacobian(f)(x))
+    first, second = g(X), g(X)
+    first.indices[:] = 0
+    first.indptr[:] = 0
+    first.data[:] = 0
+    np.testing.assert_array_equal(second.toarray(), jacobian(f)(X))
+    np.testing.assert_array_equal(g(X).toarray(), jacobian(f)(X))
+    assert second.has_canonical_format
+    assert (g(X) @ X).tolist() == (jacobian(f)(X) @ X).tolist()
+
+
+def test_a_result_that_cannot_be_made() -> None:
+    """An error while the result is made is raised, and the next call is right."""
+
+    @dataclasses.dataclass
+    class Pair:
+        a: Any
+        b: Any
+
+    f = opened(jit(lambda x: Pair(x * 2, x + 1)), X)
+    assert f(X).b.tolist() == [2, 3, 4]
+    limit = sys.getrecursionlimit()
+
+    def deep(n: int) -> Any:
+        return f(X) if n == 0 else deep(n - 1)
+
+    for n in range(limit - 60, limit):
+        try:
+            assert deep(n).a.tolist() == [2, 4, 6]
+        except RecursionError:
+            break
+    assert f(X).a.tolist() == [2, 4, 6]

@@ -83,6 +83,56 @@ def test_what_a_caller_does_to_a_result_stays_with_it() -> None:
     np.testing.assert_array_equal(f(X).toarray(), expected)
 
 
+def periodic(y: Any) -> Any:
+    """Two fields on a periodic grid, joined."""
+    u, v = np.reshape(y[:48], (6, 8)), np.reshape(y[48:], (6, 8))
+    around = lambda w: sum(np.roll(w, s, axis) for s in (1, -1) for axis in (0, 1)) - 4.0 * w
+    return np.concatenate([np.ravel(u * u * v + 3.0 * around(u)), np.ravel(u - u * u * v + 3.0 * around(v))])
+
+
+def meeting(x: Any) -> Any:
+    """Entries that are sums: of different terms at the ends, and everywhere."""
+    zero = x[:1] * 0.5
+    left, right = np.concatenate([zero, x[:-1]]), np.concatenate([x[1:], zero])
+    return np.concatenate([(3.0 - x) * x - left * left - 2.0 * right, x + x[::-1] * x])
+
+
+def many(x: Any) -> Any:
+    """More terms in the result than are kept apart."""
+    return np.concatenate([x[k : k + 20] * x[k + 1 : k + 21] + x[-1 - k : -21 - k : -1] ** 2 for k in range(20)])
+
+
+@pytest.mark.parametrize(("f", "n"), [(periodic, 96), (meeting, 301), (many, 41), (lambda x: x[::2] ** 2, 50)])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_entries_go_to_their_places(f: Any, n: int, dtype: Any) -> None:
+    x = np.random.default_rng(3).uniform(0.5, 1.5, n).astype(dtype)
+    compiled = jit(jacobian(f, sparse=True, mode="selections"))
+    kept = []
+    for p in (x, x[::-1].copy(), x):
+        found = compiled(p)
+        expected = dualad.jacfwd(f)(p)
+        assert found.dtype == dtype
+        assert found.has_canonical_format
+        np.testing.assert_allclose(found.toarray(), expected, rtol=1e-4 if dtype == np.float32 else 1e-12)
+        plain = jacobian(f, sparse=True, mode="selections")(p)
+        np.testing.assert_array_equal(found.indices, plain.indices)
+        np.testing.assert_array_equal(found.indptr, plain.indptr)
+        kept.append((found, expected))
+    for found, expected in kept:
+        np.testing.assert_allclose(found.toarray(), expected, rtol=1e-4 if dtype == np.float32 else 1e-12)
+
+
+def test_only_the_entries_are_computed() -> None:
+    """No array of the size of the matrix, or of its terms, is made on the way."""
+    x = np.random.default_rng(3).uniform(0.5, 1.5, 2000)
+    compiled = jit(hessian(lambda v: np.sum((v[1::2] - v[::2] ** 2) ** 2), sparse=True))
+    for _ in range(3):
+        compiled(x)
+    (text,) = [line for line in compiled.explain().splitlines() if "workspace" in line]
+    assert text.endswith(" 0 bytes of workspace")
+    assert sum("loop [" in line for line in compiled.explain().splitlines()) == 1
+
+
 def test_several_arguments_and_results() -> None:
     def f(p: Any) -> Any:
         return {"a": p["x"] * p["y"], "b": p["y"][1:] ** 2}

@@ -136,7 +136,6 @@ def _place(own: list[Any], source: Any, apart: bool) -> int:
         if other is source or (_fit(other[:FIRST], source[:FIRST]) and _fit(other, source)):
             if not (apart and bool(((other < 0) | (source < 0)).all())):
                 return j
-            return j
     return len(own)
 
 
