@@ -30,7 +30,7 @@ from dualad.native.memory import iota, m_bytes, masked, memory
 from dualad.native.placing import element, places
 
 MANY = 4096  # elements in a row
-LONG = 16  # vectors in a row that is worth the trouble of aligning its stores
+ROW = 16  # vectors in a row that is worth the trouble of aligning its stores
 SIMPLE = 40  # expressions of a loop whose body is there three times
 BLOCK = 64  # iterations after which partial sums are put away: a sum of n numbers then errs like a blocked sum
 
@@ -256,7 +256,7 @@ class Nest:
         # Polynomials are long chains: several vectors at once keep the arithmetic units busy.
         chains = any(e.kind == "op" and e.data[0] == "math" for e in inner)
         width = lanes(size, n, (4 if n >= MANY else 2) if chains else 1)
-        if not chains and n >= LONG * width and (aligned := self._aligned_store()) is not None:
+        if not chains and n >= ROW * width and (aligned := self._aligned_store()) is not None:
             self._by_lines(*aligned, width)
             return
         summing = [red for red in self.reductions if self._trailing(red)]
