@@ -33,7 +33,7 @@ MANY = 512  # elements in a row
 LONG = 1 << 15  # elements in a row of which not all are in the nearest caches
 AHEAD = 1024  # bytes from here is what such a row has fetched: the processor by itself stops at the end of each page
 LINE = 64  # bytes of the cache
-ALIGNED = 16  # vectors in a row that is worth the trouble of aligning its stores
+ROW = 16  # vectors in a row that is worth the trouble of aligning its stores
 SIMPLE = 40  # expressions of a loop whose body is there three times
 BLOCK = 64  # iterations after which partial sums are put away: a sum of n numbers then errs like a blocked sum
 
@@ -222,7 +222,7 @@ class Nest:
         chains = any(e.kind == "op" and e.data[0] == "math" for e in inner)
         width = lanes(size, n, (4 if n >= MANY else 2) if chains else 1)
         self.fetches = n >= LONG
-        if not chains and n >= ALIGNED * width and (aligned := self._aligned_store()) is not None:
+        if not chains and n >= ROW * width and (aligned := self._aligned_store()) is not None:
             self._by_lines(*aligned, width)
             return
         summing = [red for red in self.reductions if self._trailing(red)]

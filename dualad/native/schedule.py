@@ -209,7 +209,7 @@ class Schedule:
         return v
 
     def _part(self, a: Value, join: Value) -> Value:
-        """``a``, to be written to its place in ``join``."""
+        """``a``, to be written to its place in ``join``; its ``data`` will be the expression of its table, if it has one."""
         part = Value("part", a.shape, join.dtype, args=(a,))
         part.index = next(self.fresh)
         self.kinds[part.index] = "part"
