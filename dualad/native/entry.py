@@ -153,10 +153,10 @@ def emit(module: ir.Module, inputs: Sequence[Value], outputs: Sequence[Value], w
     b = ir.IRBuilder(plain.append_basic_block())
     b.ret(b.call(run, plain.args))
     if layout_holds():
-        _Entry(module, run, inputs, outputs, workspace).emit(alone)
+        Entry(module, run, inputs, outputs, workspace).emit(alone)
 
 
-class _Entry:
+class Entry:
     def __init__(
         self, module: ir.Module, run: Any, inputs: Sequence[Value], outputs: Sequence[Value], workspace: int
     ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from dualad.native.entry import DATA, Code, _Entry, layout_holds
+from dualad.native.entry import DATA, Code, Entry, layout_holds
 from dualad.native.graph import Value
 from dualad.native.machine import I64, PTR, constant
 from dualad.native.objects import Machine
@@ -30,7 +30,7 @@ def gathering(dtype: np.dtype[Any], shape: tuple[int, ...]) -> Callable[..., Any
     return Code(Machine(module), [], [], 0, None).call
 
 
-class _Gather(_Entry):
+class _Gather(Entry):
     def emit(self, alone: bool) -> None:
         (v,) = self.inputs
         b = self.b
