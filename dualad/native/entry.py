@@ -153,10 +153,10 @@ def emit(module: ir.Module, inputs: Sequence[Value], outputs: Sequence[Value], w
     b = ir.IRBuilder(plain.append_basic_block())
     b.ret(b.call(run, plain.args))
     if layout_holds():
-        Entry(module, run, inputs, outputs, workspace).emit(alone)
+        _Entry(module, run, inputs, outputs, workspace).emit(alone)
 
 
-class Entry:
+class _Entry:
     def __init__(
         self, module: ir.Module, run: Any, inputs: Sequence[Value], outputs: Sequence[Value], workspace: int
     ) -> None:
@@ -171,7 +171,7 @@ class Entry:
     def emit(self, alone: bool) -> None:
         b = self.b
         self._expect(b.icmp_signed("==", self.count, constant(I64, len(self.inputs))))
-        pointers = [self._argument(constant(I64, k), v) for k, v in enumerate(self.inputs)]
+        pointers = [self._argument(k, v) for k, v in enumerate(self.inputs)]
         made: list[Any] = []
         slots: list[Any] = []
         for v in self.outputs:
@@ -207,11 +207,6 @@ class Entry:
             for k, x in enumerate(results):
                 self._python("PyTuple_SetItem", I32, whole, constant(I64, k), x)
             b.ret(whole)
-        self._returns()
-
-    def _returns(self) -> None:
-        """None for arguments that are not as expected, and Python's error."""
-        b = self.b
         b.position_at_end(self.foreign)
         none = self._object(None)
         self._python("Py_IncRef", ir.VoidType(), none)
@@ -221,10 +216,10 @@ class Entry:
 
     # Arguments --------------------------------------------------------------------------------
 
-    def _argument(self, k: Any, v: Value) -> Any:
+    def _argument(self, k: int, v: Value) -> Any:
         """The address of the data of argument ``k``, if it is as expected."""
         b = self.b
-        x = b.load(b.gep(self.args, [k], source_etype=PTR), typ=PTR)
+        x = b.load(b.gep(self.args, [constant(I64, k)], source_etype=PTR), typ=PTR)
         kind = self._load(x, TYPE, I64)
         dtype = np.dtype(v.dtype)
         if not v.shape:
@@ -262,17 +257,16 @@ class Entry:
     # Results ----------------------------------------------------------------------------------
 
     def _new_array(self, v: Value) -> Any:
+        b = self.b
         shape = ir.Constant(ir.ArrayType(I64, len(v.shape)), list(v.shape))
         g = ir.GlobalVariable(self.module, shape.type, self.module.get_unique_name("shape"))
         g.initializer, g.global_constant, g.linkage = shape, True, "internal"
-        return self._array(self.b.bitcast(g, PTR), len(v.shape), np.dtype(v.dtype))
-
-    def _array(self, dims: Any, rank: int, dtype: Any) -> Any:
-        descr = self._object(dtype)
+        descr = self._object(np.dtype(v.dtype))
         self._python("Py_IncRef", ir.VoidType(), descr)  # it is stolen
         none = ir.Constant(PTR, None)
         args = [
-            self._object(np.ndarray), descr, constant(I32, rank), dims, none, none, constant(I32, 0), none,
+            self._object(np.ndarray), descr, constant(I32, len(v.shape)), b.bitcast(g, PTR), none, none,
+            constant(I32, 0), none,
         ]  # fmt: skip
         return self._whole(self._numpy(NEW_ARRAY, args))
 

@@ -52,6 +52,12 @@ def test_refuses() -> None:
     assert [sys.getrefcount(o) for o in (x, x.dtype)] == held
 
 
+def test_dtypes_that_are_not_numpy_s_own() -> None:
+    assert gathering(np.dtype(">f8"), (2,)) is None
+    assert gathering(np.dtype([("a", float)]), (2,)) is None
+    assert gathering(np.dtype("M8[s]"), (2,)) is None
+
+
 def test_numbers() -> None:
     gather = gathering(np.dtype(float), ())
     assert gather is not None
