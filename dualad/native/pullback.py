@@ -9,7 +9,6 @@ look at is a guard of the program.
 from __future__ import annotations
 
 import marshal
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
@@ -135,7 +134,7 @@ class Structure:
         for (own, t), at in groups.items():
             small = t is np.float64 or (t is np.ndarray and own[1] and kept[at[0]].nbytes <= SMALL)
             if small and len(at) >= MANY:
-                self.tables.append((own, picker(at), at, [own] * len(at)))
+                self.tables.append((own, picker(at), at, list(map(_spec_of, [kept[k] for k in at]))))
             else:
                 self.alone += at
         self.alone.sort()
@@ -204,29 +203,29 @@ class Pullback:
         self.size = sum([len(g.values) for g in graphs(graph)])
         self.graph = graph
         self.program: Any = None
+        self.gathers: list[Callable[..., Any] | None] = []  # which make the tables
         self.misses = 0
 
     def compile(self) -> None:
         if self.size > VALUES:
             raise Unsuitable(f"it takes {self.size} operations")
+        from dualad.native.gather import gathering
+
         self.program = Program(self.graph)
+        self.gathers = [gathering(*own) for own, *_ in self.structure.tables]
 
     def arguments(self, one: Any, kept: list[Any]) -> list[Any] | None:
         """What the program is given, if the kept values are of the shapes that it was made for."""
         s = self.structure
         given = [one]
-        for (dtype, shape), of, at, specs in s.tables:
+        for (_, of, _, specs), gather in zip(s.tables, self.gathers, strict=True):
             values = of(kept)
-            if not shape:
-                given.append(np.frombuffer(array("d", values)))
-            elif list(map(spec, values)) != specs:
-                return None
-            else:
-                try:
-                    joined = np.frombuffer(b"".join(values), dtype).reshape(len(at), *shape)
-                except (TypeError, BufferError, ValueError):  # one is not contiguous, or all are empty
-                    joined = np.array(values)
-                given.append(joined)
+            table = None if gather is None else gather(*values)
+            if table is None:  # another shape; or some are not contiguous
+                if list(map(_spec_of, values)) != specs:
+                    return None
+                table = np.array(values)
+            given.append(table)
         alone = s.alone_of(kept)
         if not s.as_they_are:
             alone = [x if way is None else way(x) for x, way in zip(alone, s.ways, strict=True)]
