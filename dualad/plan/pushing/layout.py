@@ -222,7 +222,7 @@ class _Blocks:
         width = self.sizes[v]
         keys = [r * width + c for r, c in added]
         first = keys[0]
-        if all(k is first or np.array_equal(k, first) for k in keys[1:]) and np.unique(first).size == first.size:
+        if all(k is first or np.array_equal(k, first) for k in keys[1:]) and _distinct(first):
             self.sums[number] = Sum(first.size, [(None, False)] * len(keys))
             return added[0]
         every, places = np.unique(np.concatenate(keys), return_inverse=True)
@@ -231,7 +231,7 @@ class _Blocks:
         for k in keys:
             place = places[start : start + k.size]
             start += k.size
-            own.append((place, np.unique(place).size < place.size))
+            own.append((place, not _distinct(place)))
         self.sums[number] = Sum(every.size, own)
         return every // width, every % width
 
@@ -336,6 +336,14 @@ def _expand(rows: Any, starts: Any) -> tuple[Any, Any]:
         raise TooMany(f"{many:,} terms")
     source = np.repeat(np.arange(rows.size), counts)
     return source, np.arange(many) - np.repeat(np.cumsum(counts) - counts, counts) + starts[rows][source]
+
+
+def _distinct(keys: Any) -> bool:
+    """Whether no key occurs twice."""
+    if (keys[1:] > keys[:-1]).all():
+        return True
+    ordered = np.sort(keys)
+    return bool((ordered[1:] != ordered[:-1]).all())
 
 
 def _brief(index: Any, size: int | None = None) -> Any:
