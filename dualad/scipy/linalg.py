@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from dualad.core.dispatch import not_differentiable
 from dualad.core.errors import ArgumentError, NotDifferentiable, ShapeError
 from dualad.numpy import linalg, products, reductions, shaping
 from dualad.numpy.linalg import matrices
@@ -34,27 +33,12 @@ from dualad.ops.quasi_schur import quasi_schur
 from dualad.ops.reduce import sum as sum_over
 from dualad.ops.shape import concatenate
 from dualad.scipy.matrices import *
-from dualad.scipy.matrices import holds, of_scipy, on_tensors
+from dualad.scipy.matrices import on_tensors
+from dualad.scipy.others import others_of
 from dualad.scipy.systems import *
 from dualad.scipy.systems import mirrored, pair, with_vectors
 
-
-def __getattr__(name: str) -> Any:
-    """SciPy's other names: on tensors they raise NotDifferentiable."""
-    if name.startswith("_"):
-        raise AttributeError(name)
-    f = of_scipy(name)
-    if not callable(f) or isinstance(f, type):
-        return f
-
-    @functools.wraps(f)
-    def constant_only(*args: Any, **keywords: Any) -> Any:
-        if any(map(holds, args)) or any(map(holds, keywords.values())):
-            raise not_differentiable(f"scipy.linalg.{name}")
-        return f(*args, **keywords)
-
-    return constant_only
-
+__getattr__ = others_of("linalg")
 
 # Cholesky and LU ------------------------------------------------------------------------------
 
