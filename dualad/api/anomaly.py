@@ -69,11 +69,39 @@ def shapes(xs: Any) -> str:
     return ", ".join(str(shape_of(x)) for x in xs)
 
 
+def bottom(x: Any) -> Any:
+    while type(x) is Tensor:
+        x = x.value
+    return np.asarray(x)
+
+
+def _tied(x: Any, y: Any, axis: Any) -> bool:
+    v = bottom(x)
+    along = tuple(k + v.ndim - len(shape_of(x)) for k in axis)  # batches lie in front
+    if not v.size:
+        return False
+    best = np.nanmax(v, axis=along, keepdims=True) if y else np.nanmin(v, axis=along, keepdims=True)
+    return bool(((v == best).sum(axis=along) > 1).any())
+
+
+def at_kink(name: str, args: Any, y: Any, params: dict[str, Any]) -> bool:
+    """Whether an operation's derivative is here that of the convention (docs/conventions.md)."""
+    if name in ("absolute", "hypot", "root_sum_squares"):
+        return bool((bottom(y) == 0).any())
+    if name in ("maximum", "minimum", "fmax", "fmin"):
+        return bool((bottom(args[0]) == bottom(args[1])).any())
+    if name in ("max", "min", "nanmax", "nanmin"):
+        return _tied(args[0], name.endswith("max"), params["axis"])
+    return False
+
+
 class detect_anomaly:
     """Within ``with detect_anomaly():`` the first operation that makes a NaN raises ``AnomalyError``.
 
     It names the operation, the shapes, and the line of yours that called it; on the way back, the operation whose derivative
-    it was. Where an infinity came before, it says which operation made that; with ``inf=True`` it is itself the error.
+    it was. Where an infinity came before, it says which operation made that; with ``inf=True`` it is itself the error. With
+    ``kinks=True`` so is a kink or tie of abs, norms, std, hypot, max, min, maximum, minimum and what is made of them, where
+    the derivative is a convention.
     Watches the functions that run in Python (not compiled ones: call ``f.__wrapped__`` of a ``jit``), in all threads, and
     slows them; outside of it nothing is watched and nothing costs. A NaN in a branch that ``where`` masks counts as well.
 
@@ -88,8 +116,9 @@ class detect_anomaly:
     dualad.core.errors.AnomalyError: sqrt made a NaN of operands of shape () at ...
     """
 
-    def __init__(self, inf: bool = False) -> None:
+    def __init__(self, inf: bool = False, kinks: bool = False) -> None:
         self.inf = inf
+        self.kinks = kinks
         self.lines: dict[int, str] = {}  # by node of a tape
         self.infinite = ""  # what made the first infinity
         self.within = threading.local()  # an operation, whose rule's own operations it answers for
@@ -133,6 +162,8 @@ class detect_anomaly:
                 if any_nan(y) and not any_nan(args):
                     self._fail(f"{prim.name} made a NaN of operands of shape {shapes(args)} at {line}")
                 self._infinite(any_inf(y) and not any_inf(args), f"{prim.name} at {line}", shapes(args))
+                if self.kinks and at_kink(prim.name, args, y, rest[1] if general else {}):
+                    self._fail(f"{prim.name} was at a kink or tie, with operands of shape {shapes(args)}, at {line}")
             return y
 
         return bind

@@ -156,7 +156,7 @@ class ReverseLevel(Level):
             return own(a)
         found = self.constants.get(id(a))
         if found is None or not np.array_equal(*found):
-            found = self.constants[id(a)] = a, a.copy()
+            found = self.constants[id(a)] = a, a.copy("K")
         return found[1]
 
     def pick(self, index: int, y: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -178,7 +178,7 @@ def own(a: Any) -> Any:
     """A copy of what the caller can still change: a writable array (read-only ones are trusted: that is the way to save
     the copy), or a tensor of a lower level, whose value assignment would replace."""
     if type(a) is ndarray:
-        return a.copy() if a.flags.writeable else a
+        return a.copy("K") if a.flags.writeable else a
     if type(a) is Tensor:
         return a.value if a.level is GROUND else a.level.adopt(Tensor(a.value, a.level, a.aux))
     return a

@@ -82,10 +82,32 @@ def propagate(x: Tensor, place: Any) -> None:
 
 
 def _become(x: Tensor, y: Any) -> None:
+    before = _bottom(x).value if not hasattr(x, "source") else None
     if type(y) is Tensor:
         x.value, x.level, x.aux = y.value, y.level, y.aux
     else:
         x.value, x.level, x.aux = y, GROUND, None
+    if type(before) is np.ndarray and before.ndim > 1:
+        _lay_out(x, before)
+
+
+def _bottom(x: Tensor) -> Tensor:
+    while type(x.value) is Tensor:
+        x = x.value
+    return x
+
+
+def _lay_out(x: Tensor, before: Any) -> None:
+    """Keep the order in memory: it decides whether a later reshape is a view."""
+    at = _bottom(x)
+    a = at.value
+    if type(a) is np.ndarray and a.strides != before.strides:
+        like = before if a.shape == before.shape else np.empty(a.shape)
+        at.value = np.empty_like(like, dtype=a.dtype)
+        if at.value.strides == a.strides:
+            at.value = a
+        else:
+            at.value[...] = a
 
 
 def _write_back(base: Tensor, x: Tensor, prim: Any, params: dict[str, Any]) -> Tensor:

@@ -22,6 +22,9 @@ from dualad.ops.reduce import axis_of
 from dualad.ops.shape import concatenate, reshape, stack
 from dualad.ops.stepping import LIMIT, eighths
 from dualad.ops.transcendental import sqrt
+from dualad.scipy.others import others_of
+
+__getattr__ = others_of("integrate")
 
 __all__ = ["cumulative_trapezoid", "odeint", "quad", "simpson", "trapezoid"]
 

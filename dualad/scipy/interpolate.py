@@ -21,6 +21,9 @@ from dualad.ops.reduce import axis_of
 from dualad.ops.scan import cumsum
 from dualad.ops.shape import broadcast_to, concatenate, reshape, stack
 from dualad.ops.tridiagonal import tridiagonal_solve
+from dualad.scipy.others import others_of
+
+__getattr__ = others_of("interpolate")
 
 __all__ = ["CubicHermiteSpline", "CubicSpline", "PPoly", "PchipInterpolator", "RegularGridInterpolator", "interp1d"]
 

@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from dualad.core.dispatch import not_differentiable
 from dualad.core.errors import ArgumentError, NotDifferentiable, ShapeError
 from dualad.numpy import linalg, products, reductions, shaping
 from dualad.numpy.linalg import matrices
@@ -30,30 +29,16 @@ from dualad.ops.arithmetic import absolute, imag_part, real_part, stop_gradient
 from dualad.ops.contract import matmul, swap_last
 from dualad.ops.factorization import permutation, upper
 from dualad.ops.linalg import H, lower
+from dualad.ops.quasi_schur import quasi_schur
 from dualad.ops.reduce import sum as sum_over
 from dualad.ops.shape import concatenate
 from dualad.scipy.matrices import *
-from dualad.scipy.matrices import holds, of_scipy, on_tensors
+from dualad.scipy.matrices import on_tensors
+from dualad.scipy.others import others_of
 from dualad.scipy.systems import *
 from dualad.scipy.systems import mirrored, pair, with_vectors
 
-
-def __getattr__(name: str) -> Any:
-    """SciPy's other names: on tensors they raise NotDifferentiable."""
-    if name.startswith("_"):
-        raise AttributeError(name)
-    f = of_scipy(name)
-    if not callable(f) or isinstance(f, type):
-        return f
-
-    @functools.wraps(f)
-    def constant_only(*args: Any, **keywords: Any) -> Any:
-        if any(map(holds, args)) or any(map(holds, keywords.values())):
-            raise not_differentiable(f"scipy.linalg.{name}")
-        return f(*args, **keywords)
-
-    return constant_only
-
+__getattr__ = others_of("linalg")
 
 # Cholesky and LU ------------------------------------------------------------------------------
 
@@ -193,7 +178,7 @@ def schur(
     check_finite: Any = True,
 ) -> Any:
     """``(t, z)`` with ``a = z t z^H``: with ``z' = z X``, X antihermitian with zero diagonal, ``lower(X t - t X) =
-    lower(z^H a' z)``. The eigenvalues must differ, and be real for a real ``t``."""
+    lower(z^H a' z)``; where a real ``t`` has 2 x 2 blocks, their diagonal elements stay equal. The eigenvalues must differ."""
     x = matrices(a, "schur")
     if sort is not None:
         raise ArgumentError("schur: sort is not supported on tensors.")
@@ -201,15 +186,20 @@ def schur(
         raise ArgumentError(f"schur: output={output!r} is not known; 'real' and 'complex' are.")
     if output[0] == "c" and x.dtype.kind != "c":
         x = x + 0j
-    elif x.dtype.kind != "c" and reductions.any(imag_part(stop_gradient(linalg.eigvals(stop_gradient(x)))) != 0):
-        raise NotDifferentiable(
-            "schur: the eigenvalues of this real matrix are not all real, and its real Schur form (with 2 x 2 blocks) has "
-            "no derivative rule. Use output='complex'."
-        )
-    t, z = factorization.schur(x, output="complex" if x.dtype.kind == "c" else "real")
-    if np.any(spectral.raw(spectral.coincide(ops.diagonal(stop_gradient(t))))):
+    w = linalg.eigvals(stop_gradient(x))
+    if np.any(spectral.raw(spectral.coincide(stop_gradient(w)))):
         raise NotDifferentiable("schur: this matrix has equal eigenvalues, at which its Schur form has no derivative.")
-    return t, z
+    if x.dtype.kind != "c" and reductions.any(imag_part(stop_gradient(w)) != 0):
+        t, z = quasi_schur(x)
+        above, corner = (linalg.diagonal(stop_gradient(t), offset=k) for k in (1, -1))
+        size = absolute(above) + absolute(corner)
+        if reductions.any((corner != 0) & (absolute(above + corner) <= 100 * np.finfo(x.dtype).eps * size)):
+            raise NotDifferentiable(
+                "schur: a 2 x 2 block of this real Schur form is a multiple of a rotation, which turns into itself: its "
+                "basis has no derivative. Use output='complex'."
+            )
+        return t, z
+    return factorization.schur(x, output="complex" if x.dtype.kind == "c" else "real")
 
 
 # Eigenvalues ----------------------------------------------------------------------------------

@@ -11,13 +11,14 @@ import numpy as np
 from dualad.core.errors import ArgumentError, NotDifferentiable, ShapeError
 from dualad.numpy import linalg, reductions, shaping
 from dualad.numpy.linalg import matrices
-from dualad.numpy.operands import operand, tracked
+from dualad.numpy.operands import operand
 from dualad.ops import linalg as ops
 from dualad.ops import matrix_functions, spectral
 from dualad.ops.arithmetic import conjugate, imag_part, real_part, stop_gradient
 from dualad.ops.contract import matmul
 from dualad.ops.matrix_functions import block_triangular
 from dualad.ops.shape import concatenate, reshape
+from dualad.scipy.others import holds
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,10 +27,6 @@ def of_scipy(name: str) -> Any:
     import scipy.linalg
 
     return getattr(scipy.linalg, name)
-
-
-def holds(x: Any) -> bool:
-    return tracked(x) or (isinstance(x, (tuple, list)) and any(map(holds, x)))
 
 
 def on_tensors(f: F) -> F:

@@ -17,6 +17,9 @@ from dualad.ops.contract import matmul
 from dualad.ops.convolve import convolution
 from dualad.ops.filter import all_pole
 from dualad.ops.shape import broadcast_to, concatenate, reshape, transpose
+from dualad.scipy.others import others_of
+
+__getattr__ = others_of("signal")
 
 __all__ = [
     "convolve", "convolve2d", "correlate", "correlate2d", "fftconvolve", "filtfilt", "lfilter", "lfilter_zi",

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dualad.core.errors import ArgumentError, NotDifferentiable
+from dualad.core.errors import ArgumentError
 from dualad.numpy.elementwise import sinc as sinc
 from dualad.numpy.operands import operand, tracked
 from dualad.numpy.reductions import amax
@@ -28,26 +28,12 @@ from dualad.ops.specials import SPECIAL
 from dualad.ops.transcendental import cbrt as cbrt
 from dualad.ops.transcendental import exp, expm1, log, log1p
 from dualad.ops.transcendental import exp2 as exp2
+from dualad.scipy.others import others_of
 
 globals().update(SPECIAL)
 
 
-def __getattr__(name: str) -> Any:
-    import scipy.special
-
-    theirs = getattr(scipy.special, name)
-    if not callable(theirs):
-        return theirs
-
-    def plain(*args: Any, **keywords: Any) -> Any:
-        if any(map(tracked, args)) or any(map(tracked, keywords.values())):
-            raise NotDifferentiable(
-                f"scipy.special.{name} has no derivative rule in dualad. Write it with functions that have one, or give it a "
-                "rule with dualad.custom_jvp."
-            )
-        return theirs(*args, **keywords)
-
-    return plain
+__getattr__ = others_of("special")
 
 
 def __dir__() -> list[str]:

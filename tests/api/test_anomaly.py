@@ -74,6 +74,33 @@ def test_infinities_on_request() -> None:
         grad(lambda x: 1.0 / x)(0.0)
 
 
+@pytest.mark.parametrize(
+    ("f", "x", "name"),
+    [
+        (np.abs, 0.0, "absolute"),
+        (lambda x: np.maximum(x, 0.0), 0.0, "maximum"),
+        (lambda x: np.clip(x, 0.0, 1.0), 1.0, "minimum"),
+        (np.max, np.array([1.0, 2.0, 2.0]), "max"),
+        (lambda x: np.min(x.reshape(2, 2), axis=1).sum(), np.array([1.0, 2.0, 3.0, 3.0]), "min"),
+        (np.linalg.norm, np.zeros(2), "root_sum_squares"),
+        (np.std, np.ones(3), "root_sum_squares"),
+        (lambda x: np.hypot(x, 0.0), 0.0, "hypot"),
+    ],
+)
+def test_kinks_on_request(f: Any, x: Any, name: str) -> None:
+    for run in (
+        grad(f),
+        jacfwd(f),
+        lambda x: vmap(grad(f))(np.stack([x + np.arange(1.0, 1 + np.size(x)).reshape(np.shape(x)), x])),
+    ):
+        with detect_anomaly(kinks=True), pytest.raises(AnomalyError, match=rf"^{name} was at a kink or tie.*{HERE}"):
+            run(x)
+        with detect_anomaly():
+            run(x)
+    with detect_anomaly(kinks=True):
+        grad(f)(x + 0.1 * np.arange(1.0, 1 + np.size(x)).reshape(np.shape(x)))
+
+
 def test_a_nan_of_the_caller_is_no_anomaly() -> None:
     with detect_anomaly():
         assert np.isnan(grad(lambda x: x * x)(np.nan))

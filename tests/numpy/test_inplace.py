@@ -519,3 +519,46 @@ def test_cotangents_that_others_hold_are_not_written_to() -> None:
     got = tape.gradient(y, [v, y], g)
     np.testing.assert_array_equal(got[0], first)
     np.testing.assert_array_equal(got[1], g)
+
+
+def _through_the_rows(x: Any) -> Any:
+    y = x * 1.0
+    v, w = y[0], y.T
+    v[1] = x[1, 1] * 9
+    w[2, 0] += x[0, 0]
+    return y, y.reshape(-1)
+
+
+def _through_the_transpose(x: Any) -> Any:
+    y = x * 1.0
+    w = y.T
+    w[2, 0] = x[0, 0] * 5
+    return y, w.reshape(-1)
+
+
+def _after_operators(x: Any) -> Any:
+    y = x * 1.0
+    y += x
+    y[0, 1] = x[1, 1]
+    return y, y.ravel()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("f", [_through_the_rows, _through_the_transpose, _after_operators])
+def test_writing_keeps_the_order_in_memory_which_says_whether_reshape_is_a_view(f: Any, order: Any) -> None:
+    x = np.array(np.arange(6.0).reshape(2, 3) + 1, order=order)
+
+    def written(x: Any) -> Any:
+        y, r = f(x)
+        r[3] = x[0, 2] * 10
+        return y * 1.0
+
+    expected = written(x)
+    np.testing.assert_array_equal(dualad.jvp(written, (x,), (x,)), (expected, expected))
+    value, pullback = dualad.vjp(written, x)
+    np.testing.assert_array_equal(value, expected)
+    assert (pullback(np.ones((2, 3)))[0] * x).sum() == expected.sum()
+    np.testing.assert_array_equal(dualad.jit(written)(x), expected)
+    with dualad.Tape() as tape:
+        y = written(tape.watch(x))
+    np.testing.assert_array_equal(tape.replay(y, x), expected)

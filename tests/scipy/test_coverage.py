@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
+import numpy as np
 import pytest
+
+from dualad import NotDifferentiable, UntrackedError, jacfwd
 
 NAMES = {
     "special": """beta betainc betaln digamma erf erfc erfcinv erfinv expit gamma gammainc gammaincc gammaln gammasgn i0 i1 iv ive
@@ -33,6 +37,46 @@ def test_thirty_distributions() -> None:
 
     others = [n for n, d in vars(stats).items() if hasattr(d, "rvs") and n not in CONTINUOUS]
     assert len(CONTINUOUS) + len(others) >= 30
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "args"),
+    [
+        ("linalg", "hessenberg", (np.eye(3),)),
+        ("special", "mathieu_a", (1.0, np.ones(2))),
+        ("signal", "sosfilt", (np.ones((1, 6)), np.ones(3))),
+        ("integrate", "quad_vec", (np.sin, 0.0, 1.0)),
+        ("interpolate", "griddata", (np.eye(3)[:, :2], np.ones(3), np.full((1, 2), 0.2))),
+        ("stats", "zscore", (np.arange(3.0),)),
+        ("stats", "skew", (np.arange(3.0),)),
+    ],
+)
+def test_other_names_are_scipys_on_arrays_and_say_so_on_tensors(module: str, name: str, args: Any) -> None:
+    ours = getattr(importlib.import_module(f"dualad.scipy.{module}"), name)
+    theirs = getattr(importlib.import_module(f"scipy.{module}"), name)
+    for a, b in zip(np.atleast_1d(ours(*args)), np.atleast_1d(theirs(*args)), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(NotDifferentiable, match=rf"scipy\.{module}\.{name} has no .*custom_jvp.*stop_gradient"):
+        jacfwd(lambda x: ours(*args[:-1], x))(args[-1])
+
+
+def test_what_distributions_do_not_have() -> None:
+    from dualad.scipy import stats
+
+    x = np.ones(2)
+    for call in (
+        lambda x: stats.multivariate_normal.cdf(x),
+        lambda x: stats.norm.expect(loc=x),
+        lambda x: stats.wishart.mode(x),
+    ):
+        with pytest.raises(NotDifferentiable, match=r"has no method .*scipy\.stats\..*custom_jvp"):
+            jacfwd(call)(x)
+    with pytest.raises(UntrackedError):
+        jacfwd(lambda x: stats.weibull_max.logpdf(-x, 2.0))(x)
+    frozen = jacfwd(lambda m: stats.multivariate_normal(m, np.eye(2)).logpdf(x))(0 * x)
+    np.testing.assert_allclose(frozen, x)
+    drawn = stats.dirichlet(np.ones(3)).rvs(size=2, random_state=np.random.default_rng(0))
+    np.testing.assert_allclose(drawn.sum(axis=1), 1)
 
 
 def test_the_support_table_has_a_row_for_each_name() -> None:

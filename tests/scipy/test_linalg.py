@@ -26,6 +26,7 @@ STACK = arr(2, 3, 3, seed=3) + 4 * np.eye(3)
 TALL, WIDE = arr(4, 2, seed=4), arr(2, 4, seed=5)
 v, m = arr(3, seed=7), arr(3, 2, seed=8)
 REAL = B @ np.diag([1.0, 2.5, -2.0]) @ np.linalg.inv(B)  # different real eigenvalues
+PAIR = np.array([[0.4, 2.0, 0.3], [-1.5, 0.1, 0.2], [0.1, -0.2, 3.0]])  # with two complex eigenvalues
 BANDS = arr(4, 5, seed=9) + np.array([[0], [0], [6], [0]])
 SBANDS = np.abs(arr(2, 4, seed=10)) * 0.3 + np.array([[0.0], [3.0]])
 
@@ -124,6 +125,8 @@ CASES: dict[str, list[Case]] = {
         Case(lambda la, a: both(la.polar(a)), (2 * np.eye(3),)),
     ],
     "schur": [
+        Case(lambda la, a: both(la.schur(a)), (PAIR,)),
+        Case(lambda la, a: both(la.schur(a)), (arr(4, 4),)),  # with two pairs
         Case(lambda la, a: both(la.schur(a)), (REAL,)),
         Case(lambda la, a: (lambda t, z: z @ (t @ t) @ z.conj().T)(*la.schur(a)), (Z,)),
         Case(lambda la, a: np.abs(la.schur(a, output="complex")[0]), (arr(3, 3, seed=8),)),
@@ -334,9 +337,13 @@ def test_tridiagonal_and_schur_at_equal_eigenvalues() -> None:
         grad(lambda a: linalg.schur(a)[0].sum())(np.eye(2))
 
 
-def test_real_schur_form_with_complex_eigenvalues() -> None:
-    with pytest.raises(NotDifferentiable, match="complex"):
-        grad(lambda a: linalg.schur(a)[0].sum())(np.array([[0.0, 1.0], [-1.0, 0.0]]))
+def test_real_schur_form_of_a_rotation() -> None:
+    """Equal diagonal elements do not say which basis its block has."""
+    a = np.array([[0.0, 1.0, 0.3], [-1.0, 0.0, 0.2], [0.0, 0.0, 2.0]])
+    with pytest.raises(NotDifferentiable, match="rotation"):
+        grad(lambda a: linalg.schur(a)[0].sum())(a)
+    invariant = lambda a: (lambda t, z: (z @ t @ t @ z.T)[0, 1])(*linalg.schur(a))
+    np.testing.assert_allclose(grad(invariant)(PAIR), grad(lambda a: (a @ a)[0, 1])(PAIR), atol=1e-12)
 
 
 def test_errors() -> None:

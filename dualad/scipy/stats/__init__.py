@@ -15,6 +15,7 @@ generator, with pathwise derivatives in the parameters.
 0.634
 """
 
+from dualad.scipy.others import others_of
 from dualad.scipy.stats.closed import cauchy as cauchy
 from dualad.scipy.stats.closed import expon as expon
 from dualad.scipy.stats.closed import genextreme as genextreme
@@ -52,3 +53,5 @@ from dualad.scipy.stats.multivariate import multinomial as multinomial
 from dualad.scipy.stats.multivariate import multivariate_normal as multivariate_normal
 from dualad.scipy.stats.multivariate import multivariate_t as multivariate_t
 from dualad.scipy.stats.multivariate import wishart as wishart
+
+__getattr__ = others_of("stats")

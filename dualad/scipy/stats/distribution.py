@@ -175,17 +175,24 @@ class Distribution:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        name = name.lstrip("_")
-        raise NotDifferentiable(
-            f"dualad.scipy.stats.{self.name} has no method {name!r}. For plain numbers use scipy.stats.{self.name}.{name}; "
-            "for derivatives give a function of your own a rule with dualad.custom_jvp."
-        )
+        raise no_method(self.name, name.lstrip("_"))
+
+
+class NoMethod(NotDifferentiable, AttributeError):
+    """A method of SciPy's distribution that has no derivative here; ``hasattr`` says False."""
+
+
+def no_method(distribution: str, method: str) -> NoMethod:
+    return NoMethod(
+        f"dualad.scipy.stats.{distribution} has no method {method!r}. For plain numbers use scipy.stats.{distribution}.{method}; "
+        "for derivatives give a function of your own a rule with dualad.custom_jvp."
+    )
 
 
 class Frozen:
     """A distribution with its parameters."""
 
-    def __init__(self, distribution: Distribution, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+    def __init__(self, distribution: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         self.distribution = distribution
         self.args = args
         self.keywords = keywords

@@ -19,7 +19,7 @@ from dualad.ops.shape import broadcast_to
 from dualad.ops.special import digamma, gammaln
 from dualad.ops.transcendental import exp, log, log1p
 from dualad.scipy.stats.discrete import times_log
-from dualad.scipy.stats.distribution import LOG2, LOG_ROOT_2PI, edge_xlogy, quiet, real
+from dualad.scipy.stats.distribution import LOG2, LOG_ROOT_2PI, Frozen, edge_xlogy, no_method, quiet, real
 
 
 def total(x: Any, axis: int = -1) -> Any:
@@ -41,7 +41,22 @@ def half_log_det(root: Any) -> Any:
     return total(log(diagonal(root, axis1=-2, axis2=-1)))
 
 
-class _Elliptical:
+class Multivariate:
+    """What distributions of vectors and matrices have in common."""
+
+    name: str
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        """The distribution with these parameters."""
+        return Frozen(self, args, keywords)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise no_method(self.name, name.lstrip("_"))
+
+
+class _Elliptical(Multivariate):
     """A location, a matrix, and x as SciPy takes it: points along the last axis."""
 
     name: str
@@ -144,7 +159,7 @@ class MultivariateT(_Elliptical):
         return exp(self.logpdf(x, loc, shape, df))
 
 
-class Dirichlet:
+class Dirichlet(Multivariate):
     """``scipy.stats.dirichlet`` with derivatives in x (all its elements free) and alpha.
 
     log p(x) = log Gamma(sum alpha) - sum log Gamma(alpha) + sum (alpha - 1) log x; x has its elements along axis 0, as in
@@ -202,7 +217,7 @@ class Dirichlet:
         return dirichlet_sample(alpha, z)
 
 
-class Multinomial:
+class Multinomial(Multivariate):
     """``scipy.stats.multinomial`` with derivatives in p, whose elements are all free.
 
     log P(x) = log n! - sum log x! + sum x log p; counts along the last axis, with zero derivatives. Where the counts are no
@@ -230,7 +245,7 @@ class Multinomial:
         return stop_gradient(real(n, self.name))[..., None] * real(p, self.name)
 
 
-class Wishart:
+class Wishart(Multivariate):
     """``scipy.stats.wishart`` with derivatives in x, df and scale, by their Cholesky factors.
 
     x is a matrix, or matrices along the last axis, as in SciPy. Raises ``ArgumentError`` where x or scale is not positive
