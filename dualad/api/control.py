@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dualad.api.repeated import repeated
+from dualad.api.repeated import recording, repeated
 from dualad.core.errors import ArgumentError, BatchError, ShapeError, StructureError
 from dualad.core.tensor import Tensor
 from dualad.core.tree import flatten, unflatten
@@ -160,18 +160,12 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[int, Any], Any], init_
     12.0
     """
     lower, upper = operator.index(lower), operator.index(upper)
-    done = repeated(
-        lambda value, i: (body_fun(i, value), None),
-        _code(body_fun),
-        init_val,
-        [np.arange(lower, upper)],
-        lambda cut: cut[0],
-        max(0, upper - lower),
-        down=False,
-        counter=True,
-    )
-    if done is not None:
-        return done[0]
+    if recording():
+        turns = np.arange(lower, upper)
+        body = lambda value, i: (body_fun(i, value), None)
+        done = repeated(body, _code(body_fun), init_val, [turns], lambda cut: cut[0], len(turns), False, counter=True)
+        if done is not None:
+            return done[0]
     value = init_val
     for i in range(lower, upper):
         value = body_fun(i, value)
@@ -245,5 +239,4 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
     >>> dualad.map(lambda x: x.sum(), np.ones((2, 3)))
     array([3., 3.])
     """
-    body = lambda _, x: (None, f(x))
-    return scan(body, None, xs)[1]
+    return scan(lambda _, x: (None, f(x)), None, xs)[1]

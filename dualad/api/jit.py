@@ -413,12 +413,10 @@ class Jit(Transform):
                     raise DtypeError("jit: the function returned a tensor of a transform outside")
         except NoLoop as e:
             logger.info("%r: a loop is recorded iteration by iteration: %s", self, e.why)
-            self.refused = None if e.of is None or self.refused is None else self.refused | {e.of}
-            return self._trace(entry, call)
+            return self._retrace(entry, call, None if e.of is None or self.refused is None else self.refused | {e.of})
         except Exception as e:
             if level is not None and level.looped:  # a body's tensors may have got out, which only plain loops allow
-                self.refused = None
-                return self._trace(entry, call)
+                return self._retrace(entry, call, None)
             integers = {k for k in moving if type(call.numbers[k]) is int}
             if integers:  # as constants they may do
                 entry.fixed |= integers
@@ -428,6 +426,14 @@ class Jit(Transform):
             logger.info("%r: cannot be recorded, and is run as it is: %s: %s", self, type(e).__name__, e)
             return None
         return [np.array(v)[()] for v in values], level, ys, structure
+
+    def _retrace(self, entry: Entry, call: Call, refused: frozenset[Any] | None) -> Any:
+        """``_trace`` without the loops that are ``refused``, from now on, if they were what stood in the way."""
+        before, self.refused = self.refused, refused
+        recorded = self._trace(entry, call)
+        if recorded is None:
+            self.refused = before
+        return recorded
 
     def _give_up(self, why: str, args: Any, kwargs: Any) -> Any:
         self.eager = why

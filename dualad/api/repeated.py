@@ -102,6 +102,8 @@ def repeated(
         carries, structure = flatten(init)
         carries = [_grounded(x) for x in carries]
         leaves = [_grounded(x) for x in leaves]
+        if any(type(x) not in (Tensor, np.ndarray) for x in leaves):
+            raise NoLoop("arrays of another kind")
         wide = all(x.dtype in WIDE for x in [*carries, *leaves] if hasattr(x, "dtype"))
         if wide:  # there NumPy's promotion makes no difference between a float and an array
             carries = [np.float64(x) if type(x) is float else x for x in carries]
@@ -118,6 +120,11 @@ def repeated(
     except Exception as e:  # an error of the user's comes again where the plain loop is recorded
         raise NoLoop(repr(e), key) from None
     return out
+
+
+def recording() -> bool:
+    """Whether loops may be recorded by their bodies."""
+    return bool(COMPILING.levels) and COMPILING.refused is not None
 
 
 def _as_loop(

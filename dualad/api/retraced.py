@@ -11,7 +11,8 @@ import numpy as np
 from dualad.core.tensor import Tensor
 from dualad.core.tree import flatten, unflatten
 from dualad.modes.batch import BatchLevel
-from dualad.modes.record import COMPILING, GUARD
+from dualad.modes.checkpointed import last_uses
+from dualad.modes.record import COMPILING, GUARD, compiling
 from dualad.modes.reverse import Node
 from dualad.modes.trace import TraceLevel
 from dualad.native.repeating import repeating
@@ -24,8 +25,6 @@ PLAIN = "plain loops"  # what stands for them among the bodies that are no loops
 
 def retraced(f: Callable[[Sequence[Any]], Any], leaves: Sequence[Tensor]) -> Any:
     """``f(leaves)``, tensors of one level."""
-    from dualad.modes.record import compiling
-
     levels = COMPILING.levels
     if not levels or COMPILING.refused is None or PLAIN in COMPILING.refused or not all(map(_suits, leaves)):
         return f(leaves)
@@ -49,7 +48,7 @@ def retraced(f: Callable[[Sequence[Any]], Any], leaves: Sequence[Tensor]) -> Any
     except Exception as e:  # an error of the user's comes again
         raise NoLoop(repr(e), PLAIN) from None
     env = {node[0]: x for node, x in zip(level.inputs, leaves, strict=True)}
-    _run(nodes, env)
+    _run(nodes, env, set(ends))
     for k, end in zip(mine, ends, strict=True):
         ys[k] = env[end]
     return unflatten(structure, ys)
@@ -65,8 +64,9 @@ def _suits(x: Any) -> bool:
     return True
 
 
-def _run(nodes: Sequence[Node], env: dict[int, Any]) -> None:
-    for k, prim, parents, args, _, params, _ in nodes:
+def _run(nodes: Sequence[Node], env: dict[int, Any], ends: set[int]) -> None:
+    last = last_uses(nodes)
+    for at, (k, prim, parents, args, _, params, _) in enumerate(nodes):
         values = [a if p is None else env[p] for a, p in zip(args, parents, strict=True)]
         if prim is GUARD:
             v = values[0]
@@ -75,9 +75,12 @@ def _run(nodes: Sequence[Node], env: dict[int, Any]) -> None:
                 raise NoLoop("a guard", PLAIN)
         elif prim is REPEAT:
             body = params["body"]
-            last = body.carries + body.slices
+            cut = range(body.carries, body.carries + body.slices)
             start = params["count"] - 1 if params["down"] else 0
-            body.samples = [sample(v)[start] if body.carries <= n < last else sample(v) for n, v in enumerate(values)]
+            body.samples = [sample(v)[start] if n in cut else sample(v) for n, v in enumerate(values)]
             env[k] = loop(body, values, params["count"], params["down"])
         else:
             env[k] = (prim.impl if prim.kind in ("pick", "marker") else prim)(*values, **params)
+        for p in parents:
+            if p is not None and last[p] == at and p not in ends:
+                env.pop(p, None)

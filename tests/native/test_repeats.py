@@ -113,12 +113,19 @@ def every_mode(f: Any, x: Any, *rest: Any, rtol: float = 1e-10) -> None:
 # The body is called twice ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "transform", [lambda f: f, grad, lambda f: grad(lambda x: grad(f)(x).sum()), lambda f: vmap(f)]
-)
-def test_the_body_is_called_twice(transform: Any) -> None:
+TRANSFORMS: list[tuple[Any, Any]] = [
+    (lambda f: f, X),
+    (grad, X),
+    (lambda f: grad(lambda x: grad(f)(x).sum()), X),
+    (jacfwd, X),
+    (vmap, np.stack([X, X])),
+    (lambda f: vmap(grad(f)), np.stack([X, X])),
+]
+
+
+@pytest.mark.parametrize(("transform", "x"), TRANSFORMS)
+def test_the_body_is_called_twice(transform: Any, x: Any) -> None:
     body = Counted(lambda c, u: (np.tanh(c * 0.5 + u), None))
-    x = np.stack([X, X]) if transform(np.sum).__class__ is not np.ufunc and "vmap" in repr(transform(np.sum)) else X
     g = jit(transform(lambda x: scan(body, x, US)[0].sum()))
     g(x)
     assert body.count == 2
