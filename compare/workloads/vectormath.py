@@ -34,6 +34,7 @@ multiply-add (which processors lack from before 2013) results differ in rounding
   and the ends of the domains. Four answers differ, where NumPy or SciPy loses what can be represented: `sinc` at whole numbers
   is 0; `gammaln` of subnormal numbers is finite; `ndtr` and `log_ndtr` are not 0 as long as they are representable;
   `erfinv(-0.0)` is -0.0.
+- **Powers of two** are multiplied with AVX-512's instruction where the machine has it, and else in two factors, to the same bits.
 - **Subnormal results** are rounded twice, so that their error reaches 1 ulp.
 - **Zeros that are differences.** `logaddexp`, `logaddexp2`, and `gammaln` and `digamma` of negative numbers vanish where two
   larger terms cancel. There the error is counted in ulps of a larger number: of max(|a|, |b|) / 32 for the sums, of the larger
