@@ -12,9 +12,10 @@ from dualad.core.spec import Spec
 from dualad.native import entry, library
 from dualad.native.compiler import LONG
 from dualad.native.elementwise import TYPES
+from dualad.native.extents import Loop
 from dualad.native.graph import Graph, Guard, Repeated, Value
 from dualad.native.iteration import LOOP, Iteration, Read, Stack
-from dualad.native.loops import Loop, memory
+from dualad.native.loops import memory
 from dualad.native.machine import I8, I64, PTR, absolute, constant
 from dualad.native.objects import Machine
 from dualad.native.program import _depths, native_guard
