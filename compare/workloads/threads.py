@@ -14,6 +14,7 @@ from compare.timing import Row, in_turn
 from compare.workloads.native import elementwise
 
 TARGET = 0.6
+CALLS = 20
 
 
 def cases() -> list[tuple[str, Callable[..., Any], Any]]:
@@ -35,13 +36,9 @@ def measure(peers: dict[str, ModuleType], rounds: int) -> list[Row]:
         for name, f, x in cases():
             compiled = dualad.jit(f)
             expected = compiled(x)
-
-            def with_threads(n: int, compiled: Any = compiled, x: Any = x) -> Any:
-                dualad.set_num_threads(n)
-                return compiled(x)
-
             for n in (1, 2):
-                numpy.testing.assert_allclose(with_threads(n), expected, rtol=1e-10, atol=1e-10)
+                dualad.set_num_threads(n)
+                numpy.testing.assert_allclose(compiled(x), expected, rtol=1e-10, atol=1e-10)
             rows.append(Row(name, _in_turn(compiled, x, rounds), {"one thread": TARGET}))
     finally:
         dualad.set_num_threads(before)
@@ -49,17 +46,12 @@ def measure(peers: dict[str, ModuleType], rounds: int) -> list[Row]:
 
 
 def _in_turn(f: Callable[..., Any], x: Any, rounds: int) -> dict[str, float]:
-    """Setting the number of threads ends the helpers, so each time is of several calls after the first."""
-    times: dict[str, float] = {}
+    """Seconds per call. Setting the number of threads ends the helpers, so that it is followed by many calls."""
 
     def several(n: int) -> None:
         dualad.set_num_threads(n)
         for _ in range(CALLS):
             f(x)
 
-    for name, seconds in in_turn({"dualad": lambda: several(2), "one thread": lambda: several(1)}, rounds).items():
-        times[name] = seconds / CALLS
-    return times
-
-
-CALLS = 20
+    times = in_turn({"dualad": lambda: several(2), "one thread": lambda: several(1)}, rounds)
+    return {name: seconds / CALLS for name, seconds in times.items()}

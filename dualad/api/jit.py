@@ -21,12 +21,13 @@ from dualad.core.tree import LEAF, flatten, unflatten
 from dualad.modes.record import RecordLevel, compiling
 from dualad.native.captured import Captured, TooMuch
 from dualad.native.graph import Graph
-from dualad.native.program import Missed, Program
+from dualad.native.program import Missed, Program, available
+from dualad.native.sizes import Sizes
 from dualad.tape.body import NoLoop
 
 P = ParamSpec("P")
 PATHS = 16  # compiled paths for one signature
-RECORDINGS = 256  # recordings of one function, all signatures together
+RECORDINGS = 256  # that are compiled, of one function, all signatures together
 ATTEMPTS = 3  # at functions that change what they capture
 WIDE = {np.dtype(t) for t in (np.float64, np.complex128, np.int64, np.bool_)}
 PLAIN = "positional arrays and floats"  # the structure of such arguments
@@ -66,10 +67,10 @@ def jit(
 class Path:
     """One way of Python through the function: the program, and the structure of its result."""
 
-    def __init__(self, graph: Graph, structure: Any, captured: Captured) -> None:
+    def __init__(self, graph: Graph, structure: Any, captured: Captured, shared: Any = None) -> None:
         self.captured = captured
         try:
-            self.program = Program(graph)
+            self.program = Program(graph, shared=shared)
         except Exception:  # a fault of the compiler is no reason to fail: NumPy runs the same recording
             logger.warning("a program could not be compiled; it runs on NumPy", exc_info=True)
             self.program = Program(graph, native=False)
@@ -211,7 +212,9 @@ class Jit(Transform):
         self.entries: dict[Any, Entry] = {}
         self.captured: Captured | None = None
         self.roots: dict[int, Any] = {}  # static arguments, which are watched too
+        self.sizes = Sizes()
         self.recordings = 0
+        self.served = 0  # of them, how many found code for all sizes
         self.attempts = 0
         self.eager = ""  # why the function is run as it is
         self.refused: frozenset[Any] | None = frozenset()  # bodies of loops that are recorded iteration by iteration
@@ -277,6 +280,7 @@ class Jit(Transform):
         if self.captured is not None and (name := self.captured.changed()) is not None:
             logger.info("%r: what it captures as %s has changed; recording anew", self, name)
             self.entries = {}
+            self.sizes = Sizes()
             self.captured = self.fast = self.tree = None
             self._close()
         entry = self.entries.get(call.signature)
@@ -333,9 +337,9 @@ class Jit(Transform):
                 "compile the function that makes them."
             )
             return _normal(self.f, args, kwargs)
-        if self.recordings >= RECORDINGS:
+        if self.recordings - self.served >= RECORDINGS:
             return self._give_up(
-                f"was recorded {RECORDINGS} times (for other shapes, structures, static arguments or captured values) "
+                f"was compiled {RECORDINGS} times (for other shapes, structures, static arguments or captured values) "
                 "and is run as it is from now on",
                 args,
                 kwargs,
@@ -374,7 +378,10 @@ class Jit(Transform):
                 self.eager = what
             return unflatten(structure, values)
         try:
-            path = Path(Graph(level, ys), structure, captured)
+            graph = Graph(level, ys)
+            shared = self.sizes.code(call.signature, graph) if available() else None
+            path = Path(graph, structure, captured, shared)
+            self.served += shared is not None
         except Exception:
             logger.warning("%r: a recording could not be compiled; such calls are run as they are", self, exc_info=True)
             entry.eager = "a fault of the compiler"
@@ -452,14 +459,24 @@ class Jit(Transform):
 
     def explain(self) -> str:
         """What was compiled: for each signature and path the guards, the steps, the loops, the memory."""
-        lines = [f"{self!r}: {self.recordings} recording{'s' * (self.recordings != 1)}"]
+        served = f", {self.served} of them for code for all sizes" if self.served else ""
+        lines = [f"{self!r}: {self.recordings} recording{'s' * (self.recordings != 1)}{served}"]
         if self.eager:
             lines.append(f"run as it is: it {self.eager}")
         if self.captured is not None and (names := [n for n in self.captured.names() if " of " not in n]):
             lines.append(f"watched for changes: {', '.join(names)}")
+        sizes: dict[int, list[int]] = {}  # at which code for all sizes is used
         for _, path in self._paths():
-            graph = path.program.graph
-            lines.append(f"path ({', '.join(f'{v.dtype}{list(v.shape)}' for v in graph.inputs)}):")
+            if (shared := path.program.shared) is not None:
+                sizes.setdefault(id(shared), []).append(shared.pattern.size(path.program.graph))
+        for _, path in self._paths():
+            graph, shared = path.program.graph, path.program.shared
+            if shared is None:
+                lines.append(f"path ({', '.join(f'{v.dtype}{list(v.shape)}' for v in graph.inputs)}):")
+            elif at := sizes.pop(id(shared), None):
+                lines.append(f"path ({shared.in_words()}), n = {', '.join(map(str, at))}:")
+            else:
+                continue
             lines += [f"  guard: {g!r}" for g in graph.guards]
             lines += [f"  {line}" for line in path.program.listing()]
         return "\n".join(lines)

@@ -54,12 +54,12 @@ def assembly(v: Value, constant: Callable[[Any], Value]) -> Assembly | None:
 
     ``constant`` makes a value of an array.
     """
-    if v.size == 0:
+    if v.size == 0 or v.size > LARGE:
         return None
     if v.name == "index":
         if len(v.args) == 1 or any(i.op != "constant" for i in v.args[1:]) or not _joined(v.args[0]):
             return None
-        if max(v.size, v.args[0].size) > LARGE:
+        if v.args[0].size > LARGE:
             return None
     elif not stepped(v):
         return None

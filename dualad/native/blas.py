@@ -10,9 +10,9 @@ from typing import Any
 from llvmlite import ir
 
 from dualad.native.elementwise import type_of
+from dualad.native.extents import Loop, extent, grows
 from dualad.native.graph import Value
-from dualad.native.loops import Loop
-from dualad.native.machine import F32, F64, I32, I64, absolute, constant
+from dualad.native.machine import F32, F64, I32, absolute
 from dualad.native.schedule import contiguous, matrix
 
 
@@ -36,7 +36,7 @@ def multiply(b: Any, v: Value, stored: Callable[[Value], bool], pointer: Callabl
     found = [matrix(a, stored, pairs) or (a, 0, contiguous(own)) for a, own in zip(v.args, (x, y), strict=True)]
     real = type_of(v.dtype)
     t = ir.ArrayType(real, 2) if pairs else real
-    places = [b.gep(pointer(a), [constant(I64, at)], source_etype=t) for a, at, _ in found]
+    places = [b.gep(pointer(a), [extent(b, at)], source_etype=t) for a, at, _ in found]
     (_, _, s), (_, _, r) = found
     call = Call(b, {(F64, False): "d", (F64, True): "z", (F32, False): "s", (F32, True): "c"}[real, pairs], t)
     if len(x) >= 2 and len(y) >= 2:
@@ -49,7 +49,7 @@ def multiply(b: Any, v: Value, stored: Callable[[Value], bool], pointer: Callabl
             return
         loop = Loop(b, 0, x[0], 1)
         moved = [
-            b.gep(p, [b.mul(loop.i, constant(I64, step))], source_etype=t)
+            b.gep(p, [b.mul(loop.i, extent(b, step))], source_etype=t)
             for p, step in ((places[0], s[0]), (places[1], r[0]), (out, m * n))
         ]
         call("gemm", ty, tx, n, m, k, 1.0, moved[1], ldy, moved[0], ldx, 0.0, moved[2], n)
@@ -93,7 +93,12 @@ class Call:
         b.call(absolute(b, address(self.letter + name), kind.as_pointer()), whole)
 
     def _constant(self, x: Any) -> Any:
-        module = self.b.module
+        b, module = self.b, self.b.module
+        if isinstance(x, int) and grows(b, x):
+            with b.goto_entry_block():
+                slot = b.alloca(I32)
+            b.store(b.trunc(extent(b, x), I32), slot)
+            return slot
         if isinstance(x, str):
             value = ir.Constant(ir.IntType(8), ord(x))
         elif isinstance(x, int):

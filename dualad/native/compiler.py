@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from llvmlite import ir
@@ -34,13 +35,25 @@ def compiled(
 ) -> tuple[Segment, entry.Code]:
     """The segment of ``values``, and its code; it is given ``unused`` too."""
     segment = Segment(values, kinds, outputs, guards, unused)
-    module = ir.Module("dualad")
-    segment.build(module, "run")
-    entry.emit(module, segment.given, segment.made, segment.workspace, segment.work + segment.products > LONG)
-    if segment.work > INLINED and segment.functions <= FUNCTIONS:
-        _inline(module)
-    else:
-        library.link(module)
+    module = emitted(segment)
     machine = Machine(module)
     segment.text = machine.text
     return segment, entry.Code(machine, segment.given, segment.made, segment.workspace, segment.keep)
+
+
+def emitted(segment: Segment, every: entry.Every | None = None, n: int = 1) -> ir.Module:
+    """The module of a segment; of one for all sizes, what is best at size ``n``."""
+    module = ir.Module("dualad")
+    segment.build(module, "run")
+    work = segment.work + segment.products
+    if every is not None:
+        long = 1 << math.ceil(math.log2(max(1.0, LONG * every.standing / max(work, 1.0))))
+        entry.emit(module, segment.given, segment.made, segment.workspace, min(long, 1 << 30), every)
+    else:
+        entry.emit(module, segment.given, segment.made, segment.workspace, work > LONG)
+    share = n / every.standing if every is not None else 1.0
+    if segment.work * share > INLINED and segment.functions <= FUNCTIONS:
+        _inline(module)
+    else:
+        library.link(module)
+    return module

@@ -22,19 +22,26 @@ from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
 from dualad.native.objects import Machine
 
 KEYWORDS = 0x0002
-CODE, SLOW, FINISH, COUNT, FIRST = 0, 8, 16, 24, 32  # in the table: addresses, how many comparisons, the first of them
+CODE, OWN, SLOW, FINISH, COUNT, FIRST = (
+    0,
+    8,
+    16,
+    24,
+    32,
+    40,
+)  # in the table: addresses, how many comparisons, the first of them
 KIND, OWNER, KEY, VALUE, SIZE = 0, 8, 16, 24, 32  # of a comparison
 WORD, ITEM, CALL = 0, 1, 2  # kinds: a word of an object, an item of a dictionary, a function that says whether
 
 
 def door(
-    f: Callable[..., Any], captured: Captured, slow: Callable[..., Any], finish: Callable[[Any], Any] | None
+    f: Any, captured: Captured, slow: Callable[..., Any], finish: Callable[[Any], Any] | None
 ) -> Callable[..., Any] | None:
     """``f``, the native function of a program, behind the comparisons of ``captured``; None where ``f`` is no C function.
 
     ``slow`` is called where ``f`` is not for the arguments; ``finish`` makes the result of what ``f`` returns (None: nothing).
     """
-    owner: Any = getattr(f, "__self__", None)
+    owner = f.__module__  # of a C function: what it keeps
     if not layout_holds() or not hasattr(owner, "machine"):
         return None
     places, checks = captured.watched()
@@ -48,7 +55,7 @@ def door(
     checks = [*Held.checks(left), *checks]
     rows += [(CALL, id(c), 0, 0) for c in checks]
     last = 0 if finish is None else id(finish)
-    words = [owner.machine.address("call"), id(slow), last, len(rows), *itertools.chain(*rows)]
+    words = [owner.machine.address("call"), id(f.__self__), id(slow), last, len(rows), *itertools.chain(*rows)]
     definition, machine = _code()
     return new_function(definition, np.array(words, np.int64), (f, captured, checks, slow, finish, machine))
 
@@ -133,7 +140,7 @@ def _emit(module: ir.Module) -> None:
     b.cbranch(b.icmp_unsigned("==", now, then), blocks["next"], blocks["slow"])
 
     b.position_at_end(blocks["run"])
-    out = b.call(b.inttoptr(load(table, CODE), native.as_pointer()), [own, args, count])
+    out = b.call(b.inttoptr(load(table, CODE), native.as_pointer()), [load(table, OWN, PTR), args, count])
     b.cbranch(b.icmp_unsigned("==", out, null), blocks["failed"], blocks["ran"])
     b.position_at_end(blocks["ran"])
     missed = b.or_(

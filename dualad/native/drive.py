@@ -13,9 +13,9 @@ from dualad.native import entry, library
 from dualad.native.compiler import LONG
 from dualad.native.complexes import REAL, in_memory, kind_of
 from dualad.native.elementwise import TYPES
+from dualad.native.extents import Loop
 from dualad.native.graph import Graph, Guard, Repeated, Value
 from dualad.native.iteration import LOOP, Iteration, Read, Stack
-from dualad.native.loops import Loop
 from dualad.native.machine import I8, I64, PTR, absolute, constant
 from dualad.native.memory import memory
 from dualad.native.objects import Machine

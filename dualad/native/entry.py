@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from dualad.native.extents import ROUND, extent, grows, place, sized, split
 from dualad.native.graph import Value
 from dualad.native.machine import F64, I1, I8, I32, I64, PTR, absolute, address, constant
 from dualad.native.objects import Machine
@@ -111,16 +112,27 @@ class Code:
     """
 
     def __init__(
-        self, machine: Machine, inputs: Sequence[Value], outputs: Sequence[Value], workspace: int, keep: Any
+        self,
+        machine: Machine,
+        inputs: Sequence[Value],
+        outputs: Sequence[Value],
+        workspace: int,
+        keep: Any,
+        every: Every | None = None,
     ) -> None:
         self.machine = machine
         self.keep = keep
+        self.parts = inputs, outputs, workspace, every
         if layout_holds():
             self.definition = MethodDef(b"compiled", machine.address("call"), FASTCALL, None)
-            # The function owns this object, and with it the code.
-            self.call: Callable[..., Any] = new_function(self.definition, _Owner(self), None)
-        else:
-            self.call = Slow(machine, inputs, outputs, workspace, keep)
+        self.call = self.at(None) if every is None else None
+
+    def at(self, words: np.ndarray | None) -> Callable[..., Any]:
+        """The function; of code for all sizes, that which takes arrays of the size in ``words`` and no others."""
+        if not layout_holds():
+            return Slow(self.machine, *self.parts[:3], self.keep, self.parts[3], words)
+        # The function owns these objects: the code, and the numbers that the code reads.
+        return new_function(self.definition, words, _Owner(self))
 
 
 class _Owner:
@@ -134,14 +146,26 @@ class Slow:
     """The same by ctypes, which needs no knowledge of structures."""
 
     def __init__(
-        self, machine: Machine, inputs: Sequence[Value], outputs: Sequence[Value], workspace: int, keep: Any
+        self,
+        machine: Machine,
+        inputs: Sequence[Value],
+        outputs: Sequence[Value],
+        workspace: int,
+        keep: Any,
+        every: Every | None,
+        words: np.ndarray | None,
     ) -> None:
         self.keep = machine, keep
-        self.inputs = [(v.shape, v.dtype) for v in inputs]
-        self.outputs = [(v.shape, v.dtype) for v in outputs]
-        self.workspace = workspace
-        n = len(inputs) + len(outputs) + 1
-        self.run = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * n)(machine.address("plain"))
+        n = 0 if words is None else int(words[0])
+        shape = (lambda v: every.shape(v, n)) if every is not None else (lambda v: v.shape)
+        places = {} if every is None else {index: k for k, index in enumerate(every.numbers)}
+        # Of each input: the words of a number, or None for an argument.
+        self.numbers = [words[places[v.index] :] if words is not None and v.index in places else None for v in inputs]
+        self.inputs = [(shape(v), v.dtype) for v in inputs if v.index not in places]
+        self.outputs = [(shape(v), v.dtype) for v in outputs]
+        self.workspace = workspace if every is None else every.bytes(workspace, n)
+        pointers = [ctypes.c_void_p] * (len(inputs) + len(outputs) + 1)
+        self.run = ctypes.CFUNCTYPE(ctypes.c_int64, *pointers)(machine.address("plain"))
 
     def __call__(self, *args: Any) -> Any:
         if len(args) != len(self.inputs):
@@ -157,42 +181,84 @@ class Slow:
         results = [np.empty(shape, dtype) for shape, dtype in self.outputs]
         space = np.empty(self.workspace + 64, np.uint8)
         start = -(-space.ctypes.data // 64) * 64
-        code = self.run(*[a.ctypes.data for a in arrays], *[y.ctypes.data for y in results], start)
+        rest = iter(arrays)
+        whole = [next(rest) if x is None else x for x in self.numbers]
+        code = self.run(*[a.ctypes.data for a in whole], *[y.ctypes.data for y in results], start)
         if code != -1:
             return int(code)
         results = [y if y.ndim else y[()] for y in results]
         return results[0] if len(results) == 1 else tuple(results)
 
 
-def emit(module: ir.Module, inputs: Sequence[Value], outputs: Sequence[Value], workspace: int, alone: bool) -> None:
+class Every:
+    """Of code for all sizes: what stands for the size in shapes, and the inputs of ``run`` (by index) that are numbers, in the
+    order of their words; the first is the size."""
+
+    def __init__(self, standing: int, numbers: dict[int, Any]) -> None:
+        self.standing, self.numbers = standing, numbers
+
+    def shape(self, v: Value, n: int) -> tuple[int, ...]:
+        """Of a value, at size ``n``."""
+        return tuple([a * n + rest for a, rest in (split(k, self.standing) for k in v.shape)])
+
+    def bytes(self, k: int, n: int) -> int:
+        """A place in the workspace at size ``n``; as ``place`` emits it."""
+        a, rest = divmod(k, self.standing)
+        return a * (-(-n // ROUND) * ROUND) + rest
+
+
+def emit(
+    module: ir.Module,
+    inputs: Sequence[Value],
+    outputs: Sequence[Value],
+    workspace: int,
+    alone: int,
+    every: Every | None = None,
+) -> None:
     """Emit ``call`` (for Python) and ``plain`` (for ctypes) around the module's function ``run``.
 
-    ``alone``: it takes long, and lets other threads have the interpreter meanwhile.
+    ``alone``: it takes long, and lets other threads have the interpreter meanwhile; in code for all sizes from that size on.
     """
     run = module.globals["run"]
     plain = ir.Function(module, run.function_type, "plain")
     b = ir.IRBuilder(plain.append_basic_block())
     b.ret(b.call(run, plain.args))
     if layout_holds():
-        _Entry(module, run, inputs, outputs, workspace).emit(alone)
+        _Entry(module, run, inputs, outputs, workspace, every).emit(alone)
 
 
 class _Entry:
     def __init__(
-        self, module: ir.Module, run: Any, inputs: Sequence[Value], outputs: Sequence[Value], workspace: int
+        self,
+        module: ir.Module,
+        run: Any,
+        inputs: Sequence[Value],
+        outputs: Sequence[Value],
+        workspace: int,
+        every: Every | None,
     ) -> None:
-        self.module, self.run = module, run
+        self.module, self.run, self.every = module, run, every
         self.inputs, self.outputs, self.workspace = inputs, outputs, workspace
         f = ir.Function(module, ir.FunctionType(PTR, [PTR, PTR, I64]), "call")
         self.args, self.count = f.args[1], f.args[2]
-        self.b = ir.IRBuilder(f.append_basic_block("entry"))
+        self.b: Any = ir.IRBuilder(f.append_basic_block("entry"))
+        if every is not None:
+            self.words = self._load(f.args[0], DATA, PTR)
+            sized(self.b, every.standing, self.words)
         self.foreign = f.append_basic_block("foreign")
         self.failed = f.append_basic_block("failed")
 
-    def emit(self, alone: bool) -> None:
+    def emit(self, alone: int) -> None:
         b = self.b
-        self._expect(b.icmp_signed("==", self.count, constant(I64, len(self.inputs))))
-        pointers = [self._argument(k, v) for k, v in enumerate(self.inputs)]
+        numbers = list(self.every.numbers) if self.every is not None else []
+        given = [v for v in self.inputs if v.index not in numbers]
+        self._expect(b.icmp_signed("==", self.count, constant(I64, len(given))))
+        pointers = [
+            self._argument(given.index(v), v)
+            if v.index not in numbers
+            else b.gep(self.words, [constant(I64, numbers.index(v.index))], source_etype=I64)
+            for v in self.inputs
+        ]
         made: list[Any] = []
         slots: list[Any] = []
         for v in self.outputs:
@@ -203,10 +269,7 @@ class _Entry:
                 made.append(None)
                 slots.append(b.alloca(ir.ArrayType(I64, 2)))  # a complex number at most
         space, heap = self._space()
-        state = self._python("PyEval_SaveThread", PTR) if alone else None
-        code = b.call(self.run, [*pointers, *slots, space])
-        if state is not None:
-            self._python("PyEval_RestoreThread", ir.VoidType(), state)
+        code = self._run([*pointers, *slots, space], alone)
         if heap is not None:
             self._python("PyMem_RawFree", ir.VoidType(), heap)
         done = b.append_basic_block("done")
@@ -234,6 +297,23 @@ class _Entry:
         b.ret(none)
         b.position_at_end(self.failed)
         b.ret(ir.Constant(PTR, None))
+
+    def _run(self, args: list[Any], alone: int) -> Any:
+        b = self.b
+        if self.every is None:
+            state = self._python("PyEval_SaveThread", PTR) if alone else None
+            code = b.call(self.run, args)
+            if state is not None:
+                self._python("PyEval_RestoreThread", ir.VoidType(), state)
+            return code
+        long = b.icmp_signed(">=", b.size.n, constant(I64, alone))
+        slot = b.alloca(I64)
+        with b.if_then(long):
+            b.store(b.ptrtoint(self._python("PyEval_SaveThread", PTR), I64), slot)
+        code = b.call(self.run, args)
+        with b.if_then(long):
+            self._python("PyEval_RestoreThread", ir.VoidType(), b.inttoptr(b.load(slot, typ=I64), PTR))
+        return code
 
     # Arguments --------------------------------------------------------------------------------
 
@@ -263,7 +343,7 @@ class _Entry:
         dims = self._load(x, DIMS, PTR)
         fits = constant(I1, 1)
         for j, n in enumerate(v.shape):
-            fits = b.and_(fits, b.icmp_signed("==", self._load(dims, 8 * j, I64), constant(I64, n)))
+            fits = b.and_(fits, b.icmp_signed("==", self._load(dims, 8 * j, I64), extent(b, n)))
         self._expect(fits)
         return self._load(x, DATA, PTR)
 
@@ -280,9 +360,14 @@ class _Entry:
 
     def _new_array(self, v: Value) -> Any:
         b = self.b
-        shape = ir.Constant(ir.ArrayType(I64, len(v.shape)), list(v.shape))
-        g = ir.GlobalVariable(self.module, shape.type, self.module.get_unique_name("shape"))
-        g.initializer, g.global_constant, g.linkage = shape, True, "internal"
+        if any(grows(b, k) for k in v.shape):
+            g = b.alloca(ir.ArrayType(I64, len(v.shape)))
+            for j, k in enumerate(v.shape):
+                b.store(extent(b, k), b.gep(g, [constant(I32, 0), constant(I32, j)]))
+        else:
+            shape = ir.Constant(ir.ArrayType(I64, len(v.shape)), list(v.shape))
+            g = ir.GlobalVariable(self.module, shape.type, self.module.get_unique_name("shape"))
+            g.initializer, g.global_constant, g.linkage = shape, True, "internal"
         descr = self._object(np.dtype(v.dtype))
         self._python("Py_IncRef", ir.VoidType(), descr)  # it is stolen
         none = ir.Constant(PTR, None)
@@ -313,7 +398,7 @@ class _Entry:
             a = b.alloca(ir.ArrayType(F64, -(-self.workspace // 8)))
             a.align = 64
             return a, None
-        heap = self._whole(self._python("PyMem_RawMalloc", PTR, constant(I64, self.workspace + 64)))
+        heap = self._whole(self._python("PyMem_RawMalloc", PTR, place(b, self.workspace + 64)))
         start = b.and_(b.add(b.ptrtoint(heap, I64), constant(I64, 63)), constant(I64, -64))
         return b.inttoptr(start, PTR), heap
 

@@ -116,7 +116,7 @@ class Runner:
             done = driven(loop)
             if done is not None:
                 code, self.body = done
-                self.code = Native(code)
+                self.code = Native(code.call)
                 self.notes = self.body.notes
         if self.code is None:
             self.program = Program(loop.graph, native)

@@ -9,6 +9,7 @@ from llvmlite import ir
 
 from dualad.native.elementwise import BYTES, cast, emit, type_of
 from dualad.native.expressions import Affine, Expr, Expressions
+from dualad.native.extents import Loop, extent, grows
 from dualad.native.graph import Value
 from dualad.native.machine import (
     F32,
@@ -156,7 +157,7 @@ class Nest:
         start: Any = 0
         stop: Any = red.v.size
         if self.span is not None and 0 not in red.axes:
-            row = constant(I64, red.v.size // self.domain[0])
+            row = extent(self.b, red.v.size // self.domain[0])
             start, stop = self.b.mul(self.span.start, row), self.b.mul(self.span.stop, row)
         loop = Loop(self.b, start, stop, 1)
         self._store(p, loop.i, red.start(red.type), red.type)
@@ -179,7 +180,7 @@ class Nest:
         at = constant(I64, 0)
         stride = 1
         for k in reversed(self._kept(red)):
-            at = self.b.add(at, self.b.mul(self.i[k], constant(I64, stride)))
+            at = self.b.add(at, self.b.mul(self.i[k], extent(self.b, stride)))
             stride *= self.domain[k]
         return at
 
@@ -222,7 +223,7 @@ class Nest:
         chains = any(e.kind == "op" and e.data[0] == "math" for e in inner)
         width = lanes(size, n, (4 if n >= MANY else 2) if chains else 1)
         self.fetches = n >= LONG
-        if not chains and n >= ROW * width and (aligned := self._aligned_store()) is not None:
+        if not chains and n >= ROW * width and not grows(b, n) and (aligned := self._aligned_store()) is not None:
             self._by_lines(*aligned, width)
             return
         summing = [red for red in self.reductions if self._trailing(red)]
@@ -233,14 +234,10 @@ class Nest:
         blocked = [red for red in summing if red.name == "sum" and red.type in (F64, F32) and n > 2 * block]
         if blocked:
             put_away = {id(red): self._accumulators(red, 1, width)[0] for red in blocked}
-        whole = n // (copies * width) * (copies * width)
-        if whole:
-            part = self.span if self.rank == 1 else None
-            start: Any = 0
-            stop: Any = whole
-            if part is not None:
-                start, stop = part.start, b.select(part.last, constant(I64, whole), part.stop)
-            loop = Loop(b, start, stop, copies * width)
+        each = copies * width
+
+        def main(start: Any, stop: Any) -> None:
+            loop = Loop(b, start, stop, each)
             for c in range(copies):
                 i = b.add(loop.i, constant(I64, c * width)) if c else loop.i
                 self._body(i, width, None, {k: a[c] for k, a in accumulators.items()})
@@ -249,14 +246,35 @@ class Nest:
                 with b.if_then(due, likely=False):
                     self._put_away(blocked, accumulators, put_away, width)
             loop.close()
-        if whole < n:
-            last = width if summing else lanes(size, n - whole, width * size // vector_bytes() or 1)
-            first = {k: a[0] for k, a in accumulators.items()}
-            if self.span is not None and self.rank == 1:
-                with b.if_then(self.span.last):
-                    self._tail(whole, min(last, width), first)
-            else:
-                self._tail(whole, min(last, width), first)
+
+        first = {k: a[0] for k, a in accumulators.items()}
+        whole = n // each * each
+        last = min(width, width if summing else lanes(size, n - whole or 1, width * size // vector_bytes() or 1))
+        part = self.span if self.rank == 1 else None
+        if grows(b, n):
+            rows = dict(self.rows)  # what is found in a branch is not known after it
+            total = extent(b, n)
+            most = b.and_(total, constant(I64, -each))
+            start, stop = constant(I64, 0), most
+            rest = b.icmp_signed("<", most, total)
+            if part is not None:
+                start, stop, rest = part.start, b.select(part.last, most, part.stop), b.and_(part.last, rest)
+            with b.if_then(b.icmp_signed("<", start, stop)):
+                main(start, stop)
+            self.rows = dict(rows)
+            with b.if_then(rest):
+                self._tail(most, width, first)
+            self.rows = rows
+        elif part is not None:
+            main(part.start, b.select(part.last, constant(I64, whole), part.stop))
+            if whole < n:
+                with b.if_then(part.last):
+                    self._tail(whole, last, first)
+        else:
+            if whole:
+                main(0, whole)
+            if whole < n:
+                self._tail(whole, last, first)
         if blocked:
             self._put_away(blocked, accumulators, put_away, width)
         for red in summing:
@@ -275,14 +293,14 @@ class Nest:
                 slot = self.outer[id(red)][0]
                 b.store(red.combine(b, b.load(slot, typ=red.type), x), slot)
 
-    def _tail(self, start: int, width: int, accumulators: dict[int, Any]) -> None:
+    def _tail(self, start: Any, width: int, accumulators: dict[int, Any]) -> None:
         """What is left of the innermost loop from ``start`` on."""
         b, n = self.b, self.domain[-1]
         loop = Loop(b, start, n, width)
         mask = None
-        if (n - start) % width:
-            left = b.sub(constant(I64, n), loop.i)
-            mask = b.icmp_signed(">", splat(b, left, width), iota(width))
+        if not isinstance(start, int) or (n - start) % width:
+            left = b.sub(extent(b, n), loop.i)
+            mask = b.icmp_signed(">", splat(b, left, width), iota(width)) if width > 1 else None
         self._body(loop.i, width, mask, accumulators)
         loop.close()
 
@@ -323,7 +341,7 @@ class Nest:
                 continue
             if width > 1 and n and self._paired(n - 1):
                 continue
-            at_i = b.mul(i, constant(I64, at[-1])) if at[-1] != 1 else i
+            at_i = b.mul(i, extent(b, at[-1])) if at[-1] != 1 else i
             if at[-1] != 1 and width > 1:
                 self._spread(row, at_i, at[-1], get(k), type_of(v.dtype), mask)
             else:
@@ -373,10 +391,10 @@ class Nest:
 
     def _affine(self, at: Affine, i: list[Any]) -> Any:
         b = self.b
-        out = constant(I64, at[0])
+        out = extent(b, at[0])
         for c, j in zip(at[1:], i, strict=False):
             if c:
-                out = b.add(out, j if c == 1 else b.mul(j, constant(I64, c)))
+                out = b.add(out, j if c == 1 else b.mul(j, extent(b, c)))
         return out
 
     def _row(self, v: Value, at: Affine) -> Any:
@@ -410,7 +428,7 @@ class Nest:
                 at = self._lanes(b.add(at, b.mul(i, constant(I64, e.at[-1]))), e.at[-1], w)
             else:
                 at = splat(b, at, w)
-            return b.icmp_unsigned("<", at, constant(at.type, e.data))
+            return b.icmp_unsigned("<", at, self._number(at.type, e.data))
         if e.kind == "gather":
             return self._gather(e, i, w, mask, get)
         for k in e.kids:
@@ -454,6 +472,9 @@ class Nest:
         chosen = ir.Constant(ir.VectorType(I32, w), [2 * k + odd for k in range(w)])
         return b.shuffle_vector(x, ir.Constant(x.type, ir.Undefined), chosen)
 
+    def _number(self, t: Any, k: int) -> Any:
+        return splat(self.b, extent(self.b, k), width_of(t)) if grows(self.b, k) else constant(t, k)
+
     def _lanes(self, start: Any, step: int, w: int) -> Any:
         """start, start + step, ..."""
         return self.b.add(splat(self.b, start, w), iota(w, step)) if w > 1 else start
@@ -474,7 +495,7 @@ class Nest:
             k, fits = self._within(k, bound, mask, w)
             if fits is not None:
                 mask = fits if mask is None else b.and_(mask, fits)
-            at = b.add(at, b.mul(k, constant(k.type, stride)))
+            at = b.add(at, b.mul(k, self._number(k.type, stride)))
         p = self.pointer(e.value)
         if w == 1:
             if mask is not None:
@@ -485,7 +506,7 @@ class Nest:
     def _within(self, k: Any, bound: int, mask: Any, w: int) -> tuple[Any, Any]:
         """An index counted from the front, and whether it is in range (None: it is, by a negative ``bound``)."""
         b = self.b
-        n = constant(k.type, abs(bound))
+        n = self._number(k.type, abs(bound))
         k = b.select(b.icmp_signed("<", k, constant(k.type, 0)), b.add(k, n), k)
         if bound < 0:
             return k, None
@@ -503,7 +524,7 @@ class Nest:
             j, fits = self._within(get(k), bound, mask, w)
             if fits is not None:
                 mask = fits if mask is None else b.and_(mask, fits)
-            at = b.add(at, b.mul(j, constant(j.type, stride)))
+            at = b.add(at, b.mul(j, self._number(j.type, stride)))
         x = get(c.k)
         if mask is not None:
             at, x = b.select(mask, at, constant(at.type, 0)), b.select(mask, x, constant(x.type, 0))
@@ -604,31 +625,3 @@ class Nest:
             x = b.zext(x, vector(m, w))
         all_lanes = constant(vector(I1, w), 1) if mask is None else mask
         masked(b, "scatter", x.type, [x, self._addresses(p, at, m)], all_lanes, m)
-
-
-class Loop:
-    """for i in range(start, stop, step), at least once; ``close`` at the end of its body."""
-
-    def __init__(self, b: Any, start: Any, stop: Any, step: int) -> None:
-        self.b, self.step = b, step
-        self.once = isinstance(start, int) and isinstance(stop, int) and start + step >= stop
-        start, self.stop = (constant(I64, k) if isinstance(k, int) else k for k in (start, stop))
-        if self.once:
-            self.i = start
-            return
-        before = b.block
-        self.head = b.append_basic_block("loop")
-        b.branch(self.head)
-        b.position_at_end(self.head)
-        self.i = b.phi(I64)
-        self.i.add_incoming(start, before)
-
-    def close(self) -> None:
-        if self.once:
-            return
-        b = self.b
-        following = b.add(self.i, constant(I64, self.step))
-        self.i.add_incoming(following, b.block)
-        done = b.append_basic_block("done")
-        b.cbranch(b.icmp_signed("<", following, self.stop), self.head, done)
-        b.position_at_end(done)

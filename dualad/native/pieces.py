@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,11 @@ from llvmlite import ir
 
 from dualad.native import pool
 from dualad.native.expressions import Affine, Expr, Expressions
+from dualad.native.extents import Loop, extent, sized, split
 from dualad.native.graph import Value
 from dualad.native.loops import Nest, Span
 from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
+from dualad.native.memory import memory
 from dualad.native.reduction import Reduction
 
 MOST = 64  # pieces
@@ -25,18 +28,38 @@ FEWEST = 4
 PIECE = 10_000.0  # nanoseconds of work, roughly, at least
 UNIT = 512  # elements: pieces of a single loop are whole numbers of them
 SHARE = 8  # partial results are at most so small a part of what is reduced
+ROOM = 1 << 17  # bytes for partial results in code for all sizes
 MATH, GATHER, OTHER = 0.8, 0.8, 0.1  # nanoseconds for each element
 ALIGN = 64
 
 
-def in_words(n: int) -> str:
-    return f", in {n} pieces" if n > 1 else ""
+@dataclass(frozen=True)
+class Cut:
+    """How a loop is cut along its outermost axis: into ``n`` pieces; where the axis is as long as the size that code serves
+    all values of, into one for each ``step`` of its length, at most ``n``."""
+
+    n: int
+    step: int = 0
+
+    def count(self, b: Any, length: int) -> Any:
+        """How many pieces."""
+        if not self.step:
+            return constant(I64, self.n)
+        n = b.udiv(extent(b, length), constant(I64, self.step))
+        n = b.select(b.icmp_signed("<", n, constant(I64, self.n)), n, constant(I64, self.n))
+        return b.select(b.icmp_signed("<", n, constant(I64, FEWEST)), constant(I64, 1), n)
+
+    def __str__(self) -> str:
+        return f", in {'up to ' * bool(self.step)}{self.n} pieces"
 
 
-def number(work: float, units: int) -> int:
-    """How many pieces for so many nanoseconds of work; 1: it is not cut."""
-    n = min(MOST, units, int(work / PIECE))
-    return n if n >= FEWEST else 1
+def cut(length: int, work: float, step: int, standing: int, most: int = MOST) -> Cut | None:
+    """How a loop is cut whose body takes ``work`` nanoseconds, into pieces of at least ``step``; None: not at all."""
+    step = max(step, math.ceil(PIECE / max(work, 1e-6)))
+    if standing:
+        return Cut(most, step) if split(length, standing)[0] and most >= FEWEST else None
+    n = min(most, length // step)
+    return Cut(n) if n >= FEWEST else None
 
 
 def cost(kind: str, data: Any) -> float:
@@ -46,21 +69,24 @@ def cost(kind: str, data: Any) -> float:
     return {"const": 0.0, "gather": GATHER}.get(kind, OTHER)
 
 
-def split(x: Expressions, reductions: Sequence[Reduction]) -> int:
-    """How many pieces a loop nest is cut into, along its outermost loop."""
+def along(x: Expressions, reductions: Sequence[Reduction], standing: int) -> Cut | None:
+    """How a loop nest is cut along its outermost loop."""
     if not x.domain or 0 in x.domain:
-        return 1
-    size = math.prod(x.domain)
-    units = x.domain[0] // UNIT if len(x.domain) == 1 else x.domain[0]
+        return None
+    inner = math.prod(x.domain[1:])
     partial = sum(r.v.size for r in _over_pieces(reductions))
-    if partial:
-        units = min(units, size // (SHARE * partial))
-    return number(size * sum(cost(e.kind, e.data) for e in x.all), units)
+    if standing and any(split(k, standing)[0] for k in (inner, partial)):
+        return None
+    step = max(UNIT if len(x.domain) == 1 else 1, -(-SHARE * partial // inner))
+    most = MOST
+    if standing and partial:  # there is room for as many as there can be
+        most = min(MOST, ROOM // sum(_aligned(r.v.size * _item(r)) for r in _over_pieces(reductions)))
+    return cut(x.domain[0], inner * sum(cost(e.kind, e.data) for e in x.all), step, standing, most)
 
 
-def partial_bytes(n: int, reductions: Sequence[Reduction]) -> int:
-    """Of the partial results of ``n`` pieces."""
-    return sum(_aligned(n * r.v.size * _item(r)) for r in _over_pieces(reductions)) if n > 1 else 0
+def partial_bytes(how: Cut | None, reductions: Sequence[Reduction]) -> int:
+    """Of the partial results of all pieces."""
+    return sum(_aligned(how.n * r.v.size * _item(r)) for r in _over_pieces(reductions)) if how else 0
 
 
 def _over_pieces(reductions: Sequence[Reduction]) -> list[Reduction]:
@@ -77,23 +103,24 @@ def _aligned(size: int) -> int:
 
 def emit(
     b: Any,
-    n: int,
+    how: Cut,
     x: Expressions,
     stores: Sequence[tuple[Value, int, Affine]],
     reductions: Sequence[Reduction],
     pointer: Callable[[Value], Any],
     flag: Any,
     space: Any,
+    size: Any = None,
 ) -> None:
-    """One loop nest in ``n`` pieces; partial results go to ``space``."""
+    """One loop nest in pieces; partial results go to ``space``. ``size``: where the size is."""
     partial: dict[int, tuple[Any, int]] = {}
     at = 0
     for r in _over_pieces(reductions):
         partial[r.v.index] = b.gep(space, [constant(I64, at)], source_etype=I8), r.v.size * _item(r)
-        at += _aligned(n * r.v.size * _item(r))
+        at += _aligned(how.n * r.v.size * _item(r))
     read: list[Expr] = [e for e in x.all if e.kind in ("load", "gather")]
     touched = [*[e.value for e in read], *[v for v, _, _ in stores], *[r.v for r in reductions]]
-    pointers: list[Any] = []  # each once: what they point to are different arrays
+    pointers: list[Any] = [] if size is None else [size]  # each once: what they point to are different arrays
     slots: dict[int, int] = {}
     for v in touched:
         p = partial[v.index][0] if v.index in partial else pointer(v)
@@ -101,13 +128,17 @@ def emit(
         slots[v.index] = known[0] if known else len(pointers)
         if not known:
             pointers.append(p)
+    unit = UNIT if len(x.domain) == 1 else 1
+    standing = b.size.standing if size is not None else 0
 
     def body(c: Any, given: Sequence[Any], k: Any) -> None:
-        unit = UNIT if len(x.domain) == 1 else 1
-        span = Span(*bounds(c, k, n, x.domain[0] // unit, unit), c.icmp_signed("==", k, constant(I64, n - 1)))
+        sized(c, standing, given[0])
+        n = how.count(c, x.domain[0])
+        last = c.icmp_signed("==", k, c.sub(n, constant(I64, 1)))
+        span = Span(*bounds(c, k, n, x.domain[0], unit), last)
         own = {
-            index: c.gep(given[slots[index]], [c.mul(k, constant(I64, size))], source_etype=I8)
-            for index, (_, size) in partial.items()
+            index: c.gep(given[slots[index]], [c.mul(k, constant(I64, each))], source_etype=I8)
+            for index, (_, each) in partial.items()
         }
         bad = c.alloca(I1)
         c.store(constant(I1, 0), bad)
@@ -118,20 +149,24 @@ def emit(
         with c.if_then(c.load(bad, typ=I1), likely=False):
             c.store(constant(I1, 1), given[-1])
 
+    n = how.count(b, x.domain[0])
     call(b, n, [*pointers, flag], body)
     for r in _over_pieces(reductions):
-        _combine(b, n, r, partial[r.v.index][0], pointer, flag)
+        p = partial[r.v.index][0]
+        if how.step:
+            _combine_some(b, n, r, p, pointer(r.v))
+        else:
+            _combine(b, how.n, r, p, pointer, flag)
 
 
-def bounds(b: Any, k: Any, n: int, units: int, unit: int) -> tuple[Any, Any]:
-    """Where piece ``k`` of ``n`` begins and ends."""
-    if n == 1:
-        return 0, units * unit
-    ends = [b.udiv(b.mul(j, constant(I64, units)), constant(I64, n)) for j in (k, b.add(k, constant(I64, 1)))]
+def bounds(b: Any, k: Any, n: Any, length: int, unit: int) -> tuple[Any, Any]:
+    """Where piece ``k`` of ``n`` begins and ends: at whole units."""
+    units = b.udiv(extent(b, length), constant(I64, unit))
+    ends = [b.udiv(b.mul(j, units), n) for j in (k, b.add(k, constant(I64, 1)))]
     return b.mul(ends[0], constant(I64, unit)), b.mul(ends[1], constant(I64, unit))
 
 
-def call(b: Any, n: int, pointers: Sequence[Any], body: Callable[[Any, Sequence[Any], Any], None]) -> None:
+def call(b: Any, n: Any, pointers: Sequence[Any], body: Callable[[Any, Sequence[Any], Any], None]) -> None:
     """Do ``body(builder, pointers, k)`` for each k below ``n``, by as many threads as there are."""
     module = b.module
     name = module.get_unique_name("piece")
@@ -154,7 +189,7 @@ def call(b: Any, n: int, pointers: Sequence[Any], body: Callable[[Any, Sequence[
     for j, p in enumerate(pointers):
         b.store(_untyped(b, p), b.gep(room, [constant(I64, j)], source_etype=PTR))
     kind = ir.FunctionType(ir.VoidType(), [PTR, PTR, I64])
-    b.call(absolute(b, pool.parallel(), kind.as_pointer()), [_untyped(b, outer), room, constant(I64, n)])
+    b.call(absolute(b, pool.parallel(), kind.as_pointer()), [_untyped(b, outer), room, n])
 
 
 def _untyped(b: Any, p: Any) -> Any:
@@ -169,3 +204,17 @@ def _combine(b: Any, n: int, r: Reduction, p: Any, pointer: Callable[[Value], An
     x = Expressions(parts.shape, lambda v: True)
     whole = Reduction(r.v, x.load(parts, x.identity(parts.shape), ()), frozenset([0]))
     Nest(b, x, [], [whole], [], lambda v: p if v is parts else pointer(v), flag).run()
+
+
+def _combine_some(b: Any, n: Any, r: Reduction, p: Any, result: Any) -> None:
+    """The same for a number of pieces that depends on the size."""
+    m = memory(r.type)
+    over = Loop(b, 0, r.v.size, 1)
+    out = b.gep(result, [over.i], source_etype=m)
+    b.store(r.start(m), out)
+    parts = Loop(b, 0, n, 1)
+    at = b.add(b.mul(parts.i, constant(I64, r.v.size)), over.i)
+    x, y = b.load(out, typ=m), b.load(b.gep(p, [at], source_etype=m), typ=m)
+    b.store(r.combine(b, x, y), out)
+    parts.close()
+    over.close()

@@ -78,7 +78,9 @@ define void @parallel(ptr %f, ptr %context, i64 %count) {{
 entry:
   %wanted = load atomic i64, ptr @wanted monotonic, align 8
   %any = icmp sgt i64 %wanted, 0
-  br i1 %any, label %ask, label %alone
+  %several = icmp sgt i64 %count, 1
+  %worth = and i1 %any, %several
+  br i1 %worth, label %ask, label %alone
 ask:
   %asked = cmpxchg ptr @busy, i64 0, i64 1 acquire monotonic
   %mine = extractvalue {{ i64, i1 }} %asked, 1

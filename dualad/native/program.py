@@ -38,7 +38,8 @@ class Program:
     the program's, ``direct`` is that function.
     """
 
-    def __init__(self, graph: Graph, native: bool = True) -> None:
+    def __init__(self, graph: Graph, native: bool = True, shared: Any = None) -> None:
+        """``shared``: code (``Generic``) of the whole program, for this size and others."""
         self.graph = graph
         self.template: list[Any] = [v.data if v.op == "constant" else None for v in graph.values]
         self.constants = {id(v.data) for v in graph.values if v.op == "constant"}
@@ -49,6 +50,13 @@ class Program:
         self.names = {id(v.prim.impl): v.prim.name for v in graph.values if v.prim is not None}
         self.direct: Callable[..., Any] | None = None
         self.picks: dict[int, list[Value]] = {}
+        self.shared = shared
+        if shared is not None:
+            code = self.direct = shared.at(graph)
+            self.segments = [shared.segment]
+            outs = tuple(self.outputs)
+            self._step(Native(code), graph.inputs, {}, outs if len(outs) != 1 else outs[0])
+            return
         for v in graph.values:
             if v.op == "pick":
                 self.picks.setdefault(v.args[0].index, []).append(v)
@@ -102,7 +110,7 @@ class Program:
         code, parts = done
         self.segments.append(parts)
         outs = tuple([v.index for v in parts.outputs])
-        self._step(Native(code), parts.inputs, {}, outs if len(outs) != 1 else outs[0])
+        self._step(Native(code.call), parts.inputs, {}, outs if len(outs) != 1 else outs[0])
         if outs == tuple(self.outputs):
             self.direct = code.call
         return True
@@ -138,7 +146,7 @@ class Program:
         self.segments.append(segment)
         outs = tuple([v.index for v in segment.outputs])
         arguments = [v.index for v in segment.inputs]
-        self._step(Native(code), segment.inputs, {}, outs if len(outs) != 1 else outs[0])
+        self._step(Native(code.call), segment.inputs, {}, outs if len(outs) != 1 else outs[0])
         if outs == tuple(self.outputs) and arguments == self.inputs:
             self.direct = code.call  # unless there are other steps
 
@@ -158,8 +166,12 @@ class Program:
         for f, _, params, _, _ in self.steps:
             if isinstance(f, Native):
                 s = next(native)
-                moved = sum(v.size * np.dtype(v.dtype).itemsize for v in [*s.inputs, *s.outputs])
-                lines.append(f"native, {moved} bytes in and out, {s.workspace} bytes of workspace")
+                if self.shared is not None:
+                    least = f" from {s.least} on" if s.least > 1 else ""
+                    lines.append(f"native, for every n{least}")
+                else:
+                    moved = sum(v.size * np.dtype(v.dtype).itemsize for v in [*s.inputs, *s.outputs])
+                    lines.append(f"native, {moved} bytes in and out, {s.workspace} bytes of workspace")
                 lines += [f"  {note}" for note in s.notes]
             elif isinstance(f, Runner):
                 lines += f.listing()
@@ -195,7 +207,7 @@ class Native:
     """A native function that takes what NumPy hands around: other layouts are brought to its own first."""
 
     def __init__(self, code: Any) -> None:
-        self.call = code.call
+        self.call = code
 
     def __call__(self, *args: Any) -> Any:
         y = self.call(*args)

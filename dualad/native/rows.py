@@ -17,8 +17,8 @@ from llvmlite import ir
 from dualad.core.primitive import REGISTRY
 from dualad.native import pieces
 from dualad.native.elementwise import TYPES, type_of
+from dualad.native.extents import Loop, extent, sized
 from dualad.native.graph import Guard, Value
-from dualad.native.loops import Loop
 from dualad.native.machine import I1, I8, I32, I64, PTR, absolute, constant, lanes, splat, vector
 from dualad.native.memory import m_bytes, memory
 from dualad.native.scalars import BYTES, CHUNK, Scalars, check, load, store
@@ -29,7 +29,7 @@ WIDEST, TYPICAL = 512, 16  # elements of a value in one row: at most, and of mos
 SHARED = 1024  # elements of a value that does not depend on the row
 OPERATIONS = 20_000
 ALIGN = 64
-MOST_SPACE = 1 << 20  # bytes for what several functions need of the present rows
+ROOM = 1 << 17  # bytes for what several functions need of the present rows
 MOVED = {"index", "concatenate", "stack", "transpose"}
 
 
@@ -38,14 +38,19 @@ class Unsuited(Exception):
 
 
 def rows(
-    values: Sequence[Value], kinds: dict[int, str], inputs: Sequence[Value], outputs: Sequence[Value], guards: Any
+    values: Sequence[Value],
+    kinds: dict[int, str],
+    inputs: Sequence[Value],
+    outputs: Sequence[Value],
+    guards: Any,
+    standing: int = 0,
 ) -> Rows | None:
-    """The program as one of rows, where it is."""
-    sizes = dict.fromkeys(n for v in outputs for n in v.shape if n >= FEWEST)
+    """The program as one of rows, where it is; of code for all sizes the rows are as many as the size."""
+    sizes = dict.fromkeys(n for v in outputs for n in v.shape if n >= FEWEST and standing in (0, n))
     for n in sorted(sizes, reverse=True)[:4]:
         for given in (True, False):
             try:
-                return Rows(values, kinds, inputs, outputs, guards, n, given)
+                return Rows(values, kinds, inputs, outputs, guards, n, given, standing)
             except Unsuited:
                 continue
     return None
@@ -63,8 +68,9 @@ class Rows(Scalars):
         guards: Sequence[Guard],
         n: int,
         given: bool,
+        standing: int,
     ) -> None:
-        self.n, self.kinds = n, kinds
+        self.n, self.kinds, self.standing = n, kinds, standing
         self.inside = {v.index for v in values}
         self.inputs, self.outputs = list(inputs), list(outputs)
         self.width = lanes(8, n)
@@ -240,10 +246,11 @@ class Rows(Scalars):
         for q in [at[0]] if first == 2 else range(len(v.shape)):
             if q is None or v.shape[q] != self.n or not _full(template, q, self.n):
                 continue
+            few = (*v.shape[:q], 1, *v.shape[q + 1 :])
             where = _follows(lambda x: REGISTRY["index"].impl(x, *arrays, template=template), [(v.shape, q)])
             if where is None:
                 continue
-            region = np.ndim(REGISTRY["index"].impl(np.empty(v.shape, np.int8), *arrays, template=template))
+            region = np.ndim(REGISTRY["index"].impl(np.empty(few, np.int8), *arrays, template=template))
             p = at[first - 1]
             own = where - (region - len(values.shape))  # the axis of the values that runs along the rows
             if p == own or (p is None and first == 2 and (own < 0 or values.shape[own] == 1)):
@@ -316,7 +323,7 @@ class Rows(Scalars):
         ]
         run = ir.Function(module, ir.FunctionType(I64, [PTR] * (len(self.inputs) + len(self.outputs) + 1)), name)
         run.linkage = "internal"
-        b = ir.IRBuilder(run.append_basic_block("entry"))
+        b = sized(ir.IRBuilder(run.append_basic_block("entry")), self.standing, run.args[0])
         body = b.append_basic_block("body")
         b.branch(body)
         b.position_at_end(body)
@@ -325,10 +332,9 @@ class Rows(Scalars):
                 status = b.call(f, [*run.args, ir.Constant(PTR, None), constant(I64, 0)])
                 with b.if_then(b.icmp_signed("!=", status, constant(I64, -1)), likely=False):
                     b.ret(status)
-        blocks = self.n // self.width
         busy = [self.all[k] for k in order if self.varies[k]]
-        work = self.n * sum(pieces.cost(e.kind, e.data[1] if e.kind == "op" else None) for e in busy)
-        self.pieces = pieces.number(work, min(blocks, MOST_SPACE // max(own, 1)))
+        work = sum(pieces.cost(e.kind, e.data[1] if e.kind == "op" else None) for e in busy)
+        self.cut = pieces.cut(self.n, work, self.width, self.standing, min(pieces.MOST, ROOM // max(own, 1)))
 
         def each(c: Any, given: Sequence[Any], mine: Any, row: Any) -> None:
             for looped, f in parts:
@@ -336,21 +342,33 @@ class Rows(Scalars):
                     c.call(f, [*given, mine, row])
 
         def piece(c: Any, given: Sequence[Any], k: Any) -> None:
+            if self.standing:
+                sized(c, self.standing, given[0])
             at = c.add(constant(I64, shared), c.mul(k, constant(I64, own)))
             mine = c.gep(given[-1], [at], source_etype=I8)
-            loop = Loop(c, *pieces.bounds(c, k, self.pieces, blocks, self.width), self.width)
+            start: Any = 0
+            stop: Any = self.n // self.width * self.width
+            last = constant(I1, 1)
+            if self.cut is not None:
+                n = self.cut.count(c, self.n)
+                start, stop = pieces.bounds(c, k, n, self.n, self.width)
+                last = c.icmp_signed("==", k, c.sub(n, constant(I64, 1)))
+            loop = Loop(c, start, stop, self.width)
             each(c, given, mine, loop.i)
             loop.close()
-            if blocks * self.width < self.n:  # the last rows, some of them once more
-                with c.if_then(c.icmp_signed("==", k, constant(I64, self.pieces - 1))):
-                    each(c, given, mine, constant(I64, self.n - self.width))
+            if self.standing:
+                more = c.and_(extent(c, self.n), constant(I64, self.width - 1))
+                last = c.and_(last, c.icmp_signed("!=", more, constant(I64, 0)))
+            if self.standing or self.n % self.width:  # the last rows, some of them once more
+                with c.if_then(last):
+                    each(c, given, mine, extent(c, self.n - self.width))
 
-        if self.pieces > 1:
-            pieces.call(b, self.pieces, run.args, piece)
+        if self.cut is not None:
+            pieces.call(b, self.cut.count(b, self.n), run.args, piece)
         else:
             piece(b, run.args, constant(I64, 0))
         b.ret(constant(I64, -1))
-        return shared + self.pieces * own
+        return shared + (self.cut.n if self.cut is not None else 1) * own
 
     def _part(
         self, module: ir.Module, kind: Any, name: str, chunk: list[int], slots: dict[int, int], width: int
@@ -361,7 +379,7 @@ class Rows(Scalars):
             a.add_attribute("noalias")
         pointers = {v.index: a for v, a in zip([*self.inputs, *self.outputs], f.args, strict=False)}
         space, own, row = f.args[-3:]
-        b = ir.IRBuilder(f.append_basic_block())
+        b = sized(ir.IRBuilder(f.append_basic_block()), self.standing, f.args[0])
         values: dict[int, Any] = {}
 
         def pointer(v: Value) -> Any:
@@ -430,10 +448,8 @@ class Rows(Scalars):
         if at is None:
             return [constant(I64, 0)]
         row, start = at
-        first = b.add(b.mul(row, constant(I64, stride)), constant(I64, start))
-        return [
-            b.add(first, constant(I64, j * stride)) if j else first for j in range(1 if stride == 1 else self.width)
-        ]
+        first = b.add(b.mul(row, extent(b, stride)), extent(b, start))
+        return [b.add(first, extent(b, j * stride)) if j else first for j in range(1 if stride == 1 else self.width)]
 
     def _read(self, b: Any, p: Any, at: Any, stride: int, t: Any) -> Any:
         places = self._places(b, at, stride)

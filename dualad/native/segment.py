@@ -16,12 +16,13 @@ from dualad.native import blas, pieces
 from dualad.native.complexes import Lowering, concerns, is_complex
 from dualad.native.elementwise import type_of
 from dualad.native.expressions import Affine, Expressions, opened, squeezed
+from dualad.native.extents import ROUND, Loop, in_words, place, sized, split
 from dualad.native.graph import Guard, Value
-from dualad.native.loops import Loop, Nest, Scatter
+from dualad.native.loops import Nest, Scatter
 from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
 from dualad.native.memory import memory
 from dualad.native.reduction import Reduction
-from dualad.native.rows import Rows, rows
+from dualad.native.rows import FEWEST, Rows, rows
 from dualad.native.scalars import Scalars, check, load, suits
 from dualad.native.schedule import Kernel, Schedule, Single, contiguous, matrix
 
@@ -32,7 +33,7 @@ DONE, BAD_INDEX = -1, -2
 
 
 class Plan:
-    """What one loop nest does, in how many pieces, and the bytes of their partial results."""
+    """What one loop nest does, how it is cut, and the bytes of partial results."""
 
     def __init__(
         self,
@@ -40,11 +41,11 @@ class Plan:
         stores: Sequence[tuple[Value, int, Affine]],
         reductions: Sequence[Reduction],
         scatters: Sequence[Scatter],
-        alone: bool,
+        standing: int,
     ) -> None:
         self.x, self.stores, self.reductions, self.scatters = x, stores, reductions, scatters
-        self.pieces = 1 if alone else pieces.split(x, reductions)
-        self.partial = pieces.partial_bytes(self.pieces, reductions)
+        self.cut = None if scatters else pieces.along(x, reductions, standing)
+        self.partial = pieces.partial_bytes(self.cut, reductions)
 
 
 class Segment:
@@ -60,7 +61,11 @@ class Segment:
         outputs: Sequence[Value],
         guards: Sequence[Guard],
         unused: Sequence[Value] = (),
+        standing: int = 0,
+        few: bool = False,
     ) -> None:
+        self.few = few  # rows: then it is no program of rows
+        self.standing = standing  # what stands for the size in code for all sizes, whose first input is the size itself
         self.outputs = list(dict.fromkeys(outputs))
         inside = {v.index for v in values}
         used = [a for v in values for a in v.args if a.index not in inside]
@@ -84,6 +89,7 @@ class Segment:
         self.work = self.products = 0.0  # roughly, in nanoseconds: of loops and of matrix products
         self.functions = 0  # of vector math in straight-line code
         self.text = ""  # its LLVM code
+        self.least = 1  # size at which it can be used
 
     def build(self, module: ir.Module, name: str) -> None:
         """Emit ``run`` into ``module``."""
@@ -103,7 +109,7 @@ class Segment:
         for a in f.args:
             a.add_attribute("noalias")
         self.space = f.args[-1]
-        self.b = b = ir.IRBuilder(f.append_basic_block("entry"))
+        self.b = b = sized(ir.IRBuilder(f.append_basic_block("entry")), self.standing, f.args[0])
         self.flag = b.alloca(I1)
         b.store(constant(I1, 0), self.flag)
         body = f.append_basic_block("body")
@@ -137,12 +143,12 @@ class Segment:
 
     def _rows(self, values: Sequence[Value], outputs: Sequence[Value]) -> Rows | None:
         """``values`` as a program of rows, where that replaces several loop nests."""
-        if len(Schedule(values, self.kinds, outputs).items) < SEVERAL:
+        if len(Schedule(values, self.kinds, outputs).items) < SEVERAL or self.few:
             return None
         inside = {v.index for v in values}
         given = {v.index for v in self.inputs}
         guards = [g for g in self.guards if g.value.index in inside or g.value.index in given]
-        found = rows(values, self.kinds, self.inputs, outputs, guards)
+        found = rows(values, self.kinds, self.inputs, outputs, guards, self.standing)
         if found is not None:
             self.keep += found.keep
             self.functions += sum(e.kind == "op" and e.data[1][0] == "math" for e in found.all)
@@ -153,8 +159,10 @@ class Segment:
     def _by_rows(self, found: Rows, module: ir.Module, name: str) -> int:
         """Emit a program of rows; returns the bytes of its workspace."""
         space = found.build(module, name)
-        cut = pieces.in_words(found.pieces)
-        self.notes.append(f"straight-line code of {len(found.all)} operations for each of {found.n} rows{cut}")
+        n = "n" if self.standing else found.n
+        cut = found.cut or ""
+        self.notes.append(f"straight-line code of {len(found.all)} operations for each of {n} rows{cut}")
+        self.least = FEWEST if self.standing else 1
         return space
 
     def _after_rows(self, module: ir.Module, name: str) -> list[Value]:
@@ -185,9 +193,9 @@ class Segment:
         b = self.b
         for v in outputs:
             if v.index not in self.pointers:
-                self.pointers[v.index] = b.gep(self.space, [constant(I64, self.workspace)], source_etype=I8)
-                self.workspace += -(-v.size * np.dtype(v.dtype).itemsize // ALIGN) * ALIGN
-        space = b.gep(self.space, [constant(I64, self.workspace)], source_etype=I8)
+                self.pointers[v.index] = b.gep(self.space, [place(b, self.workspace)], source_etype=I8)
+                self.workspace += self._bytes(v)
+        space = b.gep(self.space, [place(b, self.workspace)], source_etype=I8)
         self.workspace += -(-self._by_rows(by_rows, module, f"{name}.rows") // ALIGN) * ALIGN
         status = b.call(
             module.get_global(f"{name}.rows"), [*[self.pointers[v.index] for v in [*self.inputs, *outputs]], space]
@@ -216,9 +224,20 @@ class Segment:
                     self.keep.append(data)
                     p = absolute(self.b, data.ctypes.data)
                 else:
-                    p = self.b.gep(self.space, [constant(I64, self.places[v.index])], source_etype=I8)
+                    p = self.b.gep(self.space, [place(self.b, self.places[v.index])], source_etype=I8)
             self.pointers[v.index] = p
         return p
+
+    def _bytes(self, v: Value) -> int:
+        """Of a buffer; a part that grows with the size is counted for each of its elements."""
+        item = np.dtype(v.dtype).itemsize
+        a, rest = split(v.size, self.standing) if self.standing else (0, max(1, v.size))
+        return -(-a * item // ROUND) * ROUND * self.standing + -(-max(0, rest) * item // ALIGN) * ALIGN
+
+    def _suits(self, size: int, room: int) -> bool:
+        if self.standing:
+            return size % self.standing <= room % self.standing and size // self.standing == room // self.standing
+        return size <= room <= 2 * size
 
     def _plan_memory(self, reads: list[set[int]]) -> None:
         """A place in the workspace for each buffer, used again when what was there is dead (best fit)."""
@@ -236,8 +255,8 @@ class Segment:
                 v = s.owner.get(v.index, v)
                 if v.index in self.pointers or v.index in self.places:
                     continue
-                size = -(-max(1, v.size) * np.dtype(v.dtype).itemsize // ALIGN) * ALIGN
-                fits = [x for x in free if size <= x[1] <= 2 * size]
+                size = self._bytes(v)
+                fits = [x for x in free if self._suits(size, x[1])]
                 if fits:
                     at = min(fits, key=lambda x: x[1])
                     free.remove(at)
@@ -292,8 +311,7 @@ class Segment:
             c.at = at
         placed = [(v, k, at) for (v, k), at in zip(stores, places, strict=False)]
         reads = {self.base(e.value).index for e in x.all if e.kind in ("load", "gather")}
-        alone = bool(scatters)
-        return Plan(x, placed, reductions, scatters, alone), reads
+        return Plan(x, placed, reductions, scatters, self.standing), reads
 
     def _loops(self, item: Kernel | Single, plan: Plan) -> None:
         x, stores, reductions, scatters = plan.x, plan.stores, plan.reductions, plan.scatters
@@ -302,15 +320,16 @@ class Segment:
         for r in reductions:
             if 0 in x.domain:
                 self._fill(r.v, r.start(r.type).constant)
-        if plan.pieces > 1:
-            space = self.b.gep(self.space, [constant(I64, self.partial)], source_etype=I8)
-            pieces.emit(self.b, plan.pieces, x, stores, reductions, self.pointer, self.flag, space)
+        if plan.cut is not None:
+            space = self.b.gep(self.space, [place(self.b, self.partial)], source_etype=I8)
+            size = self.pointers[self.inputs[0].index] if self.standing else None
+            pieces.emit(self.b, plan.cut, x, stores, reductions, self.pointer, self.flag, space, size)
         else:
             Nest(self.b, x, stores, reductions, scatters, self.pointer, self.flag).run()
         names = ", ".join(self.base(v).name for v in (item.roots if isinstance(item, Kernel) else [item.value]))
         self.work += math.prod(x.domain) * sum(e.kind != "const" for e in x.all) * 0.2
-        cut = pieces.in_words(plan.pieces)
-        self.notes.append(f"loop {list(x.domain)}: {names} ({len(x.all)} expressions){cut}")
+        cut = plan.cut or ""
+        self.notes.append(f"loop {in_words(x.domain, self.standing)}: {names} ({len(x.all)} expressions){cut}")
 
     def _single(self, item: Single) -> None:
         if item.kind == "matmul":

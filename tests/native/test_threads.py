@@ -291,8 +291,11 @@ def test_the_number_of_threads() -> None:
 
 
 def test_where_a_loop_is_cut() -> None:
-    """Whole units, in order, all of them, whatever the number of threads."""
-    assert pieces.number(pieces.PIECE * 3, 100) == 1
-    assert pieces.number(pieces.PIECE * 9, 100) == 9
-    assert pieces.number(pieces.PIECE * 9, 5) == 5
-    assert pieces.number(1e12, 10**9) == pieces.MOST
+    """By the work of all, in whole steps; what is little is not."""
+    body = pieces.PIECE / 100  # a hundred of which are a piece
+    assert pieces.cut(399, body, 1, 0) is None
+    assert pieces.cut(400, body, 1, 0) == pieces.Cut(4)
+    assert pieces.cut(1000, body, 1, 0) == pieces.Cut(10)
+    assert pieces.cut(1000, body, 200, 0) == pieces.Cut(5)
+    assert pieces.cut(10**9, body, 1, 0) == pieces.Cut(pieces.MOST)
+    assert pieces.cut(10**9, body, 1, 0, most=3) is None
