@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from dualad import get_num_threads, grad, jacfwd, jit, set_num_threads, value_and_grad, vmap
 from dualad.native import entry, objects, segment
 from tests.native.test_random_programs import COMMON, OPERATIONS, close
+from tests.native.test_random_programs import programs as random_programs
 from tests.native.test_random_programs import run as evaluated
 from tests.native.test_registry import flat, programs, run
 
@@ -369,6 +370,36 @@ def test_random_programs_at_many_sizes(drawn: Any) -> None:
 @given(sized_programs())
 def test_random_programs_at_many_sizes_nightly(drawn: Any) -> None:
     check_sizes(drawn)
+
+
+def check_rows_at_sizes(drawn: Any) -> int:
+    """The same of many rows, some inputs shared by them all."""
+    shapes, code, seed = drawn
+    rng = np.random.default_rng(seed)
+    code = [(op, operands, False) for op, operands, _ in code]
+    axes = tuple([0 if k == 0 or rng.random() < 0.7 else None for k in range(len(shapes))])
+    f = vmap(value_and_grad(lambda *v: evaluated(code, v), tuple(range(len(shapes))), has_aux=True), in_axes=axes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dualad.native.segment.SEVERAL", 1)
+        g = jit(f)
+        for n in (40, 29, 16, 17, 100, 3, 1, 29):
+            for _ in range(2):
+                xs = [rng.normal(size=s if a is None else (n, *s)) for s, a in zip(shapes, axes, strict=True)]
+                close(g(*xs), f(*xs))
+    return int(g.served)
+
+
+@settings(max_examples=15, derandomize=True, **COMMON)
+@given(random_programs())
+def test_random_rows_at_many_sizes(drawn: Any) -> None:
+    check_rows_at_sizes(drawn)
+
+
+@pytest.mark.nightly
+@settings(max_examples=1000, **COMMON)
+@given(random_programs())
+def test_random_rows_at_many_sizes_nightly(drawn: Any) -> None:
+    check_rows_at_sizes(drawn)
 
 
 def test_programs_without_code_for_all_sizes_say_so(caplog: Any) -> None:
