@@ -132,8 +132,11 @@ def _reshape_method(x: Tensor, *dims: Any, order: str = "C", copy: Any = None) -
 
 @on_tensors(np.ravel, method="ravel")
 def ravel(a: Any, order: str = "C") -> Any:
+    """``np.ravel``: a view only of a contiguous array, where ``reshape(-1)`` is one of evenly spaced elements too."""
     x = operand(a)
-    return _reshape(x, (x.size,), order)
+    flags = _layout(x).flags if type(x) is Tensor else None
+    whole = flags is None or (flags.c_contiguous and order != "F") or (flags.f_contiguous and order != "C")
+    return _reshape(x, (x.size,), order, None if whole else True)
 
 
 def flatten(x: Tensor, order: str = "C") -> Any:
