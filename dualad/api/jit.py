@@ -364,7 +364,7 @@ class Jit(Transform):
             return self._compile(entry, call, args, kwargs, captured, why)
 
     def _compile(self, entry: Entry, call: Call, args: Any, kwargs: Any, captured: Captured, why: str) -> Any:
-        recorded = self._trace(entry, call)
+        recorded = self._trace(entry, call, captured)
         if recorded is None:
             return _normal(self.f, args, kwargs)
         values, level, ys, structure = recorded
@@ -407,7 +407,7 @@ class Jit(Transform):
             entry.moving |= changed - entry.fixed
             entry.paths = {}
 
-    def _trace(self, entry: Entry, call: Call) -> Any:
+    def _trace(self, entry: Entry, call: Call, captured: Captured) -> Any:
         """Values, recording, results and their structure, of one evaluation; None where it cannot be recorded."""
         moving = entry.moving
         level: RecordLevel | None = None
@@ -420,24 +420,26 @@ class Jit(Transform):
                     raise DtypeError("jit: the function returned a tensor of a transform outside")
         except NoLoop as e:
             logger.info("%r: a loop is recorded iteration by iteration: %s", self, e.why)
-            return self._retrace(entry, call, None if e.of is None or self.refused is None else self.refused | {e.of})
+            refused = None if e.of is None or self.refused is None else self.refused | {e.of}
+            return self._retrace(entry, call, captured, refused)
         except Exception as e:
             if level is not None and level.looped:  # a body's tensors may have got out, which only plain loops allow
-                return self._retrace(entry, call, None)
+                return self._retrace(entry, call, captured, None)
             integers = {k for k in moving if type(call.numbers[k]) is int}
             if integers:  # as constants they may do
                 entry.fixed |= integers
                 entry.moving = moving - integers
-                return self._trace(entry, call)
+                return self._trace(entry, call, captured)
             # Either Python fails here too, or f does what cannot be recorded (float(x), math.sin(x)): run it and see.
             logger.info("%r: cannot be recorded, and is run as it is: %s: %s", self, type(e).__name__, e)
             return None
         return [np.array(v)[()] for v in values], level, ys, structure
 
-    def _retrace(self, entry: Entry, call: Call, refused: frozenset[Any] | None) -> Any:
+    def _retrace(self, entry: Entry, call: Call, captured: Captured, refused: frozenset[Any] | None) -> Any:
         """``_trace`` without the loops that are ``refused``, from now on, if they were what stood in the way."""
+        captured.rewind()
         before, self.refused = self.refused, refused
-        recorded = self._trace(entry, call)
+        recorded = self._trace(entry, call, captured)
         if recorded is None:
             self.refused = before
         return recorded

@@ -75,6 +75,12 @@ class Captured:
         """Whether random numbers were drawn since."""
         return any(not _equal(_state(g), s) for g, s in self.generators)
 
+    def rewind(self) -> None:
+        """Set random generators back to what they were: the function will be run again."""
+        for g, s in self.generators:
+            if not _equal(_state(g), s):
+                _restore(g, s)
+
     def _visit(self, name: str, x: Any) -> None:
         if isinstance(x, _ATOMS) or id(x) in self._seen:
             return
@@ -264,6 +270,18 @@ def _state(g: Any) -> Any:
     if isinstance(g, np.random.Generator):
         return g.bit_generator.state
     return g.getstate() if isinstance(g, random.Random) else g.get_state(legacy=False)
+
+
+def _restore(g: Any, state: Any) -> None:
+    if g is _Global:
+        random.setstate(state[0])
+        np.random.set_state(state[1])  # noqa: NPY002
+    elif isinstance(g, np.random.Generator):
+        g.bit_generator.state = state
+    elif isinstance(g, random.Random):
+        g.setstate(state)
+    else:
+        g.set_state(state)
 
 
 def _equal(a: Any, b: Any) -> bool:

@@ -340,6 +340,17 @@ def test_a_body_that_is_not_pure() -> None:
     check(grad(f), X)
 
 
+@pytest.mark.filterwarnings("ignore:jit")
+@pytest.mark.parametrize("make", [np.random.default_rng, np.random.RandomState])
+def test_random_numbers_in_the_body_are_those_of_the_uncompiled_loop(make: Any) -> None:
+    def over(rng: Any) -> Any:
+        return lambda x: scan(lambda c, u: (np.sin(c) + u * rng.normal(size=3), None), x, US)[0].sum()
+
+    f, g = over(make(3)), jit(over(make(3)))
+    for _ in range(5):
+        np.testing.assert_allclose(g(X), f(X), rtol=1e-12)
+
+
 def test_an_iterator_in_the_body() -> None:
     def f(x: Any) -> Any:
         factors = iter([x * (k + 1.0) for k in range(12)])
