@@ -71,6 +71,17 @@ def test_every_width_gives_the_same_bits(name: str) -> None:
         assert not differs.any(), f"{name}: width {width} differs at {[x[differs][0] for x in xs]}"
 
 
+@pytest.mark.parametrize(
+    "name", ["cosh", "erfc", "exp", "exp2", "expit", "expm1", "gamma", "log_expit", "power", "sinh"]
+)
+def test_powers_of_two_without_avx512_give_the_same_bits(name: str) -> None:
+    xs = points(name, POINTS)
+    xs = tuple(np.concatenate([x, e]) for x, e in zip(xs, edge_arguments(len(xs)), strict=True))
+    expected, ys = kernel(name, 8)(*xs), Kernel(name, len(xs), width=4, features="-avx512f")(*xs)
+    differs = (ys.view(np.int64) != expected.view(np.int64)) & ~(np.isnan(ys) & np.isnan(expected))
+    assert not differs.any(), f"{name}: differs at {[x[differs][0] for x in xs]}"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_without_fused_multiply_add(name: str) -> None:
     xs = tuple(x[::4] for x in points(name, POINTS))
