@@ -13,17 +13,6 @@ from dualad.native.objects import Machine
 from dualad.native.segment import Segment
 
 LONG = 50_000.0  # nanoseconds of work from which on other threads may run Python meanwhile
-INLINED = (
-    20_000.0  # nanoseconds of work from which on vector math becomes part of its loops: faster, but slow to compile
-)
-FUNCTIONS = 200  # of vector math in straight-line code, from where on they stay out of line
-
-
-def _inline(module: ir.Module) -> None:
-    """Make vector math part of its callers; what branches stays out of line, so that equal calls become one."""
-    for f in library.functions(module):
-        if len(f.blocks) == 1 and "noinline" not in f.attributes:
-            f.attributes.add("alwaysinline")
 
 
 def compiled(
@@ -41,8 +30,9 @@ def compiled(
     return segment, entry.Code(machine, segment.given, segment.made, segment.workspace, segment.keep)
 
 
-def emitted(segment: Segment, every: entry.Every | None = None, n: int = 1) -> ir.Module:
-    """The module of a segment; of one for all sizes, what is best at size ``n``."""
+def emitted(segment: Segment, every: entry.Every | None = None) -> ir.Module:
+    """The module of a segment, perhaps for every size. Vector math is compiled once and called: four vectors at a time, that is
+    as fast as if it were part of the loops, and there is half as much to compile."""
     module = ir.Module("dualad")
     segment.build(module, "run")
     work = segment.work + segment.products
@@ -51,9 +41,5 @@ def emitted(segment: Segment, every: entry.Every | None = None, n: int = 1) -> i
         entry.emit(module, segment.given, segment.made, segment.workspace, min(long, 1 << 30), every)
     else:
         entry.emit(module, segment.given, segment.made, segment.workspace, work > LONG)
-    share = n / every.standing if every is not None else 1.0
-    if segment.work * share > INLINED and segment.functions <= FUNCTIONS:
-        _inline(module)
-    else:
-        library.link(module)
+    library.link(module)
     return module

@@ -17,7 +17,6 @@ from dualad.native.extents import Unsuited, in_words
 from dualad.native.graph import Graph
 from dualad.native.objects import Machine
 from dualad.native.program import _kinds, native_guard
-from dualad.native.rows import FEWEST
 from dualad.native.segment import Segment
 from dualad.native.sizes import STANDING, Pattern
 
@@ -29,8 +28,7 @@ class Generic:
 
     def __init__(self, pattern: Pattern, few: bool) -> None:
         self.pattern, self.few = pattern, few
-        n = FEWEST if few else max(pattern.sizes)
-        made = [self._emitted(standing, n) for standing in STANDING]
+        made = [self._emitted(standing) for standing in STANDING]
         if str(made[0][1]) != str(made[1][1]):
             raise Unsuited("the code depends on the size")
         self.segment, module, self.every = made[0]
@@ -40,7 +38,7 @@ class Generic:
         self.least = s.least
         self.code = Code(machine, s.inputs, s.outputs, s.workspace, s.keep, self.every)
 
-    def _emitted(self, standing: int, n: int) -> Any:
+    def _emitted(self, standing: int) -> Any:
         graph, numbers = self.pattern.standing(standing)
         kinds = _kinds(graph)
         calls = [v for v in graph.values if v.op == "call"]
@@ -55,7 +53,7 @@ class Generic:
             raise Unsuited("it is not one native function")
         segment = Segment(calls, kinds, graph.outputs, graph.guards, inputs, standing, self.few)
         every = Every(standing, numbers)
-        return segment, emitted(segment, every, n), every
+        return segment, emitted(segment, every), every
 
     def at(self, graph: Graph) -> Any:
         """The native function for arrays of the size of a recording, and no others."""

@@ -15,10 +15,8 @@ from dualad.native.machine import (
     F32,
     F64,
     I1,
-    I8,
     I32,
     I64,
-    PTR,
     constant,
     lanes,
     splat,
@@ -26,14 +24,12 @@ from dualad.native.machine import (
     vector_bytes,
     width_of,
 )  # fmt: skip
-from dualad.native.memory import iota, m_bytes, masked, memory, zipped
+from dualad.native.memory import addresses, fetch, iota, m_bytes, masked, memory, zipped
 from dualad.native.placing import element, places
 from dualad.native.reduction import Reduction
 
 MANY = 512  # elements in a row
 LONG = 1 << 15  # elements in a row of which not all are in the nearest caches
-AHEAD = 1024  # bytes from here is what such a row has fetched: the processor by itself stops at the end of each page
-LINE = 64  # bytes of the cache
 ROW = 16  # vectors in a row that is worth the trouble of aligning its stores
 SIMPLE = 40  # expressions of a loop whose body is there three times
 BLOCK = 64  # iterations after which partial sums are put away: a sum of n numbers then errs like a blocked sum
@@ -552,7 +548,7 @@ class Nest:
         m = memory(t)
         q = b.gep(p, [at], source_etype=m)
         if self.fetches and mask is None and w > 1:
-            self._fetch(q, w * m_bytes(m), 0)
+            fetch(b, q, w * m_bytes(m), write=False)
         if mask is None or w == 1:
             x = b.load(q, align=m_bytes(m), typ=vector(m, w))
         else:
@@ -567,25 +563,10 @@ class Nest:
         q = b.gep(p, [at], source_etype=m)
         if mask is None:
             if self.fetches and width_of(x.type) > 1:
-                self._fetch(q, width_of(x.type) * m_bytes(m), 1)
+                fetch(b, q, width_of(x.type) * m_bytes(m), write=True)
             b.store(x, q, align=m_bytes(m))
         else:
             masked(b, "store", x.type, [x, q], mask, m)
-
-    def _fetch(self, p: Any, size: int, write: int) -> None:
-        """Bring lines that are ``AHEAD`` of p into the cache."""
-        b = self.b
-        f = b.module.globals.get("llvm.prefetch.p0")
-        if f is None:
-            f = ir.Function(b.module, ir.FunctionType(ir.VoidType(), [PTR, I32, I32, I32]), "llvm.prefetch.p0")
-        for at in range(AHEAD, AHEAD + size, LINE):
-            b.call(f, [b.gep(p, [constant(I64, at)], source_etype=I8), *[constant(I32, k) for k in (write, 3, 1)]])
-
-    def _addresses(self, p: Any, at: Any, m: Any) -> Any:
-        b = self.b
-        w = width_of(at.type)
-        places = b.add(splat(b, b.ptrtoint(p, I64), w), b.mul(at, constant(at.type, m_bytes(m))))
-        return b.inttoptr(places, ir.VectorType(PTR, w))
 
     def _scattered(self, p: Any, at: Any, t: Any, mask: Any) -> Any:
         """Loads at a vector of places."""
@@ -593,7 +574,7 @@ class Nest:
         m = memory(t)
         w = width_of(at.type)
         all_lanes = constant(vector(I1, w), 1) if mask is None else mask
-        x = masked(b, "gather", vector(m, w), [self._addresses(p, at, m)], all_lanes, m)
+        x = masked(b, "gather", vector(m, w), [addresses(b, p, at, m)], all_lanes, m)
         return b.icmp_unsigned("!=", x, constant(x.type, 0)) if t is I1 else x
 
     def _by_table(self, v: Value, table: Expr, i: Any, x: Any, mask: Any) -> None:
@@ -624,4 +605,4 @@ class Nest:
         if t is I1:
             x = b.zext(x, vector(m, w))
         all_lanes = constant(vector(I1, w), 1) if mask is None else mask
-        masked(b, "scatter", x.type, [x, self._addresses(p, at, m)], all_lanes, m)
+        masked(b, "scatter", x.type, [x, addresses(b, p, at, m)], all_lanes, m)

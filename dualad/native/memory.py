@@ -7,7 +7,10 @@ from typing import Any
 from llvmlite import ir
 
 from dualad.native.elementwise import BYTES
-from dualad.native.machine import F32, F64, I1, I8, I32, I64, Unsigned, constant, retyped, width_of
+from dualad.native.machine import F32, F64, I1, I8, I32, I64, PTR, Unsigned, constant, retyped, splat, width_of
+
+AHEAD = 1024  # bytes from here is what a long row has fetched: the processor by itself stops at the end of each page
+LINE = 64  # bytes of the cache
 
 
 def zipped(b: Any, x: Any, y: Any) -> Any:
@@ -50,3 +53,19 @@ def masked(b: Any, what: str, t: Any, args: list[Any], mask: Any, m: Any) -> Any
     if f is None:
         f = ir.Function(b.module, ir.FunctionType(out, [a.type for a in full]), name)
     return b.call(f, full)
+
+
+def addresses(b: Any, p: Any, at: Any, m: Any) -> Any:
+    """The addresses of the elements at a vector of places."""
+    w = width_of(at.type)
+    places = b.add(splat(b, b.ptrtoint(p, I64), w), b.mul(at, constant(at.type, m_bytes(m))))
+    return b.inttoptr(places, ir.VectorType(PTR, w))
+
+
+def fetch(b: Any, p: Any, size: int, write: bool) -> None:
+    """Bring the lines that are ``AHEAD`` of p into the cache."""
+    f = b.module.globals.get("llvm.prefetch.p0")
+    if f is None:
+        f = ir.Function(b.module, ir.FunctionType(ir.VoidType(), [PTR, I32, I32, I32]), "llvm.prefetch.p0")
+    for at in range(AHEAD, AHEAD + size, LINE):
+        b.call(f, [b.gep(p, [constant(I64, at)], source_etype=I8), *[constant(I32, k) for k in (write, 3, 1)]])

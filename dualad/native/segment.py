@@ -87,7 +87,6 @@ class Segment:
         self.workspace = 0
         self.notes: list[str] = []
         self.work = self.products = 0.0  # roughly, in nanoseconds: of loops and of matrix products
-        self.functions = 0  # of vector math in straight-line code
         self.text = ""  # its LLVM code
         self.least = 1  # size at which it can be used
 
@@ -150,8 +149,6 @@ class Segment:
         guards = [g for g in self.guards if g.value.index in inside or g.value.index in given]
         found = rows(values, self.kinds, self.inputs, outputs, guards, self.standing)
         if found is not None:
-            self.keep += found.keep
-            self.functions += sum(e.kind == "op" and e.data[1][0] == "math" for e in found.all)
             self.work += 0.05 * sum(found.varies) * found.n
             self.remaining = [g for g in self.guards if g not in guards]
         return found
@@ -159,6 +156,7 @@ class Segment:
     def _by_rows(self, found: Rows, module: ir.Module, name: str) -> int:
         """Emit a program of rows; returns the bytes of its workspace."""
         space = found.build(module, name)
+        self.keep += found.keep
         n = "n" if self.standing else found.n
         cut = found.cut or ""
         self.notes.append(f"straight-line code of {len(found.all)} operations for each of {n} rows{cut}")

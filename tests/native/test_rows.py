@@ -175,3 +175,14 @@ def test_rows_before_products(checked: bool) -> None:
 def test_an_argument_that_nothing_depends_on() -> None:
     g = both(jacfwd(lambda x, y: dnp.sin(x) + y), normal(5), normal(5))
     assert all(len(p.steps) == 1 for p in programs(g))
+
+
+def test_constants_of_any_layout_stay_alive() -> None:
+    c, r, x = np.asfortranarray(normal(64, 3)), normal(64, 3), normal(64, 3)
+    f = lambda r, x: vmap(lambda r, x, c: jacfwd(turned, argnums=(0, 1))(r, x * c))(r, x, c)
+    g = both(f, r, x, rtol=1e-12)
+    assert "for each of 64 rows" in g.explain()
+    others = [np.full((64, 3), float(k)) for k in range(1000)]  # which would lie where the constant was
+    for found, expected in zip(g(r, x), f(r, x), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
+    assert others
