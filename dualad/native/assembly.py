@@ -38,7 +38,7 @@ class Part:
         expected = np.full(shape, start)
         for k, (n, step) in enumerate(zip(shape, steps, strict=True)):
             expected += (np.arange(n) * step).reshape([n if j == k else 1 for j in range(len(shape))])
-        return (start, *steps) if start >= 0 and np.array_equal(expected, places) else None
+        return (start, *steps) if (places >= 0).all() and np.array_equal(expected, places) else None
 
 
 @dataclass

@@ -9,6 +9,8 @@ import pytest
 
 import dualad.numpy as dnp
 from dualad import grad, jit
+from dualad.native.assembly import Part
+from dualad.native.graph import Value
 from tests.native.test_programs import both, normal
 
 RNG = np.random.default_rng(5)
@@ -170,3 +172,14 @@ def test_nothing_is_left_of_the_last_call() -> None:
     first[:] = 7
     np.testing.assert_array_equal(f(y), second)
     np.testing.assert_array_equal(second, np.concatenate([y * 2, np.zeros(900)])[order])
+
+
+def test_an_element_that_goes_nowhere_is_no_step() -> None:
+    """-1 says that an element has no place, even where the places before go down to it in even steps."""
+    for places, expected in (([5, -1], None), ([1, 0, -1], None), ([5, 2], (5, -3)), ([0, 2, 4], (0, 2))):
+        value = Value("input", (len(places),), np.dtype(float))
+        assert Part(value, np.array(places)).strides() == expected
+    v = normal(3) + 1j
+    f = jit(lambda c: np.concatenate([c[::-1], np.conj(c)[1:]])[np.array([[2, 3, 4], [1, 2, 3], [0, 1, 2]])])
+    for _ in range(3):
+        np.testing.assert_array_equal(f(v), [[v[0], *v[1:].conj()], [v[1], v[0], v[1].conj()], v[::-1]])
