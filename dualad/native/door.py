@@ -18,7 +18,7 @@ from llvmlite import ir
 
 from dualad.native.captured import Captured, Held, Place
 from dualad.native.entry import DATA, FASTCALL, TYPE, MethodDef, layout_holds, new_function, python
-from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
+from dualad.native.machine import I8, I64, PTR, absolute, constant
 from dualad.native.objects import Machine
 
 KEYWORDS = 0x0002
@@ -147,7 +147,6 @@ def _emit(module: ir.Module) -> None:
         b.icmp_unsigned("==", out, absolute(b, id(None))),
         b.icmp_unsigned("==", load(out, TYPE, PTR), absolute(b, id(int))),
     )
-    assert missed.type == I1
     with b.if_then(missed, likely=False):
         python(b, "Py_DecRef", ir.VoidType(), out)
         b.branch(blocks["slow"])

@@ -46,9 +46,8 @@ class Generic:
         native = all(v.dtype in TYPES for v in inputs) and all(v.index in kinds for v in calls)
         native = native and all(native_guard(g, kinds) for g in graph.guards)
         results = all(v.op == "call" for v in graph.outputs) and len(set(graph.outputs)) == len(graph.outputs)
-        native = native and not any(
-            concerns(v) for v in calls
-        )  # complex: what stands for them may be as long as the size
+        # What stands for complex constants may be as long as the size that stands for all.
+        native = native and not any(concerns(v) for v in calls)
         if not native or not results or not any(kinds[v.index] not in ("movement", "alias") for v in calls):
             raise Unsuited("it is not one native function")
         segment = Segment(calls, kinds, graph.outputs, graph.guards, inputs, standing, self.few)

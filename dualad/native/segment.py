@@ -142,7 +142,7 @@ class Segment:
 
     def _rows(self, values: Sequence[Value], outputs: Sequence[Value]) -> Rows | None:
         """``values`` as a program of rows, where that replaces several loop nests."""
-        if len(Schedule(values, self.kinds, outputs).items) < SEVERAL or self.few:
+        if self.few or len(Schedule(values, self.kinds, outputs).items) < SEVERAL:
             return None
         inside = {v.index for v in values}
         given = {v.index for v in self.inputs}
