@@ -11,6 +11,7 @@ import numpy as np
 
 from dualad.api.derivatives import jvp, linear_transpose, pull_within, vjp, within
 from dualad.api.transform import match, outputs
+from dualad.core.deferred import settled
 from dualad.core.errors import ArgumentError, NotDifferentiable
 from dualad.core.primitive import bind
 from dualad.core.tensor import Tensor
@@ -27,7 +28,7 @@ class _Call(General):
     def __init__(self, name: str, impl: Any, jvp: Any, vjp: Any) -> None:
         # Not registered: it lives as long as the call's tape.
         self.name = self.__name__ = name
-        self.impl = impl
+        self.impl = lambda *args: impl(*[settled(a) for a in args])
         self.keep, self.keep_x, self.keep_y = "xy", True, True
         self._jvp, self._vjp = jvp, vjp
         self.multiple = True

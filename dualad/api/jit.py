@@ -14,6 +14,7 @@ from typing import Any, ParamSpec
 import numpy as np
 
 from dualad.api.transform import Transform, outputs
+from dualad.core.deferred import LEAST, Deferred, deferred, settled
 from dualad.core.errors import ArgumentError, DtypeError
 from dualad.core.level import GROUND
 from dualad.core.tensor import Tensor
@@ -216,6 +217,7 @@ class Jit(Transform):
         self.recordings = 0
         self.served = 0  # of them, how many found code for all sizes
         self.attempts = 0
+        self.deferring = True  # recordings compute nothing large that Python does not look at
         self.eager = ""  # why the function is run as it is
         self.refused: frozenset[Any] | None = frozenset()  # bodies of loops that are recorded iteration by iteration
         self.fast: Fast | None = None  # the native function that ran last, and what must not have changed
@@ -376,7 +378,7 @@ class Jit(Transform):
                 what = "draws random numbers" if captured.drew() else f"changes {name}"
                 self._warn(f"{what} when it is called; it is run as it is, not compiled.")
                 self.eager = what
-            return unflatten(structure, values)
+            return unflatten(structure, [settled(v) for v in values])
         try:
             graph = Graph(level, ys)
             shared = self.sizes.code(call.signature, graph) if available() else None
@@ -385,7 +387,7 @@ class Jit(Transform):
         except Exception:
             logger.warning("%r: a recording could not be compiled; such calls are run as they are", self, exc_info=True)
             entry.eager = "a fault of the compiler"
-            return unflatten(structure, values)
+            return unflatten(structure, [settled(v) for v in values])
         if path.narrow and entry.moving:
             entry.fixed |= entry.moving
             entry.moving = set()
@@ -396,7 +398,10 @@ class Jit(Transform):
         self._remember(path, call)
         key = entry.key(call.numbers)
         entry.paths[key] = [path, *entry.paths.get(key, [])]
-        return unflatten(structure, values)
+        if any(type(v) is Deferred for v in values):
+            with contextlib.suppress(Exception):  # NumPy says what is wrong
+                values = path.program(call.inputs(entry.moving))
+        return unflatten(structure, [settled(v) for v in values])
 
     def _loosen(self, entry: Entry, call: Call) -> None:
         """Make inputs of the integers that have changed."""
@@ -413,7 +418,9 @@ class Jit(Transform):
         level: RecordLevel | None = None
         try:
             with compiling(self.refused) as level:
-                args, kwargs = call.rebuilt([level.watch(x) for x in call.inputs(moving)], moving)
+                args, kwargs = call.rebuilt(
+                    [level.watch(deferred(x) if self.deferring else x) for x in call.inputs(moving)], moving
+                )
                 ys, structure = outputs(self.f(*args, **kwargs), "jit")
                 values = [y.value if type(y) is Tensor and y.level is level else y for y in ys]
                 if any(type(v) is Tensor for v in values):
@@ -423,6 +430,9 @@ class Jit(Transform):
             refused = None if e.of is None or self.refused is None else self.refused | {e.of}
             return self._retrace(entry, call, captured, refused)
         except Exception as e:
+            if self.deferring and any(type(x) is np.ndarray and x.size >= LEAST for x in call.leaves):
+                self.deferring = False
+                return self._retrace(entry, call, captured, self.refused)
             if level is not None and level.looped:  # a body's tensors may have got out, which only plain loops allow
                 return self._retrace(entry, call, captured, None)
             integers = {k for k in moving if type(call.numbers[k]) is int}
@@ -433,7 +443,7 @@ class Jit(Transform):
             # Either Python fails here too, or f does what cannot be recorded (float(x), math.sin(x)): run it and see.
             logger.info("%r: cannot be recorded, and is run as it is: %s: %s", self, type(e).__name__, e)
             return None
-        return [np.array(v)[()] for v in values], level, ys, structure
+        return [v if type(v) is Deferred else np.array(v)[()] for v in values], level, ys, structure
 
     def _retrace(self, entry: Entry, call: Call, captured: Captured, refused: frozenset[Any] | None) -> Any:
         """``_trace`` without the loops that are ``refused``, from now on, if they were what stood in the way."""

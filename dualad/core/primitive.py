@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from dualad.core.deferred import Deferred
 from dualad.core.errors import DtypeError, DualadError, ShapeError
 from dualad.core.tensor import Tensor
 
@@ -22,8 +23,8 @@ NUMPY: dict[Any, Callable[..., Any]] = {}
 """NumPy (and SciPy) functions -> what dualad runs for them when a tensor is among the arguments."""
 
 _PLAIN = frozenset(
-    {np.ndarray, float, int, complex, bool, np.float64, np.float32, np.int64, np.complex128, np.complex64, np.bool_}
-)
+    {np.ndarray, float, int, complex, bool, np.float64, np.float32, np.int64, np.complex128, np.complex64, np.bool_, Deferred}
+)  # fmt: skip
 
 
 class Primitive:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dualad.core.deferred import Deferred
 from dualad.core.primitive import Binary
 from dualad.core.tensor import Tensor
 from dualad.ops import dependence, series
@@ -20,14 +21,16 @@ _PQ = ((-3.0, 3.0), (0.5, 3.0))
 
 
 def _full(x: Any) -> bool:
-    """Whether no element is zero."""
-    return np.count_nonzero(x) == x.size if type(x) is np.ndarray else bool(x != 0)
+    """Whether it is known that no element is zero."""
+    if type(x) is np.ndarray:
+        return np.count_nonzero(x) == x.size
+    return type(x) is not Deferred and bool(x != 0)
 
 
 def _scale(t: Any, p: Any) -> Any:
     if _full(t):
         return t * p
-    if not isinstance(p, (np.ndarray, np.generic)):  # a Python number is weak, and np.where would make it strong
+    if not hasattr(p, "dtype"):  # a Python number is weak, and np.where would make it strong
         if cmath.isfinite(p):
             return t * p
         p = t.dtype.type(p)

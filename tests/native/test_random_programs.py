@@ -53,8 +53,11 @@ def check(drawn: Any) -> None:
     f = value_and_grad(lambda *v: run(code, v), tuple(range(len(shapes))), has_aux=True)
     g = jit(f)
     points = [tuple(rng.normal(size=s)[()] for s in shapes) for _ in range(3)]
-    for xs in [*points, points[0]]:
-        close(g(*xs), f(*xs))
+    with pytest.MonkeyPatch.context() as patch:
+        if seed % 2:  # recorded without being computed, as large arrays are
+            patch.setattr("dualad.core.deferred.LEAST", 1)
+        for xs in [*points, points[0]]:
+            close(g(*xs), f(*xs))
     variants = [{"native": False}, {}]
     for p in compiled_of(g):
         for options in variants:
