@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-LEAST = 1  # elements: below, computing takes no time worth saving
+LEAST = 1 << 16  # elements: below, computing takes no time worth saving
 ELEMENTWISE = {np.where, np.real, np.imag, np.clip}
 SHAPING = {np.broadcast_to, np.reshape, np.ravel, np.transpose, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.flip,
            np.sum, np.mean, np.prod, np.max, np.min}  # fmt: skip

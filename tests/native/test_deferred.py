@@ -144,6 +144,11 @@ def test_assignment() -> None:
     np.testing.assert_allclose(jit(grad(f))(x), grad(f)(x), rtol=1e-12)
 
 
+def test_small_arrays_are_computed() -> None:
+    assert type(deferred(np.ones(LEAST - 1))) is np.ndarray
+    assert LEAST > 10_000
+
+
 def test_long_chains_are_computed_without_recursion() -> None:
     d = deferred(np.ones(LEAST))
     for _ in range(5000):
