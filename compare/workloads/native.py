@@ -99,9 +99,11 @@ def cases() -> list[tuple[str, Callable[..., Any], Callable[..., Any], tuple[Any
 
 def warm(np: Any, jit: Callable[..., Any], grad: Callable[..., Any]) -> None:
     """Compile other programs of the same functions, for arrays of other sizes."""
-    for n in (13, 1300, 130_000):
+    for n in (13, 1300, 2024, 130_000):  # each width of vectors
         x = np.linspace(0.1, 1.0, n)
         jit(grad(lambda x: 2 * elementwise(np, x)))(x)
+    x = np.linspace(0.1, 1.0, 2024)
+    jit(grad(lambda w: 2 * signal(np, w, x, x + 2j)))(x)
     w, x = np.linspace(0.1, 1.0, 17), np.ones((23, 17))
     jit(grad(lambda w: 2 * logistic(np, w, x, np.ones(23))))(w)
     p = [np.ones((17, 5)), np.ones(5), np.ones((5, 3)), np.ones(3)]
