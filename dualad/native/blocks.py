@@ -7,7 +7,7 @@ the other matrix are finite (zero times infinity is not zero); else the product 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -22,50 +22,53 @@ ONCE = 8000.0  # multiplications in the time that a call of BLAS takes at least
 NARROW = 6  # columns: fewer take as long
 SHARE = 0.6  # of the work, up to which it is worth being checked
 WORK = 50_000  # multiplications of a product that is looked at
+MOST = 256  # groups of columns to choose from
 
 
-class Block:
+class Block(NamedTuple):
     """Columns ``first`` to ``last`` of a product, which take only rows ``start`` to ``stop`` of the other operand's axis."""
 
-    __slots__ = ("first", "last", "start", "stop")
-
-    def __init__(self, first: int, last: int, start: int, stop: int) -> None:
-        self.first, self.last, self.start, self.stop = first, last, start, stop
-
-    def cost(self, other: int) -> float:
-        terms = self.stop - self.start
-        return ONCE + other * max(self.last - self.first, NARROW) * terms if terms else 0.0
-
-    def joined(self, b: Block) -> Block:
-        if self.start == self.stop or b.start == b.stop:
-            start, stop = (b if self.start == self.stop else self).start, max(self.stop, b.stop)
-        else:
-            start, stop = min(self.start, b.start), max(self.stop, b.stop)
-        return Block(self.first, b.last, start, stop)
+    first: int
+    last: int
+    start: int
+    stop: int
 
 
-def blocks(zero: Any, other: int) -> list[Block] | None:
-    """How a product with a matrix (k, n) whose zeros are known is done by groups of its columns, each with the rows in which
-    it has anything else; ``other``: rows of the other matrix. None where there is little to gain."""
+def blocks(zero: Any, other: int) -> tuple[list[Block], float] | None:
+    """How a product with a matrix (k, n) whose zeros are known is done by groups of its columns, each with the rows in which it
+    has anything else, and what that costs; ``other``: rows of the other matrix. None where there is little to gain.
+
+    The cheapest division into groups, by dynamic programming.
+    """
     k, n = zero.shape
-    any_row = ~zero
-    start = any_row.argmax(axis=0)
-    stop = np.where(any_row.any(axis=0), k - any_row[::-1].argmax(axis=0), 0)
-    start = np.where(stop == 0, 0, start)
+    some = ~zero
+    filled = some.any(axis=0)
+    start = np.where(filled, some.argmax(axis=0), k)
+    stop = np.where(filled, k - some[::-1].argmax(axis=0), 0)
+    ends = np.flatnonzero((np.diff(start) != 0) | (np.diff(stop) != 0)) + 1
+    ends = np.append(ends[:: -(-(ends.size + 1) // MOST)], n)
+    firsts = np.append(0, ends[:-1])
+    lows, highs = np.minimum.reduceat(start, firsts), np.maximum.reduceat(stop, firsts)
+    best, before = np.zeros(ends.size + 1), []
+    low, high = np.full(ends.size, k), np.zeros(ends.size, int)  # of groups that begin with each run
+    for j, end in enumerate(ends.tolist()):
+        low[: j + 1] = np.minimum(low[: j + 1], lows[j])
+        high[: j + 1] = np.maximum(high[: j + 1], highs[j])
+        terms = high[: j + 1] - low[: j + 1]
+        cost = np.where(terms > 0, ONCE + other * np.maximum(end - firsts[: j + 1], NARROW) * terms, 0.0)
+        before.append(int((best[: j + 1] + cost).argmin()))
+        best[j + 1] = best[before[j]] + cost[before[j]]
+    cost = float(best[-1])
+    if other * k * n < WORK or cost > SHARE * other * k * n:
+        return None
     out: list[Block] = []
-    for j, (lo, hi) in enumerate(zip(start.tolist(), stop.tolist(), strict=True)):
-        mine = Block(j, j + 1, lo, hi)
-        while out:
-            both = out[-1].joined(mine)
-            same = (out[-1].start, out[-1].stop) == (mine.start, mine.stop)
-            if not same and both.cost(other) > out[-1].cost(other) + mine.cost(other):
-                break
-            out.pop()
-            mine = both
-        out.append(mine)
-    whole = other * k * n
-    done = sum(b.cost(other) for b in out)
-    return out if whole > WORK and done < SHARE * whole else None
+    j = ends.size
+    while j:
+        i = before[j - 1]
+        lo, hi = int(lows[i:j].min()), int(highs[i:j].max())
+        out.insert(0, Block(int(firsts[i]), int(ends[j - 1]), min(lo, hi), hi))
+        j = i
+    return out, cost
 
 
 class Plan:
@@ -123,7 +126,7 @@ def plans(values: Sequence[Value], kinds: dict[int, str]) -> dict[int, Plan]:
             zero = known.get(a.index, UNKNOWN)
             other = v.args[1 - side].shape[1 - side]
             if zero.any() and (own := blocks(zero if side else zero.T, other)) is not None:
-                found.append((sum(x.cost(other) for x in own), Plan(side, zero, own)))
+                found.append((own[1], Plan(side, zero, own[0])))
         if found:
             out[v.index] = min(found, key=lambda f: f[0])[1]
     return out
