@@ -58,7 +58,7 @@ def multiply(
             operands = [(a, p, own) for a, p, (_, _, own) in zip(v.args, places, found, strict=True)]
             with b.if_else(plan.holds(b, operands, t), likely=True) as (then, otherwise):
                 with then:
-                    for block in plan.blocks:
+                    for block in plan.loops(b, operands, out, n, t):
                         _block(call, block, plan.side, (m, k, n), places, (s, r), out)
                 with otherwise:
                     whole()

@@ -1,27 +1,35 @@
-"""Products of matrices of which parts are zero, as products of what is not: blocks, each a product of BLAS.
+"""Products of matrices of which parts are zero, as products of what is not: blocks, each a product of BLAS or, if it is small,
+a loop over rows. Of a constant matrix the loops take only the rows that are not zero there.
 
-The zeros are those of `zeros.py`. What that is said to be zero is so is seen before each product, and so is that all numbers of
-the other matrix are finite (zero times infinity is not zero); else the product is done whole.
+The zeros are those of `zeros.py`. That what is said to be zero is so is seen before each product, and so is that all other numbers
+are finite (zero times infinity is not zero); else the product is done whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
 
+from dualad.native.elementwise import BYTES
 from dualad.native.extents import Loop
 from dualad.native.graph import Value
-from dualad.native.machine import F64, I1, I32, I64, absolute, constant, lanes, vector
+from dualad.native.machine import F64, I1, I32, I64, absolute, constant, intrinsic, lanes, splat, vector
 from dualad.native.schedule import contiguous
-from dualad.native.zeros import UNKNOWN, zeros
+from dualad.native.zeros import LARGE, UNKNOWN, zeros
 
 ONCE = 8000.0  # multiplications in the time that a call of BLAS takes at least
 NARROW = 6  # columns: fewer take as long
+TERMS, COLUMNS = 32, 16  # of a block that is done without BLAS, at most
+ROWS = 32  # at a time: of a few hundred columns they are in the first cache
+TERM, ROW = 5.0, 15.0  # multiplications in the time of one term, and of one row, of a vector of columns there
+FEW = 0.7  # rows that are not zero, up to which the others are left out
 SHARE = 0.6  # of the work, up to which it is worth being checked
 WORK = 50_000  # multiplications of a product that is looked at
+TABLE = 256  # columns of a constant matrix whose rows are looked at
 MOST = 256  # groups of columns to choose from
 
 
@@ -34,17 +42,17 @@ class Block(NamedTuple):
     stop: int
 
 
-def blocks(zero: Any, other: int) -> tuple[list[Block], float] | None:
+def blocks(zero: Any, other: int, filled: Any = 1.0) -> tuple[list[Block], float] | None:
     """How a product with a matrix (k, n) whose zeros are known is done by groups of its columns, each with the rows in which it
-    has anything else, and what that costs; ``other``: rows of the other matrix. None where there is little to gain.
+    has anything else, and what that costs. None where there is little to gain.
 
-    The cheapest division into groups, by dynamic programming.
+    ``other``: rows of the other matrix; ``filled[start, stop]``: the part of them that has anything else than zeros there. It is
+    the cheapest division into groups, by dynamic programming.
     """
     k, n = zero.shape
     some = ~zero
-    filled = some.any(axis=0)
-    start = np.where(filled, some.argmax(axis=0), k)
-    stop = np.where(filled, k - some[::-1].argmax(axis=0), 0)
+    start = np.where(some.any(axis=0), some.argmax(axis=0), k)
+    stop = np.where(some.any(axis=0), k - some[::-1].argmax(axis=0), 0)
     ends = np.flatnonzero((np.diff(start) != 0) | (np.diff(stop) != 0)) + 1
     ends = np.append(ends[:: -(-(ends.size + 1) // MOST)], n)
     firsts = np.append(0, ends[:-1])
@@ -54,8 +62,9 @@ def blocks(zero: Any, other: int) -> tuple[list[Block], float] | None:
     for j, end in enumerate(ends.tolist()):
         low[: j + 1] = np.minimum(low[: j + 1], lows[j])
         high[: j + 1] = np.maximum(high[: j + 1], highs[j])
-        terms = high[: j + 1] - low[: j + 1]
-        cost = np.where(terms > 0, ONCE + other * np.maximum(end - firsts[: j + 1], NARROW) * terms, 0.0)
+        lo, hi = low[: j + 1], high[: j + 1]
+        part = filled[np.minimum(lo, hi), hi] if isinstance(filled, np.ndarray) else filled
+        cost = _cost(other, end - firsts[: j + 1], hi - lo, part)
         before.append(int((best[: j + 1] + cost).argmin()))
         best[j + 1] = best[before[j]] + cost[before[j]]
     cost = float(best[-1])
@@ -65,10 +74,40 @@ def blocks(zero: Any, other: int) -> tuple[list[Block], float] | None:
     j = ends.size
     while j:
         i = before[j - 1]
-        lo, hi = int(lows[i:j].min()), int(highs[i:j].max())
-        out.insert(0, Block(int(firsts[i]), int(ends[j - 1]), min(lo, hi), hi))
+        stop = int(highs[i:j].max())
+        out.insert(0, Block(int(firsts[i]), int(ends[j - 1]), min(int(lows[i:j].min()), stop), stop))
         j = i
     return out, cost
+
+
+def _cost(other: int, columns: Any, terms: Any, filled: Any) -> Any:
+    """Of blocks, in multiplications."""
+    by_blas = ONCE + other * np.maximum(columns, NARROW) * terms
+    vectors = columns // 8 + sum((columns >> k) & 1 for k in range(3))
+    by_loops = np.where((terms <= TERMS) & (columns <= COLUMNS), other * vectors * (filled * TERM * terms + ROW), np.inf)
+    return np.where(terms > 0, np.minimum(by_blas, by_loops), 0.0)
+
+
+def small(block: Block) -> bool:
+    """Whether a block is done by a loop."""
+    return 0 < block.stop - block.start <= TERMS and block.last - block.first <= COLUMNS
+
+
+def _filled(a: Value) -> Any:
+    """For each two columns of a constant matrix the part of its rows that is not zero between them."""
+    k = a.shape[1]
+    if a.op != "constant" or a.size > LARGE or k > TABLE:
+        return 1.0
+    data = np.asarray(a.data)
+    following = np.full(len(data), k)
+    out = np.zeros((k + 1, k + 1))
+    for start in range(k - 1, -1, -1):
+        following[data[:, start] != 0] = start
+        out[start, 1:] = np.cumsum(np.bincount(following, minlength=k + 1)[:k])
+    return out / len(data)
+
+
+Operand = tuple[Value, Any, tuple[int, ...]]  # with the address of its first element, and strides
 
 
 class Plan:
@@ -77,23 +116,96 @@ class Plan:
     def __init__(self, side: int, zero: Any, blocks: Sequence[Block]) -> None:
         self.side, self.zero, self.blocks = side, zero, blocks
         self.keep: list[Any] = []  # arrays whose addresses are in the code
+        self.used = False
 
-    def holds(self, b: Any, operands: Sequence[tuple[Value, Any, tuple[int, ...]]], real: Any) -> Any:
-        """Whether the zeros are zeros and all else is finite; of each operand what it is, its address and strides."""
-        v, p, strides = operands[self.side]
+    def holds(self, b: Any, operands: Sequence[Operand], real: Any) -> Any:
+        """Whether the zeros are zeros and all else is finite."""
+        self.used = True
+        bits = I64 if real is F64 else I32
+        top = 0x7FF << 52 if real is F64 else 0xFF << 23  # the exponent of what is not finite
+
+        def infinite(x: Any) -> Any:
+            most = constant(x.type, top)
+            return b.sext(b.icmp_unsigned("==", b.and_(x, most), most), x.type)
+
         out = constant(I1, 1)
+        v, p, strides = operands[self.side]
         if v.op != "constant":
-            bits = ir.IntType(64 if real is F64 else 32)
-            most = (1 << bits.width - 1) - 1  # without the sign
             zero = self.zero if _in_order(v, strides) else self.zero.T
-            table = np.where(zero, most, 0).astype(f"i{bits.width // 8}").ravel()
-            self.keep.append(table)
-            where = absolute(b, table.ctypes.data)
-            out = b.not_(_any(b, p, v.size, bits, lambda x, at, w: b.and_(x, _loaded(b, where, at, bits, w))))
+            where = self._constant(b, np.where(zero, (1 << bits.width - 1) - 1, 0).astype(f"i{bits.width // 8}"))
+
+            def wrong(x: Any, at: Any, w: int) -> Any:
+                return b.or_(infinite(x), b.and_(x, _got(b, where, at, bits, w)))  # all but the sign of a zero
+
+            out = b.not_(_any(b, p, v.size, bits, wrong))
         v, p, _ = operands[1 - self.side]
         if v.op != "constant":
-            out = b.and_(out, finite(b, p, v.size, real))
+            out = b.and_(out, b.not_(_any(b, p, v.size, bits, lambda x, at, w: infinite(x))))
         return out
+
+    def _constant(self, b: Any, x: Any) -> Any:
+        x = np.ascontiguousarray(x)
+        self.keep.append(x)
+        return absolute(b, x.ctypes.data)
+
+    def loops(self, b: Any, operands: Sequence[Operand], out: Any, n: int, t: Any) -> list[Block]:
+        """The blocks that are small, in loops over some rows at a time, which stay in the cache; returns the others."""
+        (v, p, s), (_, q, r) = operands
+        if self.side == 0 or r[1] != 1:
+            return list(self.blocks)
+        m = v.shape[0]
+        outer = Loop(b, 0, m, ROWS)
+        stop = b.add(outer.i, constant(I64, ROWS))
+        stop = b.select(b.icmp_signed("<", stop, constant(I64, m)), stop, constant(I64, m))
+        others = []
+        for block in self.blocks:
+            terms = range(block.start, block.stop)
+            if len(terms) and not small(block):
+                others.append(block)
+                continue
+            span = (outer.i, stop)
+            rows = none = None
+            if not terms:
+                rows = np.zeros(0, np.int64)
+            elif v.op == "constant":
+                filled = (np.asarray(v.data)[:, block.start : block.stop] != 0).any(axis=1)
+                if filled.mean() < FEW:
+                    rows, none = np.flatnonzero(filled), np.flatnonzero(~filled)
+            parts = _vectors(block, t)
+            if not terms or none is not None:
+                with self._rows(b, none, span, m) as i:
+                    for at, w in parts:
+                        _put(b, constant(vector(t, w), 0), out, b.add(b.mul(i, constant(I64, n)), constant(I64, at)), t)
+            if rows is not None and not rows.size:
+                continue
+            for at, w in parts:
+                right = [_got(b, q, constant(I64, k * r[0] + at), t, w) for k in terms]
+                with self._rows(b, rows, span, m) as i:
+                    row = b.add(b.mul(i, constant(I64, s[0])), constant(I64, block.start * s[1]))
+                    total: Any = None
+                    for k, y in enumerate(right):
+                        x = splat(b, _got(b, p, b.add(row, constant(I64, k * s[1])), t, 1), w)
+                        total = b.fmul(x, y) if total is None else intrinsic(b, "fmuladd", x, y, total)
+                    _put(b, total, out, b.add(b.mul(i, constant(I64, n)), constant(I64, at)), t)
+        outer.close()
+        return others
+
+    @contextlib.contextmanager
+    def _rows(self, b: Any, rows: Any, span: tuple[Any, Any], m: int) -> Iterator[Any]:
+        """A loop over the rows of a span, all or those that are listed; gives the number of the row."""
+        if rows is None:
+            loop = Loop(b, *span, 1)
+            yield loop.i
+            loop.close()
+            return
+        table = self._constant(b, rows.astype(np.int64))
+        bounds = self._constant(b, np.searchsorted(rows, np.arange(0, m + ROWS, ROWS)).astype(np.int64))
+        k = b.udiv(span[0], constant(I64, ROWS))
+        first, last = (_got(b, bounds, b.add(k, constant(I64, j)), I64, 1) for j in (0, 1))
+        with b.if_then(b.icmp_signed("<", first, last)):
+            loop = Loop(b, first, last, 1)
+            yield _got(b, table, loop.i, I64, 1)
+            loop.close()
 
     def suits(self, operands: Sequence[tuple[Value, tuple[int, ...]]]) -> bool:
         """Whether the operands (with their strides) lie in memory so that they can be looked at."""
@@ -125,7 +237,8 @@ def plans(values: Sequence[Value], kinds: dict[int, str]) -> dict[int, Plan]:
         for side, a in enumerate(v.args):
             zero = known.get(a.index, UNKNOWN)
             other = v.args[1 - side].shape[1 - side]
-            if zero.any() and (own := blocks(zero if side else zero.T, other)) is not None:
+            filled = _filled(v.args[0]) if side else 1.0
+            if zero.any() and (own := blocks(zero if side else zero.T, other, filled)) is not None:
                 found.append((own[1], Plan(side, zero, own[0])))
         if found:
             out[v.index] = min(found, key=lambda f: f[0])[1]
@@ -135,20 +248,25 @@ def plans(values: Sequence[Value], kinds: dict[int, str]) -> dict[int, Plan]:
 # Looking ----------------------------------------------------------------------------------------
 
 
-def finite(b: Any, p: Any, n: int, real: Any) -> Any:
-    """Whether ``n`` numbers in a row are all finite."""
-    bits = ir.IntType(64 if real is F64 else 32)
-    high = 0x7FF << 52 if real is F64 else 0xFF << 23  # the exponent
+def _vectors(block: Block, t: Any) -> list[tuple[int, int]]:
+    """A block's columns as vectors: the first column, and how many."""
+    out = []
+    at = block.first
+    while at < block.last:
+        w = lanes(BYTES[t], block.last - at)
+        while w > block.last - at:
+            w //= 2
+        out.append((at, w))
+        at += w
+    return out
 
-    def bad(x: Any, at: Any, w: int) -> Any:
-        top = constant(x.type, high)
-        return b.sext(b.icmp_unsigned("==", b.and_(x, top), top), x.type)
 
-    return b.not_(_any(b, p, n, bits, bad))
+def _got(b: Any, p: Any, at: Any, t: Any, w: int) -> Any:
+    return b.load(b.gep(p, [at], source_etype=t), align=BYTES[t], typ=vector(t, w))
 
 
-def _loaded(b: Any, p: Any, at: Any, bits: Any, w: int) -> Any:
-    return b.load(b.gep(p, [at], source_etype=bits), align=bits.width // 8, typ=vector(bits, w))
+def _put(b: Any, x: Any, p: Any, at: Any, t: Any) -> None:
+    b.store(x, b.gep(p, [at], source_etype=t), align=BYTES[t])
 
 
 def _any(b: Any, p: Any, n: int, bits: Any, of: Any) -> Any:
@@ -161,12 +279,12 @@ def _any(b: Any, p: Any, n: int, bits: Any, of: Any) -> Any:
         slot = b.alloca(t)
     b.store(constant(t, 0), slot)
     loop = Loop(b, 0, n // w * w, w)
-    b.store(b.or_(b.load(slot, typ=t), of(_loaded(b, p, loop.i, bits, w), loop.i, w)), slot)
+    b.store(b.or_(b.load(slot, typ=t), of(_got(b, p, loop.i, bits, w), loop.i, w)), slot)
     loop.close()
     seen = b.load(slot, typ=t)
     if n % w:
         at = constant(I64, n - w)  # in part once more
-        seen = b.or_(seen, of(_loaded(b, p, at, bits, w), at, w))
+        seen = b.or_(seen, of(_got(b, p, at, bits, w), at, w))
     total = b.extract_element(seen, ir.Constant(I32, 0)) if w > 1 else seen
     for lane in range(1, w):
         total = b.or_(total, b.extract_element(seen, ir.Constant(I32, lane)))

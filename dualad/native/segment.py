@@ -337,7 +337,7 @@ class Segment:
             blas.multiply(self.b, item.value, self.schedule.in_buffer, self.pointer, plan)
             if plan is not None:
                 self.keep += plan.keep
-            cut = f", in {len(plan.blocks)} blocks" if plan is not None and plan.keep else ""
+            cut = f", in {len(plan.blocks)} blocks" if plan is not None and plan.used else ""
             self.notes.append(f"BLAS: {item.value!r}{cut}")
             self.products += item.value.args[0].size * math.prod(item.value.args[1].shape[1:]) * 0.05
         else:
