@@ -115,7 +115,7 @@ class Plan:
 
     def __init__(self, side: int, zero: Any, blocks: Sequence[Block]) -> None:
         self.side, self.zero, self.blocks = side, zero, blocks
-        self.keep: list[Any] = []  # arrays whose addresses are in the code
+        self.arrays: dict[Any, Any] = {}  # those whose addresses are in the code
         self.used = False
 
     def holds(self, b: Any, operands: Sequence[Operand], real: Any) -> Any:
@@ -144,8 +144,8 @@ class Plan:
         return out
 
     def _constant(self, b: Any, x: Any) -> Any:
-        x = np.ascontiguousarray(x)
-        self.keep.append(x)
+        """The address of an array, the same for equal ones."""
+        x = self.arrays.setdefault((x.dtype, x.shape, x.tobytes()), np.ascontiguousarray(x))
         return absolute(b, x.ctypes.data)
 
     def loops(self, b: Any, operands: Sequence[Operand], out: Any, n: int, t: Any) -> list[Block]:
@@ -173,29 +173,32 @@ class Plan:
                     rows, none = np.flatnonzero(filled), np.flatnonzero(~filled)
             parts = _vectors(block, t)
             if not terms or none is not None:
-                with self._rows(b, none, span, m) as i:
+                with self._rows(b, none, span, m) as (_, i):
                     for at, w in parts:
                         _put(b, constant(vector(t, w), 0), out, b.add(b.mul(i, constant(I64, n)), constant(I64, at)), t)
             if rows is not None and not rows.size:
                 continue
             for at, w in parts:
                 right = [_got(b, q, constant(I64, k * r[0] + at), t, w) for k in terms]
-                with self._rows(b, rows, span, m) as i:
-                    row = b.add(b.mul(i, constant(I64, s[0])), constant(I64, block.start * s[1]))
+                left, (down, along), first = p, s, block.start * s[1]
+                if rows is not None:  # these rows, one after the other
+                    left, (down, along), first = self._constant(b, v.data[rows, block.start : block.stop]), (len(terms), 1), 0
+                with self._rows(b, rows, span, m) as (j, i):
+                    row = b.add(b.mul(j, constant(I64, down)), constant(I64, first))
                     total: Any = None
                     for k, y in enumerate(right):
-                        x = splat(b, _got(b, p, b.add(row, constant(I64, k * s[1])), t, 1), w)
+                        x = splat(b, _got(b, left, b.add(row, constant(I64, k * along)), t, 1), w)
                         total = b.fmul(x, y) if total is None else intrinsic(b, "fmuladd", x, y, total)
                     _put(b, total, out, b.add(b.mul(i, constant(I64, n)), constant(I64, at)), t)
         outer.close()
         return others
 
     @contextlib.contextmanager
-    def _rows(self, b: Any, rows: Any, span: tuple[Any, Any], m: int) -> Iterator[Any]:
-        """A loop over the rows of a span, all or those that are listed; gives the number of the row."""
+    def _rows(self, b: Any, rows: Any, span: tuple[Any, Any], m: int) -> Iterator[tuple[Any, Any]]:
+        """A loop over the rows of a span, all or those that are listed; gives the place in the list, and the row."""
         if rows is None:
             loop = Loop(b, *span, 1)
-            yield loop.i
+            yield loop.i, loop.i
             loop.close()
             return
         table = self._constant(b, rows.astype(np.int64))
@@ -204,7 +207,7 @@ class Plan:
         first, last = (_got(b, bounds, b.add(k, constant(I64, j)), I64, 1) for j in (0, 1))
         with b.if_then(b.icmp_signed("<", first, last)):
             loop = Loop(b, first, last, 1)
-            yield _got(b, table, loop.i, I64, 1)
+            yield loop.i, _got(b, table, loop.i, I64, 1)
             loop.close()
 
     def suits(self, operands: Sequence[tuple[Value, tuple[int, ...]]]) -> bool:

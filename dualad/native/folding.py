@@ -25,9 +25,9 @@ PASSING = {"add", "subtract", "multiply", "negative"}  # their results are finit
 
 def simpler(code: Any, kind: str, t: Any, data: Any, kids: tuple[int, ...]) -> int | None:
     """What gives the same as an operation on ``kids``, if it is a constant or one of them."""
-    if not any(code.all[k].kind == "const" for k in kids):
+    if code.known.keys().isdisjoint(kids):
         return None
-    known = [code.all[k].data if code.all[k].kind == "const" else None for k in kids]
+    known = [code.known.get(k) for k in kids]
     name, how = (data[0].name, data[1][0]) if kind == "op" else (kind, "")
     if kind == "op" and how in COMPUTED and None not in known:
         with np.errstate(all="ignore"):

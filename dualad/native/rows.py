@@ -74,7 +74,7 @@ class Rows(Scalars):
         zeros: bool,
     ) -> None:
         self.n, self.kinds, self.standing, self.zeros = n, kinds, standing, zeros
-        self.dropped: set[int] = set()
+        self.dropped, self.known = set(), {}
         self.inside = {v.index for v in values}
         self.inputs, self.outputs = list(inputs), list(outputs)
         self.width = lanes(8, n)

@@ -60,6 +60,7 @@ class Scalars:
     ) -> None:
         self.kinds, self.zeros = kinds, zeros
         self.dropped: set[int] = set()  # factors of such products
+        self.known: dict[int, Any] = {}  # constants
         self.inputs, self.outputs = list(inputs), list(outputs)
         self.all: list[Operation] = []
         self._same: dict[Any, int] = {}
@@ -103,6 +104,8 @@ class Scalars:
         if k is None:
             k = self._same[key] = len(self.all)
             self.all.append(Operation(kind, t, data, kids))
+            if kind == "const":
+                self.known[k] = data
         return k
 
     def _constant(self, x: Any, t: Any) -> int:

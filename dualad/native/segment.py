@@ -144,7 +144,7 @@ class Segment:
 
     def _rows(self, values: Sequence[Value], outputs: Sequence[Value]) -> Rows | None:
         """``values`` as a program of rows, where that replaces several loop nests."""
-        if self.few or len(Schedule(values, self.kinds, outputs).items) < SEVERAL:
+        if self.few or not self._several(values, outputs):
             return None
         inside = {v.index for v in values}
         given = {v.index for v in self.inputs}
@@ -154,6 +154,16 @@ class Segment:
             self.work += 0.05 * sum(found.varies) * found.n
             self.remaining = [g for g in self.guards if g not in guards]
         return found
+
+    def _several(self, values: Sequence[Value], outputs: Sequence[Value]) -> bool:
+        """Whether there would be several loop nests: certainly so where as many reductions need one another."""
+        depth: dict[int, int] = {}
+        for v in values:
+            own = self.kinds[v.index] in ("reduction", "matmul", "scatter")
+            depth[v.index] = max((depth.get(a.index, 0) for a in v.args), default=0) + own
+        if max(depth.values(), default=0) >= SEVERAL:
+            return True
+        return len(Schedule(values, self.kinds, outputs).items) >= SEVERAL
 
     def _by_rows(self, found: Rows, module: ir.Module, name: str) -> int:
         """Emit a program of rows; returns the bytes of its workspace."""
@@ -336,7 +346,7 @@ class Segment:
             plan = self.plans.get(item.value.index)
             blas.multiply(self.b, item.value, self.schedule.in_buffer, self.pointer, plan)
             if plan is not None:
-                self.keep += plan.keep
+                self.keep += plan.arrays.values()
             cut = f", in {len(plan.blocks)} blocks" if plan is not None and plan.used else ""
             self.notes.append(f"BLAS: {item.value!r}{cut}")
             self.products += item.value.args[0].size * math.prod(item.value.args[1].shape[1:]) * 0.05
