@@ -1,8 +1,10 @@
-"""Products of matrices of which parts are zero, as products of what is not: blocks, each a product of BLAS or, if it is small,
-a loop over rows. Of a constant matrix the loops take only the rows that are not zero there.
+"""Products of matrices of which parts are zero, as products of what is not.
 
-The zeros are those of `zeros.py`. That what is said to be zero is so is seen before each product, and so is that all other numbers
-are finite (zero times infinity is not zero); else the product is done whole.
+Blocks of columns (or rows) that take only a part of the sum are products of BLAS or, where they are small, loops over rows; of a
+constant matrix these take only the rows that are not zero there. A constant matrix of mostly zeros is multiplied by what is not.
+
+The zeros are those of `zeros.py`. That what is said to be zero is so is seen before each product, and so is that all other
+numbers are finite (zero times infinity is not zero); else the product is done whole.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ NARROW = 6  # columns: fewer take as long
 TERMS, COLUMNS = 32, 16  # of a block that is done without BLAS, at most
 ROWS = 32  # at a time: of a few hundred columns they are in the first cache
 TERM, ROW = 5.0, 15.0  # multiplications in the time of one term, and of one row, of a vector of columns there
+WIDEST = 64  # columns of what a constant matrix of mostly zeros is multiplied with
 FEW = 0.7  # rows that are not zero, up to which the others are left out
 SHARE = 0.6  # of the work, up to which it is worth being checked
 WORK = 50_000  # multiplications of a product that is looked at
@@ -59,12 +62,12 @@ def blocks(zero: Any, other: int, filled: Any = 1.0) -> tuple[list[Block], float
     lows, highs = np.minimum.reduceat(start, firsts), np.maximum.reduceat(stop, firsts)
     best, before = np.zeros(ends.size + 1), []
     low, high = np.full(ends.size, k), np.zeros(ends.size, int)  # of groups that begin with each run
-    for j, end in enumerate(ends.tolist()):
+    for j, last in enumerate(ends.tolist()):
         low[: j + 1] = np.minimum(low[: j + 1], lows[j])
         high[: j + 1] = np.maximum(high[: j + 1], highs[j])
         lo, hi = low[: j + 1], high[: j + 1]
         part = filled[np.minimum(lo, hi), hi] if isinstance(filled, np.ndarray) else filled
-        cost = _cost(other, end - firsts[: j + 1], hi - lo, part)
+        cost = _cost(other, last - firsts[: j + 1], hi - lo, part)
         before.append(int((best[: j + 1] + cost).argmin()))
         best[j + 1] = best[before[j]] + cost[before[j]]
     cost = float(best[-1])
@@ -74,8 +77,8 @@ def blocks(zero: Any, other: int, filled: Any = 1.0) -> tuple[list[Block], float
     j = ends.size
     while j:
         i = before[j - 1]
-        stop = int(highs[i:j].max())
-        out.insert(0, Block(int(firsts[i]), int(ends[j - 1]), min(int(lows[i:j].min()), stop), stop))
+        end = int(highs[i:j].max())
+        out.insert(0, Block(int(firsts[i]), int(ends[j - 1]), min(int(lows[i:j].min()), end), end))
         j = i
     return out, cost
 
@@ -84,7 +87,9 @@ def _cost(other: int, columns: Any, terms: Any, filled: Any) -> Any:
     """Of blocks, in multiplications."""
     by_blas = ONCE + other * np.maximum(columns, NARROW) * terms
     vectors = columns // 8 + sum((columns >> k) & 1 for k in range(3))
-    by_loops = np.where((terms <= TERMS) & (columns <= COLUMNS), other * vectors * (filled * TERM * terms + ROW), np.inf)
+    by_loops = np.where(
+        (terms <= TERMS) & (columns <= COLUMNS), other * vectors * (filled * TERM * terms + ROW), np.inf
+    )
     return np.where(terms > 0, np.minimum(by_blas, by_loops), 0.0)
 
 
@@ -107,13 +112,24 @@ def _filled(a: Value) -> Any:
     return out / len(data)
 
 
+def _sparse_cost(a: Value, other: Value) -> float | None:
+    """Of a constant matrix times another, by what is not zero in it; None where that is no gain."""
+    n = other.shape[1]
+    if a.op != "constant" or a.size > LARGE or n > WIDEST:
+        return None
+    vectors = n // 8 + sum((n >> k) & 1 for k in range(3))
+    cost = vectors * (2 * TERM * np.count_nonzero(a.data) + ROW * a.shape[0])
+    return cost if cost < SHARE * a.size * max(n, NARROW) else None
+
+
 Operand = tuple[Value, Any, tuple[int, ...]]  # with the address of its first element, and strides
 
 
 class Plan:
-    """The blocks of a product whose operand ``side`` (0 or 1) has the zeros ``zero``."""
+    """The blocks of a product whose operand ``side`` (0 or 1) has the zeros ``zero``; no blocks: the first operand is a constant
+    with few other numbers than zero."""
 
-    def __init__(self, side: int, zero: Any, blocks: Sequence[Block]) -> None:
+    def __init__(self, side: int, zero: Any, blocks: Sequence[Block] = ()) -> None:
         self.side, self.zero, self.blocks = side, zero, blocks
         self.arrays: dict[Any, Any] = {}  # those whose addresses are in the code
         self.used = False
@@ -143,6 +159,9 @@ class Plan:
             out = b.and_(out, b.not_(_any(b, p, v.size, bits, lambda x, at, w: infinite(x))))
         return out
 
+    def in_words(self) -> str:
+        return f"BLAS and loops, in {len(self.blocks)} blocks" if self.blocks else "loop over what is not zero"
+
     def _constant(self, b: Any, x: Any) -> Any:
         """The address of an array, the same for equal ones."""
         x = self.arrays.setdefault((x.dtype, x.shape, x.tobytes()), np.ascontiguousarray(x))
@@ -154,6 +173,9 @@ class Plan:
         if self.side == 0 or r[1] != 1:
             return list(self.blocks)
         m = v.shape[0]
+        if not self.blocks:
+            self._sparse(b, v, q, r[0], out, n, t)
+            return []
         outer = Loop(b, 0, m, ROWS)
         stop = b.add(outer.i, constant(I64, ROWS))
         stop = b.select(b.icmp_signed("<", stop, constant(I64, m)), stop, constant(I64, m))
@@ -182,7 +204,11 @@ class Plan:
                 right = [_got(b, q, constant(I64, k * r[0] + at), t, w) for k in terms]
                 left, (down, along), first = p, s, block.start * s[1]
                 if rows is not None:  # these rows, one after the other
-                    left, (down, along), first = self._constant(b, v.data[rows, block.start : block.stop]), (len(terms), 1), 0
+                    left, (down, along), first = (
+                        self._constant(b, v.data[rows, block.start : block.stop]),
+                        (len(terms), 1),
+                        0,
+                    )
                 with self._rows(b, rows, span, m) as (j, i):
                     row = b.add(b.mul(j, constant(I64, down)), constant(I64, first))
                     total: Any = None
@@ -192,6 +218,30 @@ class Plan:
                     _put(b, total, out, b.add(b.mul(i, constant(I64, n)), constant(I64, at)), t)
         outer.close()
         return others
+
+    def _sparse(self, b: Any, v: Value, q: Any, down: int, out: Any, n: int, t: Any) -> None:
+        """A constant matrix, by rows what is not zero in it, times another."""
+        rows, columns = np.nonzero(v.data)
+        bounds = self._constant(b, np.searchsorted(rows, np.arange(len(v.data) + 1)))
+        places, numbers = self._constant(b, columns * down), self._constant(b, np.asarray(v.data)[rows, columns])
+        parts = _vectors(Block(0, n, 0, 1), t)
+        with b.goto_entry_block():
+            slots = [b.alloca(vector(t, w)) for _, w in parts]
+        row = Loop(b, 0, len(v.data), 1)
+        for slot, (_, w) in zip(slots, parts, strict=True):
+            b.store(constant(vector(t, w), 0), slot)
+        first, last = (_got(b, bounds, b.add(row.i, constant(I64, j)), I64, 1) for j in (0, 1))
+        with b.if_then(b.icmp_signed("<", first, last)):
+            loop = Loop(b, first, last, 1)
+            x, at = _got(b, numbers, loop.i, t, 1), _got(b, places, loop.i, I64, 1)
+            for slot, (k, w) in zip(slots, parts, strict=True):
+                y = _got(b, q, b.add(at, constant(I64, k)), t, w)
+                b.store(intrinsic(b, "fmuladd", splat(b, x, w), y, b.load(slot, typ=vector(t, w))), slot)
+            loop.close()
+        for slot, (k, w) in zip(slots, parts, strict=True):
+            x = b.load(slot, typ=vector(t, w))
+            _put(b, x, out, b.add(b.mul(row.i, constant(I64, n)), constant(I64, k)), t)
+        row.close()
 
     @contextlib.contextmanager
     def _rows(self, b: Any, rows: Any, span: tuple[Any, Any], m: int) -> Iterator[tuple[Any, Any]]:
@@ -243,6 +293,8 @@ def plans(values: Sequence[Value], kinds: dict[int, str]) -> dict[int, Plan]:
             filled = _filled(v.args[0]) if side else 1.0
             if zero.any() and (own := blocks(zero if side else zero.T, other, filled)) is not None:
                 found.append((own[1], Plan(side, zero, own[0])))
+        if (cost := _sparse_cost(*v.args)) is not None:
+            found.append((cost, Plan(1, np.zeros(v.args[1].shape, bool))))
         if found:
             out[v.index] = min(found, key=lambda f: f[0])[1]
     return out

@@ -347,8 +347,8 @@ class Segment:
             blas.multiply(self.b, item.value, self.schedule.in_buffer, self.pointer, plan)
             if plan is not None:
                 self.keep += plan.arrays.values()
-            cut = f", in {len(plan.blocks)} blocks" if plan is not None and plan.used else ""
-            self.notes.append(f"BLAS: {item.value!r}{cut}")
+            how = "BLAS" if plan is None or not plan.used else plan.in_words()
+            self.notes.append(f"{how}: {item.value!r}")
             self.products += item.value.args[0].size * math.prod(item.value.args[1].shape[1:]) * 0.05
         else:
             self._copy(item.value)

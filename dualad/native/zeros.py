@@ -18,16 +18,20 @@ from dualad.ops.index import _fill
 LARGE = 1 << 20  # elements of a value that is looked at
 UNKNOWN = np.False_
 OF_ZERO = frozenset(
-    "negative positive absolute fabs real_part expm1 log1p sqrt cbrt square sin tan arcsin arctan deg2rad rad2deg sinh tanh "
-    "arcsinh arctanh sign conjugate stop_gradient astype cast_constant floor ceil trunc rint".split()
-)  # functions that are zero at zero
-FIRST = frozenset(("divide", "quotient", "ratio", "strong_scale"))  # operations that are zero where their first operand is
+    (
+        "negative", "positive", "absolute", "fabs", "real_part", "conjugate", "stop_gradient", "astype", "cast_constant", "sign",
+        "floor", "ceil", "trunc", "rint", "sqrt", "cbrt", "square", "expm1", "log1p", "sin", "tan", "arcsin", "arctan", "sinh",
+        "tanh", "arcsinh", "arctanh", "deg2rad", "rad2deg",
+    )
+)  # functions that are zero at zero  # fmt: skip
+FIRST = frozenset(
+    ("divide", "quotient", "ratio", "strong_scale")
+)  # operations that are zero where their first operand is
 MOVED = frozenset(("reshape", "transpose", "broadcast_to", "concatenate", "stack"))
 
 
 def zeros(values: Sequence[Value], wanted: Sequence[Value]) -> dict[int, Any]:
-    """Of each of the ``wanted`` among ``values`` and their constants, and of what they are computed from, where such elements are:
-    by index, where there are any."""
+    """Of each of the ``wanted``, and of what they are computed from, where such elements are; by index, where there are any."""
     needed = {v.index for v in wanted}
     own = []
     for v in reversed(values):
