@@ -265,6 +265,8 @@ class Plan:
         for v, strides in operands:
             if not _in_order(v, strides) and strides != contiguous(v.shape[::-1])[::-1]:
                 return False
+        if not self.blocks and not _in_order(*operands[1]):
+            return False
         other = operands[1 - self.side][0]
         return other.op != "constant" or bool(np.isfinite(other.data).all())
 
@@ -290,8 +292,10 @@ def plans(values: Sequence[Value], kinds: dict[int, str]) -> dict[int, Plan]:
         for side, a in enumerate(v.args):
             zero = known.get(a.index, UNKNOWN)
             other = v.args[1 - side].shape[1 - side]
+            if not zero.any():
+                continue
             filled = _filled(v.args[0]) if side else 1.0
-            if zero.any() and (own := blocks(zero if side else zero.T, other, filled)) is not None:
+            if (own := blocks(zero if side else zero.T, other, filled)) is not None:
                 found.append((own[1], Plan(side, zero, own[0])))
         if (cost := _sparse_cost(*v.args)) is not None:
             found.append((cost, Plan(1, np.zeros(v.args[1].shape, bool))))

@@ -74,6 +74,7 @@ class Segment:
         self.inputs = sorted([a for a in used if a.op != "constant"], key=lambda v: v.index)
         self.given, self.made = self.inputs, self.outputs  # as others see them
         if any(is_complex(v) for v in self.inputs) or any(concerns(v) for v in values):
+            self.zeros = False  # the signs of complex zeros are NumPy's
             lowering = Lowering(values, self.inputs)
             values, kinds, self.inputs, self.outputs, guards = lowering.finish(self.outputs, guards)
             inside = {v.index for v in values}

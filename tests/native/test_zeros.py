@@ -136,6 +136,8 @@ def test_a_constant_of_mostly_zeros(n: int, dtype: Any, rtol: float) -> None:
     f = lambda x: w @ dnp.sin(x)
     g = both(f, x, rtol=rtol)
     assert "what is not zero" in g.explain(), g.explain()
+    both(lambda x: w @ x.T, np.ascontiguousarray(x.T), rtol=rtol)
+    both(lambda x: w @ (2 * x).T[:90], normal(n, 100).astype(dtype), rtol=10 * rtol)
     for bad in (np.inf, np.nan):
         y = x.copy()
         y[7, n // 2] = bad
