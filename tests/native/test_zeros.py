@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import dualad.numpy as dnp
 from dualad import hessian, jacfwd, jit, vmap
 from dualad.native.blocks import blocks
-from dualad.native.program import Program
+from dualad.native.program import Missed, NotFinite, Program
 from dualad.native.zeros import zeros
 from tests.native.test_programs import both, normal
+from tests.native.test_random_programs import programs as random_programs
+from tests.native.test_random_programs import run
 from tests.native.test_registry import programs
 
 
@@ -193,6 +195,50 @@ def test_straight_line_code(name: str, transform: Any) -> None:
     f = SMALL[name]
     f = f if transform is jacfwd else lambda x, f=f: dnp.sum(f(x))
     both(transform(f), normal(4), rtol=1e-11)
+
+
+@settings(deadline=None, max_examples=60, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(
+    random_programs(),
+    st.sampled_from([jacfwd, hessian]),
+    st.booleans(),
+    st.sampled_from([None, np.inf, np.nan, 0.0, 1e200]),
+)
+def test_random_programs_with_and_without_products_with_zero(
+    drawn: Any, transform: Any, rows: bool, special: Any
+) -> None:
+    """The same results, but for signs of zeros; or it says that something is not finite."""
+    shapes, code, seed = drawn
+    rng = np.random.default_rng(seed)
+    shapes = [s[:1] and (min(s[0], 4),) for s in shapes]
+    code = [(op, operands, looked_at and not rows) for op, operands, looked_at in code]
+    f = transform(lambda *v: run(code, v)[transform is jacfwd], 0)
+    f = vmap(f, in_axes=(0, *[None] * (len(shapes) - 1))) if rows else f
+    xs = [rng.normal(size=s)[()] for s in shapes]
+    if rows:
+        xs[0] = rng.normal(size=(20, *shapes[0]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dualad.native.segment.SEVERAL", 1)
+        g = jit(f)
+        g(*xs)
+        own = programs(g)
+        for program in own:
+            program.graph.zeros = False
+        wholes = [Program(program.graph) for program in own]
+    for program, whole in zip(own, wholes, strict=True):
+        for k in range(3):
+            ys = [np.array(x) for x in xs]
+            if special is not None and k:
+                ys[0].flat[k % ys[0].size] = special
+            ys = [y[()] for y in ys]
+            with np.errstate(all="ignore"):
+                try:
+                    expected = whole(ys)
+                    found = program(ys)
+                except (Missed, NotFinite):
+                    continue
+            for y, z in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(y, z)
 
 
 @pytest.mark.parametrize("bad", [np.inf, np.nan, 1e200])
