@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from llvmlite import ir
 
+from dualad.native import pieces
 from dualad.native.elementwise import BYTES
 from dualad.native.extents import Loop
 from dualad.native.graph import Value
@@ -29,6 +30,7 @@ TERMS, COLUMNS = 32, 16  # of a block that is done without BLAS, at most
 ROWS = 32  # at a time: of a few hundred columns they are in the first cache
 TERM, ROW = 5.0, 15.0  # multiplications in the time of one term, and of one row, of a vector of columns there
 WIDEST = 64  # columns of what a constant matrix of mostly zeros is multiplied with
+NANOSECONDS = 0.05  # for a multiplication
 FEW = 0.7  # rows that are not zero, up to which the others are left out
 SHARE = 0.6  # of the work, up to which it is worth being checked
 WORK = 50_000  # multiplications of a product that is looked at
@@ -129,8 +131,8 @@ class Plan:
     """The blocks of a product whose operand ``side`` (0 or 1) has the zeros ``zero``; no blocks: the first operand is a constant
     with few other numbers than zero."""
 
-    def __init__(self, side: int, zero: Any, blocks: Sequence[Block] = ()) -> None:
-        self.side, self.zero, self.blocks = side, zero, blocks
+    def __init__(self, side: int, zero: Any, cost: float, blocks: Sequence[Block] = ()) -> None:
+        self.side, self.zero, self.cost, self.blocks = side, zero, cost, blocks
         self.arrays: dict[Any, Any] = {}  # those whose addresses are in the code
         self.used = False
 
@@ -172,62 +174,80 @@ class Plan:
         (v, p, s), (_, q, r) = operands
         if self.side == 0 or r[1] != 1:
             return list(self.blocks)
+        others = [x for x in self.blocks if x.stop > x.start and not small(x)]
         m = v.shape[0]
-        if not self.blocks:
-            self._sparse(b, v, q, r[0], out, n, t)
-            return []
-        outer = Loop(b, 0, m, ROWS)
-        stop = b.add(outer.i, constant(I64, ROWS))
-        stop = b.select(b.icmp_signed("<", stop, constant(I64, m)), stop, constant(I64, m))
-        others = []
-        for block in self.blocks:
-            terms = range(block.start, block.stop)
-            if len(terms) and not small(block):
-                others.append(block)
-                continue
-            span = (outer.i, stop)
-            rows = none = None
-            if not terms:
-                rows = np.zeros(0, np.int64)
-            elif v.op == "constant":
-                filled = (np.asarray(v.data)[:, block.start : block.stop] != 0).any(axis=1)
-                if filled.mean() < FEW:
-                    rows, none = np.flatnonzero(filled), np.flatnonzero(~filled)
-            parts = _vectors(block, t)
-            if not terms or none is not None:
-                with self._rows(b, none, span, m) as (_, i):
-                    for at, w in parts:
-                        _put(b, constant(vector(t, w), 0), out, b.add(b.mul(i, constant(I64, n)), constant(I64, at)), t)
-            if rows is not None and not rows.size:
-                continue
-            for at, w in parts:
-                right = [_got(b, q, constant(I64, k * r[0] + at), t, w) for k in terms]
-                left, (down, along), first = p, s, block.start * s[1]
-                if rows is not None:  # these rows, one after the other
-                    left, (down, along), first = (
-                        self._constant(b, v.data[rows, block.start : block.stop]),
-                        (len(terms), 1),
-                        0,
-                    )
-                with self._rows(b, rows, span, m) as (j, i):
-                    row = b.add(b.mul(j, constant(I64, down)), constant(I64, first))
-                    total: Any = None
-                    for k, y in enumerate(right):
-                        x = splat(b, _got(b, left, b.add(row, constant(I64, k * along)), t, 1), w)
-                        total = b.fmul(x, y) if total is None else intrinsic(b, "fmuladd", x, y, total)
-                    _put(b, total, out, b.add(b.mul(i, constant(I64, n)), constant(I64, at)), t)
-        outer.close()
+
+        def rows(c: Any, given: Sequence[Any], start: Any, stop: Any) -> None:
+            if not self.blocks:
+                self._sparse(c, v, given[1], r[0], given[2], n, t, start, stop)
+                return
+            outer = Loop(c, start, stop, ROWS)
+            last = c.add(outer.i, constant(I64, ROWS))
+            last = c.select(c.icmp_signed("<", last, stop), last, stop)
+            for block in self.blocks:
+                if block not in others:
+                    self._small(c, block, (v, given[0], s), given[1], r[0], given[2], n, t, (outer.i, last))
+            outer.close()
+
+        if len(others) == len(self.blocks) > 0:
+            return others
+        cut = pieces.cut(-(-m // ROWS), self.cost * NANOSECONDS * ROWS / m, 1, 0)
+        if cut is None:
+            rows(b, (p, q, out), constant(I64, 0), constant(I64, m))
+            return others
+
+        def piece(c: Any, given: Sequence[Any], k: Any) -> None:
+            start, stop = pieces.bounds(c, k, constant(I64, cut.n), m, ROWS)
+            final = c.icmp_signed("==", k, constant(I64, cut.n - 1))
+            rows(c, given, start, c.select(final, constant(I64, m), stop))
+
+        pieces.call(b, constant(I64, cut.n), [p, q, out], piece)
         return others
 
-    def _sparse(self, b: Any, v: Value, q: Any, down: int, out: Any, n: int, t: Any) -> None:
-        """A constant matrix, by rows what is not zero in it, times another."""
+    def _small(
+        self, b: Any, block: Block, left: Operand, q: Any, down: int, out: Any, n: int, t: Any, span: tuple[Any, Any]
+    ) -> None:
+        """A block, for a span of rows; ``down``: from one row of the second operand to the next."""
+        v, p, (step, along) = left
+        m, terms, parts = v.shape[0], range(block.start, block.stop), _vectors(block, t)
+        start = block.start * along
+        rows = none = None
+        if v.op == "constant" and terms:
+            data = np.asarray(v.data)[:, block.start : block.stop]
+            filled = (data != 0).any(axis=1)
+            if filled.mean() < FEW:
+                rows, none = np.flatnonzero(filled), np.flatnonzero(~filled)
+                p, step, along, start = (
+                    self._constant(b, data[rows]),
+                    len(terms),
+                    1,
+                    0,
+                )  # these rows, one after the other
+        if not terms or none is not None:
+            with self._rows(b, none, span, m) as (_, i):
+                for at, w in parts:
+                    _put(b, constant(vector(t, w), 0), out, b.add(b.mul(i, constant(I64, n)), constant(I64, at)), t)
+        if not terms or (rows is not None and not rows.size):
+            return
+        for at, w in parts:
+            right = [_got(b, q, constant(I64, k * down + at), t, w) for k in terms]
+            with self._rows(b, rows, span, m) as (j, i):
+                row = b.add(b.mul(j, constant(I64, step)), constant(I64, start))
+                total: Any = None
+                for k, y in enumerate(right):
+                    x = splat(b, _got(b, p, b.add(row, constant(I64, k * along)), t, 1), w)
+                    total = b.fmul(x, y) if total is None else intrinsic(b, "fmuladd", x, y, total)
+                _put(b, total, out, b.add(b.mul(i, constant(I64, n)), constant(I64, at)), t)
+
+    def _sparse(self, b: Any, v: Value, q: Any, down: int, out: Any, n: int, t: Any, start: Any, stop: Any) -> None:
+        """Rows of a constant matrix, by what is not zero in them, times another."""
         rows, columns = np.nonzero(v.data)
         bounds = self._constant(b, np.searchsorted(rows, np.arange(len(v.data) + 1)))
         places, numbers = self._constant(b, columns * down), self._constant(b, np.asarray(v.data)[rows, columns])
         parts = _vectors(Block(0, n, 0, 1), t)
         with b.goto_entry_block():
             slots = [b.alloca(vector(t, w)) for _, w in parts]
-        row = Loop(b, 0, len(v.data), 1)
+        row = Loop(b, start, stop, 1)
         for slot, (_, w) in zip(slots, parts, strict=True):
             b.store(constant(vector(t, w), 0), slot)
         first, last = (_got(b, bounds, b.add(row.i, constant(I64, j)), I64, 1) for j in (0, 1))
@@ -288,7 +308,7 @@ def plans(values: Sequence[Value], kinds: dict[int, str]) -> dict[int, Plan]:
     known = zeros(values, [a for v in products for a in v.args])
     out: dict[int, Plan] = {}
     for v in products:
-        found = []
+        found: list[Plan] = []
         for side, a in enumerate(v.args):
             zero = known.get(a.index, UNKNOWN)
             other = v.args[1 - side].shape[1 - side]
@@ -296,11 +316,11 @@ def plans(values: Sequence[Value], kinds: dict[int, str]) -> dict[int, Plan]:
                 continue
             filled = _filled(v.args[0]) if side else 1.0
             if (own := blocks(zero if side else zero.T, other, filled)) is not None:
-                found.append((own[1], Plan(side, zero, own[0])))
+                found.append(Plan(side, zero, own[1], own[0]))
         if (cost := _sparse_cost(*v.args)) is not None:
-            found.append((cost, Plan(1, np.zeros(v.args[1].shape, bool))))
+            found.append(Plan(1, np.zeros(v.args[1].shape, bool), cost))
         if found:
-            out[v.index] = min(found, key=lambda f: f[0])[1]
+            out[v.index] = min(found, key=lambda plan: plan.cost)
     return out
 
 
