@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
+import importlib
+import importlib.machinery
+import importlib.util
+import pathlib
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,13 +22,40 @@ from dualad.native.graph import Value
 from dualad.native.machine import F32, F64, I32, I64, absolute, constant
 from dualad.native.schedule import contiguous, matrix
 
+TABLE = "scipy.linalg.cython_blas"
+
+
+@functools.cache
+def _table() -> dict[str, Any]:
+    """By its module alone where that can be had: to import all of ``scipy.linalg`` takes a tenth of a second."""
+    found = None
+    if "scipy.linalg" not in sys.modules:
+        with contextlib.suppress(ImportError, OSError):
+            found = _alone()
+    return dict((found or importlib.import_module(TABLE)).__pyx_capi__)
+
+
+def _alone() -> Any:
+    import scipy
+
+    folder = pathlib.Path(scipy.__path__[0]) / "linalg"
+    for suffix in importlib.machinery.EXTENSION_SUFFIXES:
+        spec = importlib.util.spec_from_file_location(TABLE, folder / f"cython_blas{suffix}")
+        if spec is None or spec.loader is None or not (folder / f"cython_blas{suffix}").exists():
+            continue
+        module = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        finally:
+            sys.modules.pop(TABLE, None)  # it is imported as ever when it is asked for
+        return module
+    return None
+
 
 @functools.cache
 def address(name: str) -> int:
     """Where the BLAS function is, from the table that SciPy exports for Cython."""
-    import scipy.linalg.cython_blas as table
-
-    capsule = table.__pyx_capi__[name]
+    capsule = _table()[name]
     api = ctypes.pythonapi
     api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
     api.PyCapsule_GetPointer.restype = ctypes.c_void_p
