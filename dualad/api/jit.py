@@ -22,7 +22,7 @@ from dualad.core.tree import LEAF, flatten, unflatten
 from dualad.modes.record import RecordLevel, compiling
 from dualad.native.captured import Captured, TooMuch
 from dualad.native.graph import Graph
-from dualad.native.program import Missed, Program, available
+from dualad.native.program import Missed, NotFinite, Program, available
 from dualad.native.sizes import Sizes
 from dualad.tape.body import NoLoop
 
@@ -116,6 +116,7 @@ class Entry:
         self.fixed: set[int] = set()  # numbers that may not be inputs
         self.paths: dict[Any, list[Path]] = {}
         self.eager = ""  # why nothing more is recorded
+        self.zeros = True  # products with zero may be dropped: all has been finite so far
 
     def key(self, numbers: Sequence[Any]) -> Any:
         return tuple([None if k in self.moving else (type(x), repr(x)) for k, x in enumerate(numbers)])
@@ -301,6 +302,10 @@ class Jit(Transform):
                 except Missed as e:
                     missed.append((path, e.place))
                     continue
+                except NotFinite:
+                    logger.info("%r: numbers are not finite; recording anew, with products with zero", self)
+                    entry.zeros, entry.paths, missed = False, {}, []
+                    break
                 except Exception as e:
                     # A step fails where Python would have gone another way, or where Python fails too: Python knows.
                     out = _normal(self.f, args, kwargs)
@@ -381,7 +386,8 @@ class Jit(Transform):
             return unflatten(structure, [settled(v) for v in values])
         try:
             graph = Graph(level, ys)
-            shared = self.sizes.code(call.signature, graph) if available() else None
+            graph.zeros = entry.zeros
+            shared = self.sizes.code(call.signature, graph) if available() and entry.zeros else None
             path = Path(graph, structure, captured, shared)
             self.served += shared is not None
         except Exception:

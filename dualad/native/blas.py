@@ -2,26 +2,60 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
-from collections.abc import Callable
+import importlib
+import importlib.machinery
+import importlib.util
+import pathlib
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
 
+from dualad.native.blocks import Block, Plan
 from dualad.native.elementwise import type_of
 from dualad.native.extents import Loop, extent, grows
 from dualad.native.graph import Value
-from dualad.native.machine import F32, F64, I32, absolute
+from dualad.native.machine import F32, F64, I32, I64, absolute, constant
 from dualad.native.schedule import contiguous, matrix
+
+TABLE = "scipy.linalg.cython_blas"
+
+
+@functools.cache
+def _table() -> dict[str, Any]:
+    """By its module alone where that can be had: to import all of ``scipy.linalg`` takes a tenth of a second."""
+    found = None
+    if "scipy.linalg" not in sys.modules:
+        with contextlib.suppress(ImportError, OSError):
+            found = _alone()
+    return dict((found or importlib.import_module(TABLE)).__pyx_capi__)
+
+
+def _alone() -> Any:
+    import scipy
+
+    folder = pathlib.Path(scipy.__path__[0]) / "linalg"
+    for suffix in importlib.machinery.EXTENSION_SUFFIXES:
+        spec = importlib.util.spec_from_file_location(TABLE, folder / f"cython_blas{suffix}")
+        if spec is None or spec.loader is None or not (folder / f"cython_blas{suffix}").exists():
+            continue
+        module = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        finally:
+            sys.modules.pop(TABLE, None)  # it is imported as ever when it is asked for
+        return module
+    return None
 
 
 @functools.cache
 def address(name: str) -> int:
     """Where the BLAS function is, from the table that SciPy exports for Cython."""
-    import scipy.linalg.cython_blas as table
-
-    capsule = table.__pyx_capi__[name]
+    capsule = _table()[name]
     api = ctypes.pythonapi
     api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
     api.PyCapsule_GetPointer.restype = ctypes.c_void_p
@@ -29,7 +63,9 @@ def address(name: str) -> int:
     return int(api.PyCapsule_GetPointer(capsule, api.PyCapsule_GetName(capsule)))
 
 
-def multiply(b: Any, v: Value, stored: Callable[[Value], bool], pointer: Callable[[Value], Any]) -> None:
+def multiply(
+    b: Any, v: Value, stored: Callable[[Value], bool], pointer: Callable[[Value], Any], plan: Plan | None = None
+) -> None:
     """``v = a @ b``: BLAS is column-major, so it computes the transpose, from the transposes."""
     pairs = "pairs" in v.params  # of complex numbers
     x, y = (a.shape[:-1] if pairs else a.shape for a in v.args)
@@ -45,7 +81,20 @@ def multiply(b: Any, v: Value, stored: Callable[[Value], bool], pointer: Callabl
         tx, ldx = _layout(x[-2:], s[-2:])
         out = pointer(v)
         if len(x) == 2:
-            call("gemm", ty, tx, n, m, k, 1.0, places[1], ldy, places[0], ldx, 0.0, out, n)
+
+            def whole() -> None:
+                call("gemm", ty, tx, n, m, k, 1.0, places[1], ldy, places[0], ldx, 0.0, out, n)
+
+            if plan is None or not plan.suits([(a, own) for a, (_, _, own) in zip(v.args, found, strict=True)]):
+                whole()
+                return
+            operands = [(a, p, own) for a, p, (_, _, own) in zip(v.args, places, found, strict=True)]
+            with b.if_else(plan.holds(b, operands, t), likely=True) as (then, otherwise):
+                with then:
+                    for block in plan.loops(b, operands, out, n, t):
+                        _block(call, block, plan.side, (m, k, n), places, (s, r), out)
+                with otherwise:
+                    whole()
             return
         loop = Loop(b, 0, x[0], 1)
         moved = [
@@ -58,6 +107,30 @@ def multiply(b: Any, v: Value, stored: Callable[[Value], bool], pointer: Callabl
         _gemv(call, x, s, places[0], False, places[1], r[0], pointer(v))
     else:
         _gemv(call, y, r, places[1], True, places[0], s[0], pointer(v))
+
+
+def _block(
+    call: Call, block: Block, side: int, sizes: tuple[int, int, int], places: Sequence[Any], strides: Any, out: Any
+) -> None:
+    """Rows (``side`` 0) or columns (1) of a product, of a part of the sum."""
+    b, t = call.b, call.t
+    (m, k, n), (s, r) = sizes, strides
+    first, last, start, stop = block.first, block.last, block.start, block.stop
+    rows, columns = ((first, last), (0, n)) if side == 0 else ((0, m), (first, last))
+    moved = b.gep(out, [constant(I64, rows[0] * n + columns[0])], source_etype=t)
+    (m, n), lead = (rows[1] - rows[0], columns[1] - columns[0]), n
+    if start == stop:
+        loop = Loop(b, 0, m, 1)
+        inner = Loop(b, 0, n, 1)
+        b.store(constant(t, 0), b.gep(moved, [b.add(b.mul(loop.i, constant(I64, lead)), inner.i)], source_etype=t))
+        inner.close()
+        loop.close()
+        return
+    k = stop - start
+    left = b.gep(places[0], [constant(I64, rows[0] * s[0] + start * s[1])], source_etype=t)
+    right = b.gep(places[1], [constant(I64, start * r[0] + columns[0] * r[1])], source_etype=t)
+    (ty, ldy), (tx, ldx) = _layout((k, n), r), _layout((m, k), s)
+    call("gemm", ty, tx, n, m, k, 1.0, right, ldy, left, ldx, 0.0, moved, lead)
 
 
 def _gemv(

@@ -21,9 +21,10 @@ def compiled(
     outputs: Sequence[Value],
     guards: Sequence[Guard],
     unused: Sequence[Value] = (),
+    zeros: bool = False,
 ) -> tuple[Segment, entry.Code]:
-    """The segment of ``values``, and its code; it is given ``unused`` too."""
-    segment = Segment(values, kinds, outputs, guards, unused)
+    """The segment of ``values``, and its code; it is given ``unused`` too, and may drop products with ``zeros``."""
+    segment = Segment(values, kinds, outputs, guards, unused, zeros=zeros)
     module = emitted(segment)
     machine = Machine(module)
     segment.text = machine.text

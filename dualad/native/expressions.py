@@ -7,15 +7,20 @@ loads are masked by a condition. Equal expressions are one.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
+
+import numpy as np
 
 from dualad.native.elementwise import plan, type_of
 from dualad.native.graph import Value, repeated
 from dualad.native.machine import I1, I64, number
 from dualad.ops.index import ARRAY
 
+TURNED = 1 << 16  # elements of a constant that is copied
+_fresh = itertools.count(-(1 << 40), -1)  # numbers of constants that are not in the graph
 Affine = tuple[int, ...]  # the constant, then a coefficient for each loop index
 Index = tuple[Affine, ...]
 Condition = tuple[Affine, int]  # 0 <= affine < bound
@@ -43,6 +48,7 @@ class Expressions:
         self.all: list[Expr] = []
         self._same: dict[Any, int] = {}
         self._at: dict[Any, int] = {}
+        self._turned: dict[Any, Value] = {}
 
     # Resolving --------------------------------------------------------------------------------
 
@@ -126,7 +132,27 @@ class Expressions:
         return self.constant(e.data, t) if e.kind == "const" else self._add("cast", t, None, None, None, (k,))
 
     def load(self, v: Value, index: Index, conditions: tuple[Condition, ...]) -> int:
-        return self._add("load", type_of(v.dtype), v, self.address(v.shape, index), None, self.inside(conditions))
+        at = self.address(v.shape, index)
+        if v.op == "constant" and not conditions:
+            v, at = self._in_order(v, at)
+        return self._add("load", type_of(v.dtype), v, at, None, self.inside(conditions))
+
+    def _in_order(self, v: Value, at: Affine) -> tuple[Value, Affine]:
+        """A constant that is not read along its rows, as one whose elements lie in the order in which they are read."""
+        moving = [k for k, c in enumerate(at[1:]) if c]
+        shape = tuple([self.domain[k] for k in moving])
+        if not moving or at[-1] in (0, 1) or not 0 < math.prod(shape) <= min(4 * v.size, TURNED):
+            return v, at
+        known = self._turned.get((v.index, at))
+        if known is None:
+            places = at[0] + sum(at[1 + k] * i for k, i in zip(moving, np.indices(shape), strict=True))
+            known = Value("constant", shape, v.dtype, np.ascontiguousarray(v.data).reshape(-1)[places])
+            known.index = next(_fresh)
+            self._turned[v.index, at] = known
+        own, stride = list(self.zero), 1
+        for k, n in zip(reversed(moving), reversed(shape), strict=True):
+            own[1 + k], stride = stride, stride * n
+        return known, tuple(own)
 
     def address(self, shape: tuple[int, ...], index: Index) -> Affine:
         """Where in a contiguous buffer."""

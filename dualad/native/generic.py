@@ -50,7 +50,7 @@ class Generic:
         native = native and not any(concerns(v) for v in calls)
         if not native or not results or not any(kinds[v.index] not in ("movement", "alias") for v in calls):
             raise Unsuited("it is not one native function")
-        segment = Segment(calls, kinds, graph.outputs, graph.guards, inputs, standing, self.few)
+        segment = Segment(calls, kinds, graph.outputs, graph.guards, inputs, standing, self.few, graph.zeros)
         every = Every(standing, numbers)
         return segment, emitted(segment, every), every
 

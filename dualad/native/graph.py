@@ -24,6 +24,7 @@ from dualad.tape.repeat import REPEAT
 logger = logging.getLogger("dualad.jit")
 FOLD_LIMIT = 1 << 20  # bytes: results of constant operations up to this size are computed once
 SCALARS = (bool, int, float, complex)
+DONE, BAD_INDEX, NOT_FINITE = -1, -2, -3  # what native code returns where no guard failed
 
 
 class Value:
@@ -185,6 +186,8 @@ class Builder:
 
 class Graph(Builder):
     """A recording as values in order, with its guards and outputs."""
+
+    zeros = False  # products with zero may be dropped, if the code raises ``NotFinite`` where that makes a difference
 
     def __init__(self, level: RecordLevel, outputs: Sequence[Any]) -> None:
         from dualad.native.repeats import lowered

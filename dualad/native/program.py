@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dualad.native.graph import Graph, Guard, Repeated, Value
+from dualad.native.graph import NOT_FINITE, Graph, Guard, Repeated, Value
 from dualad.native.iteration import LOOP, Runner
 
 logger = logging.getLogger("dualad.jit")
@@ -28,6 +28,10 @@ class Missed(Exception):
 
     def __init__(self, place: int) -> None:
         self.place = place
+
+
+class NotFinite(Exception):
+    """Products with zero were dropped, and a factor is not finite: this program is not what Python would have done."""
 
 
 class Program:
@@ -142,7 +146,7 @@ class Program:
         # Arguments that nothing depends on are taken where that makes the native function the whole program.
         whole = all(v.index in here for v in self.graph.values if v.op in ("call", "pick"))
         unused = [v for v in self.graph.inputs if whole and in_memory(v.dtype) and not users[v.index]]
-        segment, code = compiled(inside, kinds, needed, guards, unused)
+        segment, code = compiled(inside, kinds, needed, guards, unused, self.graph.zeros)
         self.segments.append(segment)
         outs = tuple([v.index for v in segment.outputs])
         arguments = [v.index for v in segment.inputs]
@@ -216,6 +220,8 @@ class Native:
             if y is None:
                 raise AssertionError(f"native code refused its arguments: {[type(a) for a in args]}")
         if type(y) is int:
+            if y == NOT_FINITE:
+                raise NotFinite
             if y < 0:
                 raise IndexError("an index is out of range")
             raise Missed(y)

@@ -18,7 +18,8 @@ from dualad.core.primitive import REGISTRY
 from dualad.native import pieces
 from dualad.native.elementwise import TYPES, type_of
 from dualad.native.extents import Loop, extent, sized
-from dualad.native.graph import Guard, Value
+from dualad.native.folding import Looks
+from dualad.native.graph import DONE, Guard, Value
 from dualad.native.machine import I1, I8, I32, I64, PTR, absolute, constant, lanes, splat, vector
 from dualad.native.memory import m_bytes, memory
 from dualad.native.scalars import BYTES, CHUNK, Scalars, check, load, store
@@ -44,13 +45,14 @@ def rows(
     outputs: Sequence[Value],
     guards: Any,
     standing: int = 0,
+    zeros: bool = False,
 ) -> Rows | None:
     """The program as one of rows, where it is; of code for all sizes the rows are as many as the size."""
     sizes = dict.fromkeys(n for v in outputs for n in v.shape if n >= FEWEST and standing in (0, n))
     for n in sorted(sizes, reverse=True)[:4]:
         for given in (True, False):
             try:
-                return Rows(values, kinds, inputs, outputs, guards, n, given, standing)
+                return Rows(values, kinds, inputs, outputs, guards, n, given, standing, zeros)
             except Unsuited:
                 continue
     return None
@@ -69,8 +71,10 @@ class Rows(Scalars):
         n: int,
         given: bool,
         standing: int,
+        zeros: bool,
     ) -> None:
-        self.n, self.kinds, self.standing = n, kinds, standing
+        self.n, self.kinds, self.standing, self.zeros = n, kinds, standing, zeros
+        self.dropped, self.known = set(), {}
         self.inside = {v.index for v in values}
         self.inputs, self.outputs = list(inputs), list(outputs)
         self.width = lanes(8, n)
@@ -272,7 +276,18 @@ class Rows(Scalars):
         t = type_of(v.dtype)
         if v.size > SHARED:
             raise Unsuited
-        return self._array(v.shape, [self._add("input", t, (v, i), ()) for i in range(v.size)])
+        same: dict[int, Any] = {}
+        if v.op == "constant":
+            rows = np.ascontiguousarray(v.data).reshape(self.n, -1)
+            bits = rows.view(f"u{rows.itemsize}")
+            same = {i: rows[0, i] for i in np.flatnonzero((bits == bits[0]).all(axis=0)).tolist()}
+        return self._array(
+            v.shape,
+            [self._constant(same[i], t) if i in same else self._add("input", t, (v, i), ()) for i in range(v.size)],
+        )
+
+    def _together(self, j: int, k: int) -> bool:
+        return self.varies[j] == self.varies[k]
 
     def _of(self, a: Value, t: Any = None) -> Any:
         if a.op == "constant" and self.axis[a.index] is not None and np.shape(a.data) != a.shape:
@@ -299,8 +314,9 @@ class Rows(Scalars):
 
     def build(self, module: ir.Module, name: str) -> int:
         """Emit ``run``: what all rows share, then the loop; returns the bytes of workspace."""
-        alive = self._alive()
-        order = [k for k in range(len(self.all)) if alive[k] and self.all[k].kind not in ("input", "const")]
+        order = self._order()
+        self.varies += [self.varies[e.kids[0]] for e in self.all[len(self.varies) :]]  # looks
+        looked = any(self.all[k].kind == "look" and self.varies[k] for k in order)
         chunks: list[tuple[bool, list[int]]] = []
         for looped in (False, True):
             some = [k for k in order if self.varies[k] == looped]
@@ -315,7 +331,8 @@ class Rows(Scalars):
                         varies = self.varies[j]
                         slots[j] = top[varies]
                         top[varies] += BYTES * (self.width if varies else 1)
-        shared, own = (-(-n // ALIGN) * ALIGN for n in (top[False], top[True]))
+        flag = top[False]  # where it is noted that something in a row is not finite
+        shared, own = (-(-n // ALIGN) * ALIGN for n in (flag + BYTES * looked, top[True]))
         kind = ir.FunctionType(I64, [PTR] * (len(self.inputs) + len(self.outputs) + 2) + [I64])
         parts = [
             (looped, self._part(module, kind, f"{name}.{c}", chunk, slots, self.width if looped else 1))
@@ -339,7 +356,10 @@ class Rows(Scalars):
         def each(c: Any, given: Sequence[Any], mine: Any, row: Any) -> None:
             for looped, f in parts:
                 if looped:
-                    c.call(f, [*given, mine, row])
+                    status = c.call(f, [*given, mine, row])
+                    if looked:
+                        with c.if_then(c.icmp_signed("!=", status, constant(I64, DONE)), likely=False):
+                            store(c, status, given[-1], flag, I64, I8)
 
         def piece(c: Any, given: Sequence[Any], k: Any) -> None:
             if self.standing:
@@ -363,11 +383,13 @@ class Rows(Scalars):
                 with c.if_then(last):
                     each(c, given, mine, extent(c, self.n - self.width))
 
+        if looked:
+            store(b, constant(I64, DONE), run.args[-1], flag, I64, I8)
         if self.cut is not None:
             pieces.call(b, self.cut.count(b, self.n), run.args, piece)
         else:
             piece(b, run.args, constant(I64, 0))
-        b.ret(constant(I64, -1))
+        b.ret(load(b, run.args[-1], flag, I64, I8) if looked else constant(I64, DONE))
         return shared + (self.cut.n if self.cut is not None else 1) * own
 
     def _part(
@@ -381,6 +403,7 @@ class Rows(Scalars):
         space, own, row = f.args[-3:]
         b = sized(ir.IRBuilder(f.append_basic_block()), self.standing, f.args[0])
         values: dict[int, Any] = {}
+        looks = Looks(b)
 
         def pointer(v: Value) -> Any:
             if v.index not in pointers:
@@ -417,6 +440,9 @@ class Rows(Scalars):
             if e.kind == "guard":
                 check(b, e.data, kids[0])
                 continue
+            if e.kind == "look":
+                looks.at(kids[0])
+                continue
             if e.kind == "gather":
                 v, at, size, count = e.data
                 i = kids[0]
@@ -431,7 +457,7 @@ class Rows(Scalars):
                 self._write(b, at, None, 1, values[k], e.type)
             elif k in slots:
                 store(b, values[k], space, slots[k], e.type, I8)
-        b.ret(constant(I64, -1))
+        b.ret(looks.status())
         return f
 
     def _address(self, data: Any, row: Any) -> tuple[Any, int]:

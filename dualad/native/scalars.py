@@ -13,6 +13,7 @@ import numpy as np
 from llvmlite import ir
 
 from dualad.native.elementwise import cast, emit, plan, type_of
+from dualad.native.folding import Looks, looked_at, simpler
 from dualad.native.graph import Guard, Value
 from dualad.native.machine import F32, F64, I1, I8, I64, PTR, constant, intrinsic, number
 from dualad.native.memory import memory
@@ -26,7 +27,7 @@ BYTES = 8  # of a slot
 
 class Operation:
     """``kind``: input (``data``: value, element), const, op (``data``: value, plan), cast, combine (``data``: a Reduction),
-    product, store (``data``: value, element), guard."""
+    product, store (``data``: value, element), guard, look (whether it is finite)."""
 
     __slots__ = ("data", "kids", "kind", "type")
 
@@ -46,7 +47,7 @@ def suits(values: Sequence[Value], kinds: dict[int, str], inputs: Sequence[Value
 
 
 class Scalars:
-    """A segment by elements."""
+    """A segment by elements; ``zeros``: products with zero are dropped."""
 
     def __init__(
         self,
@@ -55,8 +56,11 @@ class Scalars:
         inputs: Sequence[Value],
         outputs: Sequence[Value],
         guards: Sequence[Guard],
+        zeros: bool = False,
     ) -> None:
-        self.kinds = kinds
+        self.kinds, self.zeros = kinds, zeros
+        self.dropped: set[int] = set()  # factors of such products
+        self.known: dict[int, Any] = {}  # constants
         self.inputs, self.outputs = list(inputs), list(outputs)
         self.all: list[Operation] = []
         self._same: dict[Any, int] = {}
@@ -83,6 +87,8 @@ class Scalars:
         return np.array(ids, dtype=np.int64).reshape(shape)
 
     def _add(self, kind: str, t: Any, data: Any, kids: tuple[int, ...]) -> int:
+        if kids and (other := simpler(self, kind, t, data, kids)) is not None:
+            return other
         if kind == "op":
             v, how = data
             key: Any = (kind, v.name, t, how, v.args[1].index if how[0] == "power" else None, kids)
@@ -98,6 +104,8 @@ class Scalars:
         if k is None:
             k = self._same[key] = len(self.all)
             self.all.append(Operation(kind, t, data, kids))
+            if kind == "const":
+                self.known[k] = data
         return k
 
     def _constant(self, x: Any, t: Any) -> int:
@@ -199,8 +207,7 @@ class Scalars:
 
     def build(self, module: ir.Module, name: str) -> int:
         """Emit ``run`` and the functions it is cut into; returns the bytes of workspace."""
-        alive = self._alive()
-        order = [k for k in range(len(self.all)) if alive[k] and self.all[k].kind not in ("input", "const")]
+        order = self._order()
         chunks = [order[i : i + CHUNK] for i in range(0, len(order), CHUNK)]
         home = {k: c for c, chunk in enumerate(chunks) for k in chunk}
         crossing: dict[int, int] = {}  # slots of values that another function needs
@@ -221,8 +228,26 @@ class Scalars:
         b.ret(constant(I64, -1))
         return BYTES * len(crossing)
 
+    def _order(self) -> list[int]:
+        """What is emitted: what results and guards need, and after each number that is looked at the look at it."""
+        looks = {}
+        for k in looked_at(self, self._alive(), self._together) if self.dropped else ():
+            looks[k] = len(self.all)
+            self.all.append(Operation("look", self.all[k].type, None, (k,)))
+        alive = self._alive()
+        order = []
+        for k, e in enumerate(self.all):
+            if alive[k] and e.kind not in ("input", "const", "look"):
+                order.append(k)
+            if k in looks:
+                order.append(looks[k])
+        return order
+
+    def _together(self, j: int, k: int) -> bool:
+        return True
+
     def _alive(self) -> list[bool]:
-        alive = [e.kind in ("store", "guard") for e in self.all]
+        alive = [e.kind in ("store", "guard", "look") for e in self.all]
         for k in range(len(self.all) - 1, -1, -1):
             if alive[k]:
                 for j in self.all[k].kids:
@@ -238,6 +263,7 @@ class Scalars:
         space = f.args[-1]
         b = ir.IRBuilder(f.append_basic_block())
         values: dict[int, Any] = {}
+        looks = Looks(b)
 
         def get(k: int) -> Any:
             if k not in values:
@@ -260,10 +286,13 @@ class Scalars:
             if e.kind == "guard":
                 check(b, e.data, kids[0])
                 continue
+            if e.kind == "look":
+                looks.at(kids[0])
+                continue
             values[k] = self._emitted(b, e, kids)
             if k in crossing:
                 store(b, values[k], space, BYTES * crossing[k], e.type, I8)
-        b.ret(constant(I64, -1))
+        b.ret(looks.status())
         return f
 
     def _emitted(self, b: Any, e: Operation, kids: list[Any]) -> Any:

@@ -1,6 +1,6 @@
 """A part of a program as one native function: ``run(inputs..., outputs..., workspace)``, and where its memory lies.
 
-``run`` returns -1, the number of the guard that failed, or -2 where an index was out of range.
+``run`` returns -1, the number of the guard that failed, -2 where an index was out of range, or -3 (see `folding.py`).
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from dualad.native import blas, pieces
+from dualad.native import blas, blocks, pieces
 from dualad.native.complexes import Lowering, concerns, is_complex
 from dualad.native.elementwise import type_of
 from dualad.native.expressions import Affine, Expressions, opened, squeezed
 from dualad.native.extents import ROUND, Loop, in_words, place, sized, split
-from dualad.native.graph import Guard, Value
+from dualad.native.graph import BAD_INDEX, DONE, Guard, Value
 from dualad.native.loops import Nest, Scatter
 from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
 from dualad.native.memory import memory
@@ -29,7 +29,6 @@ from dualad.native.schedule import Kernel, Schedule, Single, contiguous, matrix
 ALIGN = 64
 SEVERAL = 4  # loop nests that are worth being one
 PRODUCT = 4096  # multiplications of a matrix product that is not part of straight-line code
-DONE, BAD_INDEX = -1, -2
 
 
 class Plan:
@@ -63,7 +62,9 @@ class Segment:
         unused: Sequence[Value] = (),
         standing: int = 0,
         few: bool = False,
+        zeros: bool = False,
     ) -> None:
+        self.zeros = zeros  # straight-line code drops products with zero
         self.few = few  # rows: then it is no program of rows
         self.standing = standing  # what stands for the size in code for all sizes, whose first input is the size itself
         self.outputs = list(dict.fromkeys(outputs))
@@ -73,6 +74,7 @@ class Segment:
         self.inputs = sorted([a for a in used if a.op != "constant"], key=lambda v: v.index)
         self.given, self.made = self.inputs, self.outputs  # as others see them
         if any(is_complex(v) for v in self.inputs) or any(concerns(v) for v in values):
+            self.zeros = False  # the signs of complex zeros are NumPy's
             lowering = Lowering(values, self.inputs)
             values, kinds, self.inputs, self.outputs, guards = lowering.finish(self.outputs, guards)
             inside = {v.index for v in values}
@@ -93,7 +95,7 @@ class Segment:
     def build(self, module: ir.Module, name: str) -> None:
         """Emit ``run`` into ``module``."""
         if self.scalars:
-            code = Scalars(self.values, self.kinds, self.inputs, self.outputs, self.guards)
+            code = Scalars(self.values, self.kinds, self.inputs, self.outputs, self.guards, self.zeros)
             self.workspace = code.build(module, name)
             self.notes.append(f"straight-line code of {len(code.all)} operations")
             return
@@ -114,6 +116,7 @@ class Segment:
         body = f.append_basic_block("body")
         b.branch(body)
         b.position_at_end(body)
+        self.plans = {} if self.standing else blocks.plans(self.values, self.kinds)
         rest = self._after_rows(module, name)
         self.schedule = Schedule(rest, self.kinds, [v for v in self.needed if v in rest])
         plans = [self._plan(item) for item in self.schedule.items]
@@ -142,16 +145,26 @@ class Segment:
 
     def _rows(self, values: Sequence[Value], outputs: Sequence[Value]) -> Rows | None:
         """``values`` as a program of rows, where that replaces several loop nests."""
-        if self.few or len(Schedule(values, self.kinds, outputs).items) < SEVERAL:
+        if self.few or not self._several(values, outputs):
             return None
         inside = {v.index for v in values}
         given = {v.index for v in self.inputs}
         guards = [g for g in self.guards if g.value.index in inside or g.value.index in given]
-        found = rows(values, self.kinds, self.inputs, outputs, guards, self.standing)
+        found = rows(values, self.kinds, self.inputs, outputs, guards, self.standing, self.zeros)
         if found is not None:
             self.work += 0.05 * sum(found.varies) * found.n
             self.remaining = [g for g in self.guards if g not in guards]
         return found
+
+    def _several(self, values: Sequence[Value], outputs: Sequence[Value]) -> bool:
+        """Whether there would be several loop nests: certainly so where as many reductions need one another."""
+        depth: dict[int, int] = {}
+        for v in values:
+            own = self.kinds[v.index] in ("reduction", "matmul", "scatter")
+            depth[v.index] = max((depth.get(a.index, 0) for a in v.args), default=0) + own
+        if max(depth.values(), default=0) >= SEVERAL:
+            return True
+        return len(Schedule(values, self.kinds, outputs).items) >= SEVERAL
 
     def _by_rows(self, found: Rows, module: ir.Module, name: str) -> int:
         """Emit a program of rows; returns the bytes of its workspace."""
@@ -331,8 +344,12 @@ class Segment:
 
     def _single(self, item: Single) -> None:
         if item.kind == "matmul":
-            blas.multiply(self.b, item.value, self.schedule.in_buffer, self.pointer)
-            self.notes.append(f"BLAS: {item.value!r}")
+            plan = self.plans.get(item.value.index)
+            blas.multiply(self.b, item.value, self.schedule.in_buffer, self.pointer, plan)
+            if plan is not None:
+                self.keep += plan.arrays.values()
+            how = "BLAS" if plan is None or not plan.used else plan.in_words()
+            self.notes.append(f"{how}: {item.value!r}")
             self.products += item.value.args[0].size * math.prod(item.value.args[1].shape[1:]) * 0.05
         else:
             self._copy(item.value)

@@ -107,6 +107,7 @@ class Pattern:
         """The program at a size that stands for all. Its first input is the size; others are numbers, by what they are: the
         constant's index and the dtype."""
         graph = Graph.__new__(Graph)
+        graph.zeros = self.first.zeros
         graph.values, graph.inputs, graph.guards = [], [], []
         numbers: dict[int, tuple[int, Any]] = {}
         known: dict[int, Value] = {}

@@ -136,7 +136,21 @@ def one(x: Any) -> Any:
     return y
 
 
-@pytest.mark.parametrize("n", [4000, 4001, 4007, 4093])
+@pytest.mark.parametrize("m", [20_000, 20_011])
+def test_products_by_what_is_not_zero(m: int) -> None:
+    rng = np.random.default_rng(0)
+    few = rng.normal(size=(m, 40)) * (rng.random((m, 40)) < 0.05)
+    few.flags.writeable = False
+    g = identical(lambda x: few @ dnp.exp(x), normal(40, 6), cut=None)
+    assert "what is not zero" in g.explain()
+    jacobian = jacfwd(lambda x: dnp.ravel(dnp.sin(x.reshape(-1, 4)) * dnp.sum(x.reshape(-1, 4), axis=1, keepdims=True)))
+    g = identical(lambda x: few @ jacobian(x).T, normal(40), cut=None)
+    assert "blocks" in g.explain()
+    g = identical(lambda a, x: a @ jacobian(x).T, normal(m, 40), normal(40), cut=None)
+    assert "blocks" in g.explain()
+
+
+@pytest.mark.parametrize("n", [9000, 9001, 9007, 9093])
 def test_programs_of_rows(n: int) -> None:
     g = identical(lambda x: vmap(jacfwd(lambda v: v / dnp.sqrt(1 + dnp.sum(v * v)) * dnp.exp(-v)))(x), normal(n, 3))
     assert f"for each of {n} rows, in" in g.explain()
