@@ -18,12 +18,11 @@ from dualad.core.errors import ArgumentError, DtypeError
 from dualad.core.level import GROUND
 from dualad.core.tensor import Tensor
 from dualad.core.tree import LEAF, flatten, unflatten
-from dualad.modes.record import RecordLevel, compiling
+from dualad.modes.record import NoLoop, NoRoom, RecordLevel, compiling
 from dualad.native.captured import Captured, TooMuch
 from dualad.native.graph import Graph
 from dualad.native.program import Missed, Program, available
 from dualad.native.sizes import Sizes
-from dualad.tape.body import NoLoop
 
 P = ParamSpec("P")
 PATHS = 16  # compiled paths for one signature

@@ -12,11 +12,11 @@ from dualad.core.tensor import Tensor
 from dualad.core.tree import flatten, unflatten
 from dualad.modes.batch import BatchLevel
 from dualad.modes.checkpointed import last_uses
-from dualad.modes.record import COMPILING, GUARD, compiling
+from dualad.modes.record import COMPILING, GUARD, NoLoop, compiling
 from dualad.modes.reverse import Node
 from dualad.modes.trace import TraceLevel
 from dualad.native.repeating import repeating
-from dualad.tape.body import NoLoop, sample
+from dualad.tape.body import sample
 from dualad.tape.repeat import REPEAT, loop
 from dualad.tape.tape import needed
 

@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from dualad.core.primitive import bind
+from dualad.core.primitive import Primitive, bind
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
 from dualad.modes.batch import BatchLevel
 from dualad.modes.forward import ForwardLevel
-from dualad.modes.record import GUARD, LIFT, RecordLevel
+from dualad.modes.record import GUARD, LIFT, NoLoop, RecordLevel, sampling
 from dualad.modes.reverse import PICK, Node, ReverseLevel, pull
 from dualad.modes.trace import TraceLevel
 from dualad.ops.kinds import General, zeros_like
 from dualad.ops.shape import broadcast_to, transpose
-from dualad.tape.body import Body, NoLoop, made, run
+from dualad.tape.body import Body, is_float, made, run, sample
 from dualad.tape.linearized import push
 from dualad.tape.tape import needed
 
@@ -81,10 +81,6 @@ def _differentiated(x: Any) -> bool:
 # What derivatives need --------------------------------------------------------------------------
 
 
-def _float(s: Spec) -> bool:
-    return s.dtype.kind in "fc"
-
-
 def augmented(body: Body) -> Body:
     """The body with the values that its derivatives need among its results."""
     if body.residuals is not None:
@@ -92,7 +88,7 @@ def augmented(body: Body) -> Body:
     found: Body | None = body.made.get("augmented")
     if found is None:
         specs = [body.spec(k) for k in body.outs]
-        every = _reverse(body, tuple(map(_float, specs)), tuple(_float(body.spec(k)) for k in range(len(body.samples))))
+        every = _reverse(body, tuple(map(is_float, specs)), tuple(is_float(body.spec(k)) for k in range(len(body.samples))))
         own = range(body.carries, len(body.samples))
         where = {v: k for k, v in reversed(list(enumerate(body.outs))) if k >= body.carries}
         outs = list(body.outs)
@@ -181,7 +177,7 @@ class _Results(Sequence[Any]):
 
 def _useful(body: Body) -> set[int]:
     """The values through which outputs depend differentiably on inputs."""
-    found = {k for k in body.outs if _float(body.spec(k))}
+    found = {k for k in body.outs if is_float(body.spec(k))}
     for index, prim, parents, _, _, _, _ in reversed(body.nodes):
         if index in found and not prim.constant and prim is not GUARD:
             found.update(p for p in parents if p is not None)
@@ -191,14 +187,14 @@ def _useful(body: Body) -> set[int]:
 def _active(body: Body, given: Sequence[bool]) -> set[int]:
     """The useful values that depend on the inputs ``given``, with the carries that come to."""
     useful = _useful(body)
-    start = {k for k, g in enumerate(given) if g and _float(body.spec(k))}
+    start = {k for k, g in enumerate(given) if g and is_float(body.spec(k))}
     while True:
         found = start & useful
         for index, prim, parents, _, y, _, _ in body.nodes:
             if index in useful and not prim.constant and any(p in found for p in parents):
-                if prim.multiple or prim is PICK or _float(y):
+                if prim.multiple or prim is PICK or is_float(y):
                     found.add(index)
-        more = {k for k in range(body.carries) if body.outs[k] in found and _float(body.spec(k))} - start
+        more = {k for k in range(body.carries) if body.outs[k] in found and is_float(body.spec(k))} - start
         if not more:
             return found
         start |= more
@@ -217,7 +213,7 @@ def _reverse(body: Body, given: tuple[bool, ...], need: tuple[bool, ...]) -> _De
     live = {k for k in range(body.carries) if given[k] and body.outs[k] in active}
     while True:
         level = RecordLevel()
-        with level, np.errstate(all="ignore"):
+        with sampling(), level, np.errstate(all="ignore"):
             r = _Recorder(body, level)
             cts: dict[int, Any] = {}
             for k, v in enumerate(body.outs):
@@ -274,7 +270,7 @@ def _operands(d: _Derived, body: Body, y: Any, args: Operands, gs: Callable[[str
 
 def _pull(g: Any, need: Sequence[bool], y: Any, *args: Any, body: Body, count: int, down: bool) -> list[Any]:
     given = tuple([k is not None for k in g])
-    wanted = tuple([bool(n) and _float(body.spec(k)) for k, n in enumerate(need)])
+    wanted = tuple([bool(n) and is_float(body.spec(k)) for k, n in enumerate(need)])
     d = _reverse(body, given, wanted)
 
     def of(_: str, k: int) -> Any:
@@ -299,7 +295,7 @@ def _forward(body: Body, given: tuple[bool, ...]) -> _Derived:
         return found
     active = _active(body, given)
     level = RecordLevel()
-    with level, np.errstate(all="ignore"):
+    with sampling(), level, np.errstate(all="ignore"):
         r = _Recorder(body, level)
         ts: dict[int, Any] = {}
         last = body.carries + body.slices
@@ -320,7 +316,7 @@ def _forward(body: Body, given: tuple[bool, ...]) -> _Derived:
 
 
 def _push(ts: Any, y: Any, *args: Any, body: Body, count: int, down: bool) -> list[Any]:
-    given = tuple([t is not None and _float(body.spec(k)) for k, t in enumerate(ts)])
+    given = tuple([t is not None and is_float(body.spec(k)) for k, t in enumerate(ts)])
     d = _forward(body, given)
 
     def of(_: str, k: int) -> Any:
@@ -346,7 +342,7 @@ def _batched(body: Body, given: tuple[bool, ...], size: int) -> tuple[Body, list
         raise NoLoop("a guard in a batched loop")
     moving = list(given)
     while True:
-        with RecordLevel() as level, BatchLevel(size) as batch, np.errstate(all="ignore"):
+        with sampling(), RecordLevel() as level, BatchLevel(size) as batch, np.errstate(all="ignore"):
             inputs = []
             for x, b in zip(body.samples, moving, strict=True):
                 inputs.append(level.watch(np.repeat(np.asarray(x)[None], size, 0) if b else x))
@@ -390,6 +386,22 @@ def _batch(
         elif k >= body.carries:
             ys[k] = _swapped(ys[k])
     return tuple(ys)
+
+
+def each(
+    prim: Primitive, args: Operands, batched: Sequence[bool], size: int, params: dict[str, Any]
+) -> tuple[Any, ...]:
+    """An operation with several results on the elements of a batch one after another: a loop of which it is the body."""
+    if not size:
+        raise NoLoop("an empty batch")
+    order = sorted(range(len(args)), key=lambda k: not batched[k])
+    with sampling(), RecordLevel() as level, np.errstate(all="ignore"):
+        inputs = [level.watch(sample(args[k])[0] if batched[k] else sample(args[k])) for k in order]
+        own = dict(zip(order, inputs, strict=True))
+        ys = prim(*[own[k] for k in range(len(args))], **params)
+        n = sum(batched)
+        body, _ = made(level, [], inputs[:n], inputs[n:], ys)
+    return tuple(loop(body, [args[k] for k in order], size, False))
 
 
 def _swapped(x: Any) -> Any:
