@@ -70,14 +70,19 @@ class Recorded:
     """A function recorded once, on samples, without looking at any; ``inputs`` are tensors among its arguments, or that it
     captures."""
 
-    def __init__(self, f: Callable[..., Any], args: Sequence[Any], inputs: Sequence[Tensor]) -> None:
+    def __init__(
+        self, f: Callable[..., Any], args: Sequence[Any], inputs: Sequence[Tensor], carries: Sequence[Any] = ()
+    ) -> None:
+        """``f(*args, *carries)``, where a tensor takes the place of each of ``carries``."""
         with compiling(inside=True, kind=TraceLevel) as level, sampling(blind=True), np.errstate(all="ignore"):
             self.level = level
+            self.carries = [level.watch(sample(x)) for x in carries]
             self.own = [level.watch(sample(x)) for x in inputs]
             with _in_place_of(inputs, self.own):
-                ys, self.structure = flatten(f(*args))
+                given = [(x, x.aux) for x in (*self.carries, *inputs)]
+                ys, self.structure = flatten(f(*args, *self.carries))
                 self.outs = [self._output(y) for y in ys]
-                if any(x.level is not level or x.aux != t.aux for x, t in zip(inputs, self.own, strict=True)):
+                if any(x.level is not level or x.aux != k for x, k in given):
                     raise NoLoop("an assignment into what it was given")
 
     def _output(self, y: Any) -> Any:
@@ -95,7 +100,7 @@ class Recorded:
             if type(y) not in (Tensor, bool, int, float, complex):
                 raise NoLoop("a result that is no number")
             ends.append(y if type(y) is Tensor else self.level.lift(np.asarray(y)[()]))
-        return made(self.level, [], [], self.own, ends)
+        return made(self.level, self.carries, [], self.own, ends)
 
 
 @contextlib.contextmanager

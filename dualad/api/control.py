@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dualad.api.branched import branched, is_input
+from dualad.api.looped import looped
 from dualad.api.repeated import recording, repeated
 from dualad.core.errors import ArgumentError, BatchError, ShapeError, StructureError
 from dualad.core.tensor import Tensor
@@ -141,6 +142,9 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     >>> float(grad(lambda x: while_loop(lambda v: v < 100.0, lambda v: v * v, x))(3.0))
     17496.0
     """
+    key = ("while", _code(cond_fun), _code(body_fun))
+    if recording(key) and (done := looped(cond_fun, body_fun, init_val, key)) is not None:
+        return done[0]
     value = init_val
     while True:
         condition = cond_fun(value)
@@ -168,6 +172,12 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[int, Any], Any], init_
     >>> float(grad(lambda x: fori_loop(0, 3, lambda i, v: v * x, 1.0))(2.0))
     12.0
     """
+    key = ("fori", _code(body_fun))
+    if any(is_input(n) and n.dtype.kind in "iu" for n in (lower, upper)) and recording(key):
+        turn = lambda s: (s[0] + 1, body_fun(s[0], s[1]))
+        ended = looped(lambda s: s[0] < upper, turn, (lower, init_val), key)
+        if ended is not None:
+            return ended[0][1]
     lower, upper = operator.index(lower), operator.index(upper)
     if recording():
         turns = np.arange(lower, upper)

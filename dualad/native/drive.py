@@ -26,6 +26,8 @@ from dualad.native.segment import ALIGN, Segment
 
 SCRATCH = 1 << 14  # bytes on C's stack for the places of buffers that an iteration reads and writes
 PER_OPERATION = 0.5  # nanoseconds, roughly
+Place = tuple[str, Any]
+Item = tuple[str, Sequence[Value], list[Place], int, int]  # a function, what it reads and writes, its workspace, its first guard
 
 
 def driven(loop: Iteration) -> tuple[Any, Body] | None:
@@ -100,6 +102,7 @@ class _Parts:
         self.work = self.products = 0.0
         self.workspace = 0
         self.text = ""
+        self.ends = {v.index for v in self.outputs}
         self.places: dict[int, int] = {}  # in the workspace
         self.inside: dict[int, tuple[Value, int]] = {}  # what lies within another value, and how many bytes in
 
@@ -114,23 +117,22 @@ class _Parts:
         kinds = {k: kind for k, kind in self.kinds.items() if k not in self.inside}
         depth = _depths(graph, self.kinds)
         users = graph.users()
-        ends = {v.index for v in graph.outputs}
         guards: dict[int, list[Guard]] = {}
         for g in graph.guards:
             if not isinstance(g, Repeated):
                 guards.setdefault(depth.get(g.value.index, 0), []).append(g)
-        items: list[tuple[str, Sequence[Value], list[int], int, int]] = []
+        items: list[Item] = []
         for d in range(max(depth.values()) + 1):
             inside = [v for v in graph.values if v.index in kinds and depth[v.index] == d]
             if guards.get(d) and not inside:
                 return False
             if inside:
                 here = {v.index for v in inside}
-                needed = [v for v in inside if v.index in ends or any(u.index not in here for u in users[v.index])]
+                needed = [v for v in inside if v.index in self.ends or any(u.index not in here for u in users[v.index])]
                 s = Segment(inside, kinds, needed, guards.get(d, []))
                 s.build(self.module, f"{name}.{d}")
                 self._took(s)
-                results = [self._room(v.size * np.dtype(v.dtype).itemsize, v.index) for v in s.outputs]
+                results = [self._result(v.size * np.dtype(v.dtype).itemsize, v.index) for v in s.outputs]
                 items.append((f"{name}.{d}", s.inputs, results, s.workspace, 0))
             for v in graph.values:
                 if v.prim in NESTED and depth[v.index] == d:
@@ -143,7 +145,7 @@ class _Parts:
                     self.work += driver.work
                     self.notes += [*own.heading("native"), *[f"  {line}" for line in driver.notes]]
                     picks = {p.data: p.index for p in users[v.index]}
-                    results = [self._room(s.nbytes, picks.get(k)) for k, s in enumerate(own.results)]
+                    results = [self._result(s.nbytes, picks.get(k)) for k, s in enumerate(own.results)]
                     items.append((driver.name, v.args, results, driver.workspace, (own.places or [0])[0]))
         self._function(name, items)
         return True
@@ -153,20 +155,29 @@ class _Parts:
         self.notes += part.notes
         self.work += part.work + part.products
 
-    def _room(self, size: int, index: int | None) -> int:
+    def _room(self, size: int) -> int:
         at = self.workspace
         self.workspace += -(-max(1, size) // ALIGN) * ALIGN
-        if index is not None:
-            self.places[index] = at
         return at
 
-    def _function(self, name: str, items: Sequence[tuple[str, Sequence[Value], list[int], int, int]]) -> None:
+    def _result(self, size: int, index: int | None) -> Place:
+        """Where a value goes: outputs to where they belong at once, else a place in the workspace."""
+        if index in self.ends:
+            return "output", index
+        at = self._room(size)
+        if index is not None:
+            self.places[index] = at
+        return "workspace", at
+
+    def _function(self, name: str, items: Sequence[Item]) -> None:
         f = ir.Function(self.module, ir.FunctionType(I64, [PTR] * (len(self.inputs) + len(self.outputs) + 1)), name)
         f.linkage = "internal"
         b = ir.IRBuilder(f.append_basic_block("entry"))
         space = f.args[-1]
-        own = {v.index: p for v, p in zip(self.inputs, f.args, strict=False)}
-        room = self._room(max(need for _, _, _, need, _ in items), None)
+        inputs = {v.index: p for v, p in zip(self.inputs, f.args, strict=False)}
+        outputs = {v.index: p for v, p in zip(self.outputs, f.args[len(self.inputs) : -1], strict=True)}
+        own = {**inputs, **{k: p for k, p in outputs.items() if k not in self.inside}}
+        room = self._room(max(need for _, _, _, need, _ in items))
 
         def at(k: int) -> Any:
             return b.gep(space, [constant(I64, k)], source_etype=I8)
@@ -182,13 +193,15 @@ class _Parts:
             return own[v.index] if v.index in own else at(self.places[v.index])
 
         for called, args, results, _, first in items:
-            pointers = [*[pointer(v) for v in args], *[at(k) for k in results], at(room)]
+            places = [outputs[k] if what == "output" else at(k) for what, k in results]
+            pointers = [*[pointer(v) for v in args], *places, at(room)]
             status = b.call(self.module.globals[called], pointers)
             with b.if_then(b.icmp_signed("!=", status, constant(I64, -1)), likely=False):
                 missed = b.add(status, constant(I64, first))
                 b.ret(b.select(b.icmp_signed(">=", status, constant(I64, 0)), missed, status))
-        for v, p in zip(self.outputs, f.args[len(self.inputs) : -1], strict=True):
-            copy(b, pointer(v), p, Spec(v.shape, v.dtype))
+        for v in self.outputs:
+            if v.index in self.inside:
+                copy(b, pointer(v), outputs[v.index], Spec(v.shape, v.dtype))
         b.ret(constant(I64, -1))
 
 

@@ -19,7 +19,7 @@ class Fork:
 
     @property
     def guards(self) -> list[tuple[Any, str]]:
-        return [(g, f"in branch {k}") for k, graph in enumerate(self.graphs) for g in graph.guards]
+        return [(g, f" in branch {k}") for k, graph in enumerate(self.graphs) for g in graph.guards]
 
     def dtypes(self) -> set[Any]:
         return {d for g in self.graphs for d in g.dtypes()}

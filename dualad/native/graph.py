@@ -122,7 +122,7 @@ class Repeated(Guard):
         return True
 
     def __repr__(self) -> str:
-        return f"{self.inner!r} {self.where} of %{self.value.index}"
+        return f"{self.inner!r}{self.where} of %{self.value.index}"
 
 
 def sight(x: Any, why: str) -> Any:

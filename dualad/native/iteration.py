@@ -115,7 +115,7 @@ class Iteration:
 
     @property
     def guards(self) -> list[tuple[Any, str]]:
-        where = "in each iteration" if self.ends else f"in each of {self.count} iterations"
+        where = " in each iteration" if self.ends else f" in each of {self.count} iterations"
         own: list[tuple[Any, str]] = [(g, where) for g in self.graph.guards]
         return [*own, (Room(self.count), "")] if self.limited else own
 

@@ -74,6 +74,11 @@ class Body:
         """``function(times, operands, results)``: run it for each of ``times``, writing slices; the carries at the end."""
         return _written(self)
 
+    @functools.cached_property
+    def until(self) -> Callable[..., Any]:
+        """The same, for times as long as the first carry is true."""
+        return _written(self, until=True)
+
     def pruned(self, wanted: Sequence[int]) -> Body:
         """The same with those outputs only (positions in ``outs``; carries that these need stay) and what they need."""
         carries = {k for k in wanted if k < self.carries}
@@ -236,10 +241,10 @@ def run(nodes: Iterable[Node], env: dict[int, Any]) -> None:
         env[index] = prim.impl(*values, **params) if prim is PICK or prim is LIFT else prim(*values, **params)
 
 
-def _written(body: Body) -> Callable[..., Any]:
+def _written(body: Body, until: bool = False) -> Callable[..., Any]:
     """The loop over a body as Python code: a dispatch for each operation would take as long as most operations."""
     names: dict[str, Any] = {"holds": holds}
-    lines = []
+    lines = ["if not v0: break"] if until else []
 
     def operand(node: Node, i: int) -> str:
         if node[2][i] is not None:
