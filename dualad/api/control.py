@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from dualad.api.branched import branched, is_input
+from dualad.api.looped import looped
 from dualad.api.repeated import recording, repeated
 from dualad.core.errors import ArgumentError, BatchError, ShapeError, StructureError
 from dualad.core.tensor import Tensor
 from dualad.core.tree import flatten, unflatten
 from dualad.modes.batch import BatchLevel
 from dualad.numpy.reductions import any as any_of
-from dualad.ops.arithmetic import where
+from dualad.ops.arithmetic import maximum, minimum, where
 from dualad.ops.rounding import logical_and
 from dualad.ops.shape import stack
 
@@ -95,6 +97,9 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
     >>> vmap(lambda x: cond(x > 0, lambda v: v * 2, lambda v: -v, x))(np.array([1.0, -3.0]))
     array([2., 3.])
     """
+    key = (_code(true_fun), _code(false_fun))
+    if is_input(pred) and pred.shape == () and recording(key):
+        return branched(pred.astype(np.bool_), (false_fun, true_fun), operands, key)
     holds = _holds(pred, "cond")
     if holds is None:
         yes, no = (branch(*_taking(pred, operands, k)) for branch, k in ((true_fun, True), (false_fun, False)))
@@ -111,11 +116,16 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     1.0
     """
     branches = list(branches)
+    place: Any
     if not branches:
         raise ArgumentError("switch needs at least one branch.")
+    key = ("switch", *[_code(f) for f in branches])
+    if is_input(index) and index.shape == () and index.dtype.kind in "iub" and recording(key):
+        place = minimum(maximum(index.astype(np.int64), 0), len(branches) - 1)
+        return branched(place, branches, operands, key)
     if type(index) is Tensor and isinstance(index.level, BatchLevel):
         out = branches[0](*operands)
-        place: Any = index
+        place = index
         for k, branch in enumerate(branches[1:], 1):
             out = cond(place >= k, lambda branch=branch: branch(*operands), lambda out=out: out)
         return out
@@ -132,6 +142,9 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     >>> float(grad(lambda x: while_loop(lambda v: v < 100.0, lambda v: v * v, x))(3.0))
     17496.0
     """
+    key = ("while", _code(cond_fun), _code(body_fun))
+    if recording(key) and (done := looped(cond_fun, body_fun, init_val, key)) is not None:
+        return done[0]
     value = init_val
     while True:
         condition = cond_fun(value)
@@ -159,6 +172,12 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[int, Any], Any], init_
     >>> float(grad(lambda x: fori_loop(0, 3, lambda i, v: v * x, 1.0))(2.0))
     12.0
     """
+    key = ("fori", _code(body_fun))
+    if any(is_input(n) and n.dtype.kind in "iu" for n in (lower, upper)) and recording(key):
+        turn = lambda s: (s[0] + 1, body_fun(s[0], s[1]))
+        ended = looped(lambda s: s[0] < upper, turn, (lower, init_val), key)
+        if ended is not None:
+            return ended[0][1]
     lower, upper = operator.index(lower), operator.index(upper)
     if recording():
         turns = np.arange(lower, upper)

@@ -19,12 +19,11 @@ from dualad.core.errors import ArgumentError, DtypeError
 from dualad.core.level import GROUND
 from dualad.core.tensor import Tensor
 from dualad.core.tree import LEAF, flatten, unflatten
-from dualad.modes.record import RecordLevel, compiling
+from dualad.modes.record import NoLoop, NoRoom, RecordLevel, compiling
 from dualad.native.captured import Captured, TooMuch
 from dualad.native.graph import Graph
 from dualad.native.program import Missed, NotFinite, Program, available
 from dualad.native.sizes import Sizes
-from dualad.tape.body import NoLoop
 
 P = ParamSpec("P")
 PATHS = 16  # compiled paths for one signature
@@ -221,6 +220,7 @@ class Jit(Transform):
         self.deferring = True  # recordings compute nothing large that Python does not look at
         self.eager = ""  # why the function is run as it is
         self.refused: frozenset[Any] | None = frozenset()  # bodies of loops that are recorded iteration by iteration
+        self.rooms: dict[Any, int] = {}  # for how many iterations of a body there must be room on stacks
         self.fast: Fast | None = None  # the native function that ran last, and what must not have changed
         self.tree: Any = None  # the same for arguments that are pytrees, with their structure and the result's
         self.behind: type[Jit] | None = None  # the class of this object while it has a door
@@ -301,6 +301,8 @@ class Jit(Transform):
                     ys = path.program(inputs)
                 except Missed as e:
                     missed.append((path, e.place))
+                    if path.program.graph.guards[e.place].room:  # the next one has more, and takes its place
+                        entry.paths[key] = [p for p in entry.paths[key] if p is not path]
                     continue
                 except NotFinite:
                     logger.info("%r: numbers are not finite; recording anew, with products with zero", self)
@@ -423,7 +425,7 @@ class Jit(Transform):
         moving = entry.moving
         level: RecordLevel | None = None
         try:
-            with compiling(self.refused) as level:
+            with compiling(self.refused, self.rooms) as level:
                 args, kwargs = call.rebuilt(
                     [level.watch(deferred(x) if self.deferring else x) for x in call.inputs(moving)], moving
                 )
@@ -431,8 +433,11 @@ class Jit(Transform):
                 values = [y.value if type(y) is Tensor and y.level is level else y for y in ys]
                 if any(type(v) is Tensor for v in values):
                     raise DtypeError("jit: the function returned a tensor of a transform outside")
+        except NoRoom as e:
+            self.rooms[e.of] = 2 * e.count
+            return self._retrace(entry, call, captured, self.refused)
         except NoLoop as e:
-            logger.info("%r: a loop is recorded iteration by iteration: %s", self, e.why)
+            logger.info("%r: a loop is recorded iteration by iteration (or a branch alone): %s", self, e.why)
             refused = None if e.of is None or self.refused is None else self.refused | {e.of}
             return self._retrace(entry, call, captured, refused)
         except Exception as e:

@@ -19,10 +19,10 @@ from dualad.core.tensor import Tensor
 from dualad.core.tree import flatten, unflatten
 from dualad.modes.batch import BatchLevel
 from dualad.modes.forward import ForwardLevel
-from dualad.modes.record import COMPILING, RecordLevel, compiling
+from dualad.modes.record import COMPILING, NoLoop, NoRoom, RecordLevel, compiling
 from dualad.modes.reverse import WIDTH, ReverseLevel
 from dualad.native.captured import Captured, TooMuch
-from dualad.tape.body import Body, NoLoop, constant_key, frozen, made, node_key
+from dualad.tape.body import Body, constant_key, frozen, made, node_key
 from dualad.tape.hoisting import hoisted
 from dualad.tape.repeat import loop
 
@@ -41,7 +41,7 @@ class _Iteration:
         with compiling(inside=True) as level:
             self.level = level
             self.own = [_watched(level, x) for x in carries]
-            self.cut = [level.watch(_grounded(x)) for x in slices]
+            self.cut = [level.watch(grounded(x)) for x in slices]
             given = [(t, t.aux) for t in [*self.own, *self.cut] if type(t) is Tensor]
             result = f(unflatten(structure, list(self.own)), args(self.cut))
             if not isinstance(result, tuple) or len(result) != 2:
@@ -62,12 +62,12 @@ class _Iteration:
         return made(self.level, own, self.cut, [], outs)
 
 
-def _grounded(x: Any) -> Any:
+def grounded(x: Any) -> Any:
     return np.array(x.value)[()] if type(x) is Tensor and x.level is GROUND else x
 
 
 def _watched(level: RecordLevel, x: Any) -> Any:
-    x = _grounded(x)
+    x = grounded(x)
     numeric = type(x) is Tensor or (isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "fciub")
     return level.watch(x) if numeric else x
 
@@ -75,7 +75,7 @@ def _watched(level: RecordLevel, x: Any) -> Any:
 def _output(level: RecordLevel, y: Any) -> Any:
     if type(y) is Tensor and y.level is level:
         return y
-    y = _grounded(y)
+    y = grounded(y)
     if type(y) is Tensor:
         return level.lift(y)
     return level.lift(np.array(y)[()]) if isinstance(y, (np.ndarray, np.generic)) else y
@@ -94,14 +94,13 @@ def repeated(
     """``carry, y = f(carry, args(slices))`` for ``count`` slices of ``leaves``: the last carry and the ys, stacked, as one
     operation; None outside of ``jit``, and where it has been found that it cannot be one. ``key`` stands for the function.
     ``counter``: a tensor takes the place of a Python number, which is weak in NumPy's promotion."""
-    levels = COMPILING.levels
-    if not levels or count < LEAST or COMPILING.refused is None or key in COMPILING.refused:
+    if count < LEAST or not recording(key):
         return None
     try:
         captured = Captured(f)
         carries, structure = flatten(init)
-        carries = [_grounded(x) for x in carries]
-        leaves = [_grounded(x) for x in leaves]
+        carries = [grounded(x) for x in carries]
+        leaves = [grounded(x) for x in leaves]
         if any(type(x) not in (Tensor, np.ndarray) for x in leaves):
             raise NoLoop("arrays of another kind")
         wide = all(x.dtype in WIDE for x in [*carries, *leaves] if hasattr(x, "dtype"))
@@ -112,7 +111,9 @@ def repeated(
         second = _Iteration(f, first.after, structure, [v[start + step] for v in leaves], args)
         if captured.drew() or captured.changed() is not None:
             raise NoLoop("the body changes what it captures")
-        out = _as_loop(first, second, structure, leaves, count, down, counter or wide, levels[0])
+        out = _as_loop(first, second, structure, leaves, count, down, counter or wide, COMPILING.levels[0])
+    except NoRoom:
+        raise
     except NoLoop as e:
         raise NoLoop(e.why, key) from None
     except TooMuch:
@@ -122,9 +123,9 @@ def repeated(
     return out
 
 
-def recording() -> bool:
-    """Whether loops may be recorded by their bodies."""
-    return bool(COMPILING.levels) and COMPILING.refused is not None
+def recording(key: Any = None) -> bool:
+    """Whether loops may be recorded by their bodies, and that which ``key`` stands for."""
+    return bool(COMPILING.levels) and COMPILING.refused is not None and key not in COMPILING.refused
 
 
 def _as_loop(
@@ -134,7 +135,7 @@ def _as_loop(
         raise NoLoop("the structure changes")
     for x, y, z in zip([*a.carries, *a.ys], [*a.after, *a.ys], [*b.after, *b.ys], strict=True):
         if type(z) is not Tensor and not isinstance(z, (np.ndarray, np.generic)):
-            if not _equal(x, y) or not _equal(y, z):
+            if not equal(x, y) or not equal(y, z):
                 raise NoLoop("a Python value changes")
     carried = [k for k, t in enumerate(b.own) if type(t) is Tensor]
     if any(type(x.outs[k]) is not Tensor for x in (a, b) for k in carried):
@@ -153,7 +154,7 @@ def _as_loop(
     init = [_strong(numbers[n], body.spec(n)) if n in numbers else a.carries[k] for n, k in enumerate(carried)]
     operands = [*init, *leaves, *captures]
     for x in operands:
-        _check_levels(x, base)
+        check_levels(x, base)
     base.looped = True
     body, operands = hoisted(body, operands, count, down)
     out = loop(body, operands, count, down)
@@ -165,7 +166,7 @@ def _as_loop(
     return unflatten(structure, after), unflatten(b.y_structure, ys)
 
 
-def _equal(x: Any, y: Any) -> bool:
+def equal(x: Any, y: Any) -> bool:
     return x is y or (type(x) is type(y) and type(x) in NUMBERS and repr(x) == repr(y))
 
 
@@ -190,7 +191,7 @@ def _compare(a: Body, b: Body, numbers: dict[int, Any]) -> None:
     for m, n in zip(a.nodes, b.nodes, strict=True):
         if numbers and any(q in numbers and p is None for p, q in zip(m[2], n[2], strict=False)):
             for p, q, x in zip(m[2], n[2], m[3], strict=True):
-                if p is None and q in numbers and not _equal(x, numbers[q]):
+                if p is None and q in numbers and not equal(x, numbers[q]):
                     raise NoLoop("the operations change")
             places = tuple([q if q in numbers and p is None else p for p, q in zip(m[2], n[2], strict=True)])
             m = (m[0], m[1], places, *m[3:])
@@ -259,7 +260,7 @@ def _node(level: ReverseLevel, k: int) -> Any:
     return tuple(reversed(own)) if own and own[-1] == k else None
 
 
-def _check_levels(x: Any, base: RecordLevel) -> None:
+def check_levels(x: Any, base: RecordLevel) -> None:
     """Raise ``NoLoop`` for tensors of transforms that do not know loops, or that are outside of the recording."""
     if type(x) is not Tensor:
         return
@@ -267,6 +268,6 @@ def _check_levels(x: Any, base: RecordLevel) -> None:
     known = type(level) in (ReverseLevel, ForwardLevel, BatchLevel) or level in COMPILING.levels
     if not known or level.id < base.id:
         raise NoLoop(f"a tensor of {level.name}")
-    _check_levels(x.value, base)
+    check_levels(x.value, base)
     if type(level) is ForwardLevel:
-        _check_levels(x.aux, base)
+        check_levels(x.aux, base)

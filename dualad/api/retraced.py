@@ -12,11 +12,11 @@ from dualad.core.tensor import Tensor
 from dualad.core.tree import flatten, unflatten
 from dualad.modes.batch import BatchLevel
 from dualad.modes.checkpointed import last_uses
-from dualad.modes.record import COMPILING, GUARD, compiling
+from dualad.modes.record import COMPILING, GUARD, NoLoop, compiling
 from dualad.modes.reverse import Node
 from dualad.modes.trace import TraceLevel
 from dualad.native.repeating import repeating
-from dualad.tape.body import NoLoop, sample
+from dualad.tape.body import sample
 from dualad.tape.repeat import REPEAT, loop
 from dualad.tape.tape import needed
 
@@ -75,10 +75,12 @@ def _run(nodes: Sequence[Node], env: dict[int, Any], ends: set[int]) -> None:
                 raise NoLoop("a guard", PLAIN)
         elif prim is REPEAT:
             body = params["body"]
-            cut = range(body.carries, body.carries + body.slices)
-            start = params["count"] - 1 if params["down"] else 0
-            body.samples = [sample(v)[start] if n in cut else sample(v) for n, v in enumerate(values)]
-            env[k] = loop(body, values, params["count"], params["down"])
+            trips = params.get("trips")
+            if trips is None:
+                cut = range(body.carries, body.carries + body.slices)
+                start = params["count"] - 1 if params["down"] else 0
+                body.samples = [sample(v)[start] if n in cut else sample(v) for n, v in enumerate(values)]
+            env[k] = loop(body, values, params["count"], params["down"], trips)
         else:
             env[k] = (prim.impl if prim.kind in ("pick", "marker") else prim)(*values, **params)
         for p in parents:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from dualad.core.level import ClosedLevel
@@ -12,6 +13,26 @@ from dualad.core.primitive import Primitive, refuse_objects
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
 from dualad.modes.reverse import _NONE1, OBJECT, PICK, Node, ReverseLevel, fixes
+
+
+SHOWN = ("print()", "format()")  # looks that decide nothing
+
+
+class NoLoop(BaseException):
+    """A loop or a branch cannot be one operation; jit records what Python does of it. (No error of the user's, so that no
+    ``except Exception`` of theirs sees it.) ``of``: the code of the body, where it is known."""
+
+    def __init__(self, why: str, of: Any = None) -> None:
+        super().__init__(why)
+        self.why, self.of = why, of
+
+
+class NoRoom(NoLoop):
+    """A loop ran ``count`` times, and has stacks for fewer iterations."""
+
+    def __init__(self, of: Any, count: int) -> None:
+        super().__init__("more iterations than there is room for", of)
+        self.count = count
 
 
 class RecordLevel(ReverseLevel):
@@ -114,6 +135,8 @@ class RecordLevel(ReverseLevel):
         return tuple(out)
 
     def look(self, x: Tensor, why: str) -> Any:
+        if COMPILING.blind and why not in SHOWN:
+            raise NoLoop(f"{why} of a value")
         if self.body:  # a guard of the body, not of the iteration that is recorded
             before, COMPILING.muted = COMPILING.muted, True
             try:
@@ -122,7 +145,7 @@ class RecordLevel(ReverseLevel):
                 COMPILING.muted = before
         else:
             value = super().look(x, why)
-        if why not in ("print()", "format()") and not COMPILING.muted:
+        if why not in SHOWN and not COMPILING.muted:
             self.nodes.append((next(self.count), GUARD, (x.aux,), _NONE1, None, {"value": value, "why": why}, None))
         return value
 
@@ -133,6 +156,20 @@ class _Compiling(threading.local):
     levels: tuple[RecordLevel, ...] = ()
     refused: frozenset[Any] | None = None  # bodies that are no loops; None: no body may be one
     muted = False  # what Python looks at is noted on a level above
+    blind = False  # nothing may look at values: they are samples, of what may be computed where it is not meant to be
+    sampling = False  # values do not matter: loops that end by a condition run once at most
+    rooms: Mapping[Any, int] = MappingProxyType({})  # for how many iterations of a body there must be room
+
+
+@contextlib.contextmanager
+def sampling(blind: bool = False) -> Iterator[None]:
+    """While something is recorded at values that do not matter."""
+    before = COMPILING.sampling, COMPILING.blind
+    COMPILING.sampling, COMPILING.blind = True, before[1] or blind
+    try:
+        yield
+    finally:
+        COMPILING.sampling, COMPILING.blind = before
 
 
 COMPILING = _Compiling()
@@ -140,20 +177,23 @@ COMPILING = _Compiling()
 
 @contextlib.contextmanager
 def compiling(
-    refused: frozenset[Any] | None = None, inside: bool = False, kind: type[RecordLevel] | None = None
+    refused: frozenset[Any] | None = None,
+    rooms: Mapping[Any, int] | None = None,
+    inside: bool = False,
+    kind: type[RecordLevel] | None = None,
 ) -> Iterator[RecordLevel]:
     """A recording to be compiled; ``inside``: of a part of it, within the one in progress."""
-    before = COMPILING.levels, COMPILING.refused
+    before = COMPILING.levels, COMPILING.refused, COMPILING.rooms
     with (kind or RecordLevel)() as level:
         level.compiled = True
         level.body = inside and kind is None
         COMPILING.levels = (*(COMPILING.levels if inside else ()), level)
         if not inside:
-            COMPILING.refused = refused
+            COMPILING.refused, COMPILING.rooms = refused, rooms or {}
         try:
             yield level
         finally:
-            COMPILING.levels, COMPILING.refused = before
+            COMPILING.levels, COMPILING.refused, COMPILING.rooms = before
 
 
 class ClosedTape(ClosedLevel):

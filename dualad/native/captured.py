@@ -42,6 +42,7 @@ class Captured:
     def __init__(self, *roots: Any) -> None:
         self.checks: list[tuple[str, Check]] = []
         self._held = Held()
+        self.tensors: list[Tensor] = []  # of transforms in progress
         self.generators: list[tuple[Any, Any]] = [(_Global, _state(_Global))]
         self._seen: dict[int, Any] = {}
         self._todo: list[tuple[str, Any]] = [("", r) for r in roots]
@@ -113,6 +114,8 @@ class Captured:
                 value = x.value
                 self.checks.append((name, lambda: x.value is value))
                 self._todo.append((name, value))
+            else:
+                self.tensors.append(x)
         elif isinstance(x, types.ModuleType):
             pass
         else:

@@ -14,16 +14,20 @@ from dualad.native.compiler import LONG
 from dualad.native.complexes import REAL, in_memory, kind_of
 from dualad.native.elementwise import TYPES
 from dualad.native.extents import Loop
+from dualad.native.fork import FORK, Fork
 from dualad.native.graph import Graph, Guard, Repeated, Value
-from dualad.native.iteration import LOOP, Iteration, Read, Stack
-from dualad.native.machine import I8, I64, PTR, absolute, constant
+from dualad.native.iteration import NESTED, Iteration, Read, Stack
+from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
 from dualad.native.memory import memory
 from dualad.native.objects import Machine
 from dualad.native.program import _depths, native_guard
+from dualad.native.scalars import load
 from dualad.native.segment import ALIGN, Segment
 
 SCRATCH = 1 << 14  # bytes on C's stack for the places of buffers that an iteration reads and writes
 PER_OPERATION = 0.5  # nanoseconds, roughly
+Place = tuple[str, Any]
+Item = tuple[str, Sequence[Value], list[Place], int, int]  # a function, what it reads and writes, its workspace, its first guard
 
 
 def driven(loop: Iteration) -> tuple[Any, Body] | None:
@@ -39,15 +43,15 @@ def driven(loop: Iteration) -> tuple[Any, Body] | None:
     library.link(module)
     machine = Machine(module)
     body.text = machine.text
-    return entry.Code(machine, inputs, outputs, body.workspace, body.keep), body
+    return entry.Code(machine, inputs, outputs, body.workspace, driver.keep), body
 
 
 def whole(graph: Graph, kinds: dict[int, str]) -> tuple[Any, _Parts] | None:
     """The code of a program with loops, where all of it is native; else None."""
     calls = [v for v in graph.values if v.op not in ("input", "constant")]
-    others = [v for v in calls if v.index not in kinds and v.prim is not LOOP]
+    others = [v for v in calls if v.index not in kinds and v.prim not in NESTED]
     outputs = list(dict.fromkeys(graph.outputs))
-    if any(v.op != "pick" or v.args[0].prim is not LOOP for v in others):
+    if any(v.op != "pick" or v.args[0].prim not in NESTED for v in others):
         return None
     if any(v.op in ("input", "constant") for v in outputs) or any(v.dtype not in TYPES for v in graph.inputs):
         return None
@@ -68,9 +72,9 @@ def _body(module: ir.Module, graph: Graph, name: str) -> Body | None:
     """The function of one iteration, if all of it is native."""
     calls = [v for v in graph.values if v.op not in ("input", "constant")]
     kinds = {v.index: k for v in calls if (k := kind_of(v)) is not None}
-    loops = [v for v in calls if v.prim is LOOP]
-    others = [v for v in calls if v.index not in kinds and v.prim is not LOOP]
-    if not calls or any(v.op != "pick" or v.args[0].prim is not LOOP for v in others):
+    loops = [v for v in calls if v.prim in NESTED]
+    others = [v for v in calls if v.index not in kinds and v.prim not in NESTED]
+    if not calls or any(v.op != "pick" or v.args[0].prim not in NESTED for v in others):
         return None
     if not all(isinstance(g, Repeated) or native_guard(g, kinds) for g in graph.guards):
         return None
@@ -98,6 +102,7 @@ class _Parts:
         self.work = self.products = 0.0
         self.workspace = 0
         self.text = ""
+        self.ends = {v.index for v in self.outputs}
         self.places: dict[int, int] = {}  # in the workspace
         self.inside: dict[int, tuple[Value, int]] = {}  # what lies within another value, and how many bytes in
 
@@ -107,41 +112,41 @@ class _Parts:
         for v in graph.values:
             if v.index in self.kinds and (at := within(v)) is not None:
                 a, start = self.inside.get(v.args[0].index, (v.args[0], 0))
-                if a.op == "input" or (a.op == "pick" and a.args[0].prim is LOOP):
+                if a.op == "input" or (a.op == "pick" and a.args[0].prim in NESTED):
                     self.inside[v.index] = a, start + at
         kinds = {k: kind for k, kind in self.kinds.items() if k not in self.inside}
         depth = _depths(graph, self.kinds)
         users = graph.users()
-        ends = {v.index for v in graph.outputs}
         guards: dict[int, list[Guard]] = {}
         for g in graph.guards:
             if not isinstance(g, Repeated):
                 guards.setdefault(depth.get(g.value.index, 0), []).append(g)
-        items: list[tuple[str, Sequence[Value], list[int], int, int]] = []
+        items: list[Item] = []
         for d in range(max(depth.values()) + 1):
             inside = [v for v in graph.values if v.index in kinds and depth[v.index] == d]
             if guards.get(d) and not inside:
                 return False
             if inside:
                 here = {v.index for v in inside}
-                needed = [v for v in inside if v.index in ends or any(u.index not in here for u in users[v.index])]
+                needed = [v for v in inside if v.index in self.ends or any(u.index not in here for u in users[v.index])]
                 s = Segment(inside, kinds, needed, guards.get(d, []))
                 s.build(self.module, f"{name}.{d}")
                 self._took(s)
-                results = [self._room(v.size * np.dtype(v.dtype).itemsize, v.index) for v in s.outputs]
+                results = [self._result(v.size * np.dtype(v.dtype).itemsize, v.index) for v in s.outputs]
                 items.append((f"{name}.{d}", s.inputs, results, s.workspace, 0))
             for v in graph.values:
-                if v.prim is LOOP and depth[v.index] == d:
-                    driver = _Driver(self.module, v.params["body"], f"{name}.{d}.{v.index}")
+                if v.prim in NESTED and depth[v.index] == d:
+                    own = v.params["body"]
+                    kind = _Switch if v.prim is FORK else _Driver
+                    driver = kind(self.module, own, f"{name}.{d}.{v.index}")
                     if not driver.emit():
                         return False
-                    body = driver.body
-                    self.keep += body.keep
+                    self.keep += driver.keep
                     self.work += driver.work
-                    self.notes += [*driver.loop.heading("native"), *[f"  {line}" for line in body.notes]]
+                    self.notes += [*own.heading("native"), *[f"  {line}" for line in driver.notes]]
                     picks = {p.data: p.index for p in users[v.index]}
-                    results = [self._room(s.nbytes, picks.get(k)) for k, s in enumerate(driver.loop.results)]
-                    items.append((driver.name, v.args, results, driver.body.workspace, (driver.loop.places or [0])[0]))
+                    results = [self._result(s.nbytes, picks.get(k)) for k, s in enumerate(own.results)]
+                    items.append((driver.name, v.args, results, driver.workspace, (own.places or [0])[0]))
         self._function(name, items)
         return True
 
@@ -150,20 +155,29 @@ class _Parts:
         self.notes += part.notes
         self.work += part.work + part.products
 
-    def _room(self, size: int, index: int | None) -> int:
+    def _room(self, size: int) -> int:
         at = self.workspace
         self.workspace += -(-max(1, size) // ALIGN) * ALIGN
-        if index is not None:
-            self.places[index] = at
         return at
 
-    def _function(self, name: str, items: Sequence[tuple[str, Sequence[Value], list[int], int, int]]) -> None:
+    def _result(self, size: int, index: int | None) -> Place:
+        """Where a value goes: outputs to where they belong at once, else a place in the workspace."""
+        if index in self.ends:
+            return "output", index
+        at = self._room(size)
+        if index is not None:
+            self.places[index] = at
+        return "workspace", at
+
+    def _function(self, name: str, items: Sequence[Item]) -> None:
         f = ir.Function(self.module, ir.FunctionType(I64, [PTR] * (len(self.inputs) + len(self.outputs) + 1)), name)
         f.linkage = "internal"
         b = ir.IRBuilder(f.append_basic_block("entry"))
         space = f.args[-1]
-        own = {v.index: p for v, p in zip(self.inputs, f.args, strict=False)}
-        room = self._room(max(need for _, _, _, need, _ in items), None)
+        inputs = {v.index: p for v, p in zip(self.inputs, f.args, strict=False)}
+        outputs = {v.index: p for v, p in zip(self.outputs, f.args[len(self.inputs) : -1], strict=True)}
+        own = {**inputs, **{k: p for k, p in outputs.items() if k not in self.inside}}
+        room = self._room(max(need for _, _, _, need, _ in items))
 
         def at(k: int) -> Any:
             return b.gep(space, [constant(I64, k)], source_etype=I8)
@@ -179,13 +193,15 @@ class _Parts:
             return own[v.index] if v.index in own else at(self.places[v.index])
 
         for called, args, results, _, first in items:
-            pointers = [*[pointer(v) for v in args], *[at(k) for k in results], at(room)]
+            places = [outputs[k] if what == "output" else at(k) for what, k in results]
+            pointers = [*[pointer(v) for v in args], *places, at(room)]
             status = b.call(self.module.globals[called], pointers)
             with b.if_then(b.icmp_signed("!=", status, constant(I64, -1)), likely=False):
                 missed = b.add(status, constant(I64, first))
                 b.ret(b.select(b.icmp_signed(">=", status, constant(I64, 0)), missed, status))
-        for v, p in zip(self.outputs, f.args[len(self.inputs) : -1], strict=True):
-            copy(b, pointer(v), p, Spec(v.shape, v.dtype))
+        for v in self.outputs:
+            if v.index in self.inside:
+                copy(b, pointer(v), outputs[v.index], Spec(v.shape, v.dtype))
         b.ret(constant(I64, -1))
 
 
@@ -212,18 +228,105 @@ def within(v: Value) -> int | None:
     return at * np.dtype(v.dtype).itemsize
 
 
-class _Driver:
+class _Around:
+    """What a function around bodies has: it calls them, and copies what they do not write."""
+
+    def __init__(self, module: ir.Module, of: Any, name: str) -> None:
+        self.module, self.of, self.name = module, of, name
+        self.work, self.workspace = 0.0, 0
+        self.keep: list[Any] = []
+        self.notes: list[str] = []
+
+    def _begin(self, arguments: int) -> Any:
+        f = ir.Function(self.module, ir.FunctionType(I64, [PTR] * arguments), self.name)
+        f.linkage = "internal"
+        self.b = ir.IRBuilder(f.append_basic_block("entry"))
+        return f
+
+    def _took(self, body: Body) -> None:
+        self.keep += body.keep
+        self.notes += body.notes
+        self.workspace = max(self.workspace, body.workspace)
+
+    def _run(
+        self,
+        body: Body | None,
+        name: str,
+        graph: Graph,
+        reads: dict[int, Any],
+        places: Sequence[Any],
+        specs: Sequence[Any],
+        space: Any,
+        first: int = 0,
+    ) -> None:
+        """Run a body (None: it computes nothing) that reads there, such that its outputs are at ``places``; ``first`` is the
+        number of its first guard."""
+        b = self.b
+        own: dict[int, Any] = {}
+        for v, p in zip(graph.outputs, places, strict=True):
+            own.setdefault(v.index, p)
+        if body is not None:
+            pointers = [reads[v.index] for v in body.inputs] + [own[v.index] for v in body.outputs]
+            status = b.call(self.module.globals[name], [*pointers, space])
+            with b.if_then(b.icmp_signed("!=", status, constant(I64, -1)), likely=False):
+                missed = b.add(status, constant(I64, first))
+                b.ret(b.select(b.icmp_signed(">=", status, constant(I64, 0)), missed, status))
+        for v, p, spec in zip(graph.outputs, places, specs, strict=True):
+            if v.op == "input":
+                copy(b, reads[v.index], p, spec)
+            elif v.op == "constant":
+                copy(b, self._address(np.ascontiguousarray(v.data, np.dtype(spec.dtype))), p, spec)
+            elif own[v.index] is not p:
+                copy(b, own[v.index], p, spec)
+
+    def _address(self, data: np.ndarray) -> Any:
+        self.keep.append(data)
+        return absolute(self.b, data.ctypes.data)
+
+
+class _Switch(_Around):
+    """``name(index, arguments..., results..., workspace)`` for a choice between programs."""
+
+    def emit(self) -> bool:
+        """Emit it; False where a branch is not native."""
+        fork: Fork = self.of
+        bodies: list[Body | None] = []
+        for k, graph in enumerate(fork.graphs):
+            if any(not in_memory(v.dtype) for v in [*graph.inputs, *fork.results]):
+                return False
+            calls = any(v.op not in ("input", "constant") for v in graph.values)
+            body = _body(self.module, graph, f"{self.name}.{k}") if calls else None
+            if calls and body is None:
+                return False
+            bodies.append(body)
+            if body is not None:
+                self._took(body)
+                self.work = max(self.work, body.work + body.products)
+        n = len(fork.graphs[0].inputs)
+        f = self._begin(1 + n + len(fork.results) + 1)
+        b = self.b
+        m = memory(TYPES[fork.index])
+        index = b.zext(b.load(f.args[0], typ=m), I64) if m is not I64 else b.load(f.args[0], typ=m)
+        blocks = [b.append_basic_block(f"branch{k}") for k in range(len(bodies))]
+        choice = b.switch(index, blocks[-1])
+        for k, block in enumerate(blocks[:-1]):
+            choice.add_case(constant(I64, k), block)
+        for k, (body, graph, block) in enumerate(zip(bodies, fork.graphs, blocks, strict=True)):
+            b.position_at_end(block)
+            reads = {v.index: f.args[1 + v.data] for v in graph.inputs}
+            self._run(body, f"{self.name}.{k}", graph, reads, f.args[1 + n : -1], fork.results, f.args[-1], fork.offset(k))
+            b.ret(constant(I64, -1))
+        return True
+
+
+class _Driver(_Around):
     """``name(arguments..., stacks..., buffers..., workspace)`` for a loop."""
 
     body: Body
 
-    def __init__(self, module: ir.Module, loop: Iteration, name: str) -> None:
-        self.module, self.loop, self.name = module, loop, name
-        self.work = 0.0
-
     def emit(self) -> bool:
         """Emit it; False where its body is not native."""
-        loop, outs = self.loop, self.loop.graph.outputs
+        loop = self.loop = self.of
         if any(not in_memory(np.dtype(s.dtype)) for s in [*loop.args, *loop.results]):
             return False
         if sum(r.spec.nbytes for r in [*loop.reads, *loop.writes] if r.buffer) > SCRATCH:
@@ -232,48 +335,37 @@ class _Driver:
         if found is None:
             return False
         body = self.body = found
+        self._took(body)
         self.work = loop.count * (body.work + body.products + PER_OPERATION * len(loop.graph.values))
-        kind = ir.FunctionType(I64, [PTR] * (len(loop.args) + len(loop.results) + 1))
-        f = ir.Function(self.module, kind, self.name)
-        f.linkage = "internal"
+        f = self._begin(len(loop.args) + len(loop.results) + 1)
         n, m = len(loop.args), len(loop.args) + len(loop.stacks)
         self.args, self.stacks, self.buffers, space = f.args[:n], f.args[n:m], f.args[m:-1], f.args[-1]
-        b = self.b = ir.IRBuilder(f.append_basic_block("entry"))
+        b = self.b
         reading = {k: self._scratch(r) for k, r in enumerate(loop.reads) if r.buffer}
         writing = [self._scratch(w) for w in loop.writes]
+        self.count = constant(I64, loop.count)
+        if loop.ends == "number":
+            self.count = b.load(self.args[-1], typ=I64)
         for (_, ks), p in zip(loop.buffers, self.buffers, strict=True):
             for n, k in enumerate(ks):
                 self._copy(self.args[k], self._at(p, constant(I64, n), loop.args[k]), loop.args[k])
         for s, p in zip(loop.stacks, self.stacks, strict=True):
             for t, arg in enumerate(s.before, -len(s.before)):
-                self._copy(self.args[arg], self._at(p, constant(I64, s.place(t)), s.spec), s.spec)
-        inner = b.append_basic_block("iterations")
-        b.branch(inner)
-        b.position_at_end(inner)
-        over = Loop(b, 0, loop.count, 1)
+                self._copy(self.args[arg], self._at(p, constant(I64, t + len(s.before)), s.spec), s.spec)
+        over: Any = _While(self) if loop.ends else Loop(b, 0, loop.count, 1)
         for k, p in reading.items():
             self._copy(self._read(loop.reads[k], over.i), p, loop.reads[k].spec)
         reads = {v.index: reading.get(v.data) or self._read(loop.reads[v.data], over.i) for v in loop.graph.inputs}
         places = [self._place(s, p, over.i) for s, p in zip(loop.stacks, self.stacks, strict=True)] + writing
         specs = [s.spec for s in loop.stacks] + [w.spec for w in loop.writes]
-        first: dict[int, Any] = {}
-        for v, p in zip(outs, places, strict=True):
-            first.setdefault(v.index, p)
-        pointers = [reads[v.index] for v in body.inputs] + [first[v.index] for v in body.outputs]
-        status = b.call(self.module.globals[f"{self.name}.body"], [*pointers, space])
-        with b.if_then(b.icmp_signed("!=", status, constant(I64, -1)), likely=False):
-            b.ret(status)
-        for v, p, spec in zip(outs, places, specs, strict=True):
-            if v.op == "input":
-                self._copy(reads[v.index], p, spec)
-            elif v.op == "constant":
-                data = np.ascontiguousarray(v.data, np.dtype(spec.dtype))
-                self._copy(self._address(data), p, spec)
-            elif first[v.index] is not p:
-                self._copy(first[v.index], p, spec)
+        self._run(body, f"{self.name}.body", loop.graph, reads, places, specs, space)
         for w, p in zip(loop.writes, writing, strict=True):
             self._copy(p, self._read(w, over.i), w.spec)
         over.close()
+        if loop.ends:
+            for s, p in zip(loop.stacks, self.stacks, strict=True):
+                if s.before:
+                    self._copy(self._place(s, p, over.i, 1), p, s.spec)
         b.ret(constant(I64, -1))
         return True
 
@@ -281,10 +373,6 @@ class _Driver:
         """Memory for what is read of a buffer or written there: the body may assume that its memory is its own."""
         a = self.b.alloca(ir.ArrayType(I64, -(-max(r.spec.nbytes, 1) // 8)))
         return self.b.inttoptr(self.b.ptrtoint(a, I64), PTR)
-
-    def _address(self, data: np.ndarray) -> Any:
-        self.body.keep.append(data)
-        return absolute(self.b, data.ctypes.data)
 
     def _at(self, p: Any, k: Any, spec: Any) -> Any:
         """The place ``k`` of a stack."""
@@ -294,7 +382,7 @@ class _Driver:
     def _place(self, s: Stack, p: Any, t: Any, back: int = 0) -> Any:
         b = self.b
         if s.down:
-            return self._at(p, b.sub(constant(I64, s.length - 1), t), s.spec)
+            return self._at(p, b.sub(b.sub(self.count, constant(I64, 1)), t), s.spec)
         k = b.add(t, constant(I64, len(s.before) - back))
         if s.length < self.loop.count + len(s.before):
             k = b.urem(k, constant(I64, s.length))
@@ -305,6 +393,8 @@ class _Driver:
         if r.back:
             return self._place(self.loop.stacks[r.arg], self.stacks[r.arg], t, r.back)
         item = np.dtype(r.spec.dtype).itemsize
+        if r.down:
+            t = b.sub(b.sub(self.count, constant(I64, 1)), t)
         if r.table is not None:
             table = np.ascontiguousarray(r.table, np.int64) * item
             at = b.load(b.gep(self._address(table), [t], source_etype=I64), typ=I64)
@@ -314,6 +404,36 @@ class _Driver:
 
     def _copy(self, source: Any, target: Any, spec: Any) -> None:
         copy(self.b, source, target, spec)
+
+
+class _While:
+    """The iterations of a loop whose length is known when it runs; ``i`` counts them, and has their number after the loop."""
+
+    def __init__(self, driver: _Driver) -> None:
+        self.b = b = driver.b
+        loop: Iteration = driver.of
+        before = b.block
+        self.head, inner, self.done = (b.append_basic_block(name) for name in ("turn", "inner", "done"))
+        b.branch(self.head)
+        b.position_at_end(self.head)
+        self.i = b.phi(I64)
+        self.i.add_incoming(constant(I64, 0), before)
+        if loop.ends == "number":
+            going = b.icmp_signed("<", self.i, driver.count)
+        else:
+            going = load(b, driver._place(loop.stacks[0], driver.stacks[0], self.i, 1), 0, I1)
+        b.cbranch(going, inner, self.done)
+        b.position_at_end(inner)
+        if loop.limited:
+            full = driver.count if loop.ends == "number" else self.i
+            room = constant(I64, loop.count)
+            with b.if_then(b.icmp_signed(">" if loop.ends == "number" else ">=", full, room), likely=False):
+                b.ret(constant(I64, len(loop.graph.guards)))
+
+    def close(self) -> None:
+        self.i.add_incoming(self.b.add(self.i, constant(I64, 1)), self.b.block)
+        self.b.branch(self.head)
+        self.b.position_at_end(self.done)
 
 
 def copy(b: Any, source: Any, target: Any, spec: Any) -> None:

@@ -16,7 +16,7 @@ from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
 from dualad.modes.record import GUARD, LIFT, RecordLevel
 from dualad.modes.reverse import PICK
-from dualad.native.iteration import LOOP
+from dualad.native.iteration import NESTED
 from dualad.native.rewriting import RULES
 from dualad.native.rolling import rolled
 from dualad.tape.repeat import REPEAT
@@ -89,6 +89,7 @@ class Guard:
     """What Python saw of a value while the program was recorded: ``sight(value)`` must give ``seen`` again."""
 
     __slots__ = ("place", "seen", "value", "why")
+    room = False
 
     def __init__(self, value: Value, why: str, seen: Any, place: int) -> None:
         self.value = value
@@ -105,20 +106,24 @@ class Guard:
 
 
 class Repeated(Guard):
-    """A guard of a loop's body, which the loop itself checks in each iteration."""
+    """A guard within a loop or a branch (``where``), which checks it by itself."""
 
-    __slots__ = ("count", "inner")
+    __slots__ = ("inner", "where")
 
-    def __init__(self, value: Value, inner: Guard, place: int) -> None:
-        self.value, self.inner, self.place = value, inner, place
+    def __init__(self, value: Value, inner: Any, where: str, place: int) -> None:
+        self.value, self.inner, self.where, self.place = value, inner, where, place
         self.why, self.seen = inner.why, inner.seen
-        self.count = value.params["body"].count
+
+    @property
+    def room(self) -> bool:
+        """Whether it is one of a loop's: that there is room for all iterations."""
+        return bool(self.inner.room)
 
     def holds(self, x: Any) -> bool:
         return True
 
     def __repr__(self) -> str:
-        return f"{self.inner!r} in each of {self.count} iterations of %{self.value.index}"
+        return f"{self.inner!r}{self.where} of %{self.value.index}"
 
 
 def sight(x: Any, why: str) -> Any:
@@ -214,10 +219,10 @@ class Graph(Builder):
                 continue
             operands = tuple([self.constant(a) if p is None else env[p] for a, p in zip(args, parents, strict=True)])
             env[index] = self.instruction(prim, operands, y, params)
-            if prim is LOOP:
-                for g in params["body"].graph.guards:
+            if prim in NESTED:
+                for g, where in params["body"].guards:
                     params["body"].places.append(len(self.guards))
-                    self.guards.append(Repeated(env[index], g, len(self.guards)))
+                    self.guards.append(Repeated(env[index], g, where, len(self.guards)))
         last = iter(ends)
         self.outputs = [env[next(last)] if _of(y, level) else self.constant(np.array(y)[()]) for y in outputs]
         self._drop_dead()
@@ -237,8 +242,8 @@ class Graph(Builder):
         """Of all values, those in the bodies of loops included."""
         out = {v.dtype for v in self.values if v.dtype is not None}
         for v in self.values:
-            if v.prim is LOOP:
-                out |= v.params["body"].graph.dtypes()
+            if v.prim in NESTED:
+                out |= v.params["body"].dtypes()
         return out
 
     def users(self) -> list[list[Value]]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dualad.native.graph import NOT_FINITE, Graph, Guard, Repeated, Value
-from dualad.native.iteration import LOOP, Runner
+from dualad.native.iteration import NESTED
 
 logger = logging.getLogger("dualad.jit")
 Step = tuple[Callable[..., Any], tuple[int, ...], dict[str, Any], Any, tuple[int, ...]]
@@ -65,7 +65,7 @@ class Program:
             if v.op == "pick":
                 self.picks.setdefault(v.args[0].index, []).append(v)
         kinds = _kinds(graph) if native and available() else {}
-        if kinds and any(v.prim is LOOP for v in graph.values) and self._whole(kinds):
+        if kinds and any(v.prim in NESTED for v in graph.values) and self._whole(kinds):
             return
         depth = _depths(graph, kinds)
         _drop_idle(graph, kinds, depth)
@@ -88,14 +88,14 @@ class Program:
             if inside:
                 self._native(inside, kinds, self.native_guards.get(d, []))
             for v in own:
-                if v.op == "pick" and v.args[0].prim is LOOP:
-                    continue  # the loop's step puts it there
+                if v.op == "pick" and v.args[0].prim in NESTED:
+                    continue  # the step of the loop or branch puts it there
                 if v.op == "pick":
                     self._step(lambda ys, k: ys[k], v.args, {"k": v.data}, v.index)
                 elif v.index not in kinds:
                     assert v.prim is not None
-                    if v.prim is LOOP:
-                        self._loop(v, native)
+                    if v.prim in NESTED:
+                        self._nested(v, native)
                     else:
                         self._step(v.prim.impl, v.args, v.params, v.index)
                 for g in guards.get(v.index, ()):
@@ -122,12 +122,12 @@ class Program:
     def _step(self, f: Callable[..., Any], args: Sequence[Value], params: dict[str, Any], out: Any) -> None:
         self.steps.append((f, tuple([a.index for a in args]), params, out, ()))
 
-    def _loop(self, v: Value, native: bool) -> None:
+    def _nested(self, v: Value, native: bool) -> None:
         body = v.params["body"]
         out = [v.index] * len(body.results)
         for pick in self.picks.get(v.index, ()):
             out[pick.data] = pick.index
-        self._step(Runner(body, native and available()), v.args, {}, tuple(out))
+        self._step(NESTED[v.prim](body, native and available()), v.args, {}, tuple(out))
 
     def _check(self, g: Guard) -> None:
         self._step(_check, (g.value,), {"guard": g}, None)
@@ -177,7 +177,7 @@ class Program:
                     moved = sum(v.size * np.dtype(v.dtype).itemsize for v in [*s.inputs, *s.outputs])
                     lines.append(f"native, {moved} bytes in and out, {s.workspace} bytes of workspace")
                 lines += [f"  {note}" for note in s.notes]
-            elif isinstance(f, Runner):
+            elif isinstance(f, tuple(NESTED.values())):
                 lines += f.listing()
             elif f is _check:
                 lines.append(f"check: {params['guard']!r}")
@@ -187,8 +187,8 @@ class Program:
 
     def texts(self) -> list[str]:
         """The LLVM code of the native steps."""
-        loops = [f.body.text for f, *_ in self.steps if isinstance(f, Runner) and f.code is not None]
-        return [*[s.text for s in self.segments], *loops]
+        nested = [text for f, *_ in self.steps if hasattr(f, "texts") for text in f.texts()]
+        return [*[s.text for s in self.segments], *nested]
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
         env = self.template.copy()

@@ -1,4 +1,5 @@
-"""Loops that were recorded as one operation (``tape/repeat.py``), as loops of the compiled program (``iteration.py``)."""
+"""Loops and branches that were recorded as one operation (``tape/repeat.py``, ``tape/branch.py``), as those of the compiled
+program (``iteration.py``, ``fork.py``)."""
 
 from __future__ import annotations
 
@@ -10,8 +11,10 @@ import numpy as np
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
 from dualad.modes.reverse import PICK, Node
+from dualad.native.fork import FORK, Fork
 from dualad.native.iteration import LOOP, Iteration, Read, Stack
 from dualad.native.recurrence import FULL, INDEX
+from dualad.tape.branch import BRANCH
 from dualad.tape.repeat import REPEAT
 
 
@@ -23,18 +26,18 @@ class _Recording:
 
 
 def lowered(inputs: Sequence[Node], nodes: Sequence[Node]) -> list[Node]:
-    """The recording with its repeats as loops, which compute what is picked of them."""
-    if not any(n[1] is REPEAT for n in nodes):
+    """The recording with its repeats as loops and its branches as forks, which compute what is picked of them."""
+    picks: dict[int, list[Node]] = {n[0]: [] for n in nodes if n[1] is REPEAT or n[1] is BRANCH}
+    if not picks:
         return list(nodes)
-    picks: dict[int, list[Node]] = {n[0]: [] for n in nodes if n[1] is REPEAT}
     for n in nodes:
         if n[1] is PICK and n[2][0] in picks:
             picks[n[2][0]].append(n)
     number = 1 + max(n[0] for n in [*inputs, *nodes])
     out: list[Node] = []
     for n in nodes:
-        if n[1] is REPEAT:
-            written = _loop(n, picks[n[0]], number)
+        if n[0] in picks:
+            written = (_loop if n[1] is REPEAT else _fork)(n, picks[n[0]], number)
             number += len(written)
             out += written
         elif n[1] is not PICK or n[2][0] not in picks:
@@ -42,14 +45,35 @@ def lowered(inputs: Sequence[Node], nodes: Sequence[Node]) -> list[Node]:
     return out
 
 
+def _fork(node: Node, picks: Sequence[Node], number: int) -> list[Node]:
+    from dualad.native.graph import Graph
+
+    _, _, parents, args, _, params, _ = node
+    wanted = sorted({n[5]["k"] for n in picks})
+    graphs = []
+    for body in params["branches"]:
+        read = [(k, None, (), (), body.spec(k), {}, None) for k in range(len(body.samples))]
+        level: Any = _Recording(read, body.nodes)
+        graphs.append(Graph(level, [Tensor(None, level, body.outs[k]) for k in wanted]))
+    body = params["branches"][0]
+    results = tuple([body.spec(body.outs[k]) for k in wanted])
+    written: list[Node] = [(number, FORK, parents, args, results, {"body": Fork(graphs, results, spec_of(args[0]).dtype)}, None)]
+    for pick in picks:
+        n = wanted.index(pick[5]["k"])
+        written.append((pick[0], PICK, (number,), (None,), results[n], {"k": n, "n": len(results)}, None))
+    return written
+
+
 def _loop(node: Node, picks: Sequence[Node], number: int) -> list[Node]:
     from dualad.native.graph import Graph
 
     _, _, parents, args, _, params, _ = node
-    count, down = params["count"], params["down"]
-    body = params["body"].pruned(sorted({n[5]["k"] for n in picks}))
+    count, down, trips = params["count"], params["down"], params.get("trips")
+    until = trips is not None and not trips.known
+    body = params["body"].pruned(sorted({n[5]["k"] for n in picks} | ({0} if until else set())))
     inputs, outs = body.made["inputs"], body.made["outs"]
-    given = [spec_of(args[k]) for k in inputs]
+    operands = [*inputs, len(args) - 1] if trips is not None and trips.known else inputs
+    given = [spec_of(args[k]) for k in operands]
     reads: list[Read] = []
     read: list[Node] = []
     stacks: list[Stack] = []
@@ -63,14 +87,15 @@ def _loop(node: Node, picks: Sequence[Node], number: int) -> list[Node]:
         if k < body.carries:
             reads.append(Read(k, own, back=1))
         elif k < body.carries + body.slices:
-            reads.append(Read(k, own, (count - 1) * own.size, -own.size) if down else Read(k, own, 0, own.size))
+            reads.append(Read(k, own, 0, own.size, down=down))
         else:
             reads.append(Read(k, own))
         read.append((k, None, (), (), own, {}, None))
     stacks += [Stack(body.spec(k), count, [], down) for k in body.outs[body.carries :]]
     level: Any = _Recording(read, body.nodes)
     graph = Graph(level, [Tensor(None, level, k) for k in body.outs])
-    iteration = Iteration(graph, count, reads, stacks, given, [], [])
+    ends_by = "" if trips is None else "false" if until else "number"
+    iteration = Iteration(graph, count, reads, stacks, given, [], [], ends_by)
     results = tuple(iteration.results)
     written: list[Node] = []
 
@@ -79,7 +104,7 @@ def _loop(node: Node, picks: Sequence[Node], number: int) -> list[Node]:
         written.append((k, prim, tuple(parents), tuple(args), y, params, None))
         return k
 
-    call = add(None, LOOP, [parents[k] for k in inputs], [args[k] for k in inputs], results, {"body": iteration})
+    call = add(None, LOOP, [parents[k] for k in operands], [args[k] for k in operands], results, {"body": iteration})
     places = {k: n for n, k in enumerate(outs)}
     for pick in picks:
         n = places[pick[5]["k"]]
@@ -89,7 +114,7 @@ def _loop(node: Node, picks: Sequence[Node], number: int) -> list[Node]:
             continue
         whole = add(None, PICK, [call], [None], results[n], which)
         y = body.spec(body.outs[n])
-        template = (stacks[n].place(count - 1), *[FULL] * len(y.shape))
+        template = (0 if trips is not None else stacks[n].place(count - 1, count), *[FULL] * len(y.shape))
         add(pick[0], INDEX, [whole], [results[n]], y, {"template": template})
     return written
 

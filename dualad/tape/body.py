@@ -11,18 +11,9 @@ import numpy as np
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
 from dualad.modes.batch import BatchLevel
-from dualad.modes.record import GUARD, LIFT, RecordLevel
+from dualad.modes.record import GUARD, LIFT, NoLoop, RecordLevel, sampling
 from dualad.modes.reverse import PICK, Node, fixes
 from dualad.tape.tape import needed
-
-
-class NoLoop(BaseException):
-    """A loop cannot be one operation; jit records it as the plain loop that it is. (No error of the user's, so that no
-    ``except Exception`` of theirs sees it.) ``of``: the code of the body, where it is known."""
-
-    def __init__(self, why: str, of: Any = None) -> None:
-        super().__init__(why)
-        self.why, self.of = why, of
 
 
 class Body:
@@ -68,13 +59,13 @@ class Body:
 
     @functools.cached_property
     def guarded(self) -> bool:
-        return any(n[1] is GUARD or (n[1].name == "repeat" and n[5]["body"].guarded) for n in self.nodes)
+        return any(n[1] is GUARD or any(b.guarded for b in bodies(n)) for n in self.nodes)
 
     @functools.cached_property
     def sampled(self) -> dict[int, Any]:
         """All its values at the samples."""
         env = dict(enumerate(self.samples))
-        with np.errstate(all="ignore"):
+        with sampling(), np.errstate(all="ignore"):
             run(self.nodes, env)
         return env
 
@@ -82,6 +73,11 @@ class Body:
     def function(self) -> Callable[..., Any]:
         """``function(times, operands, results)``: run it for each of ``times``, writing slices; the carries at the end."""
         return _written(self)
+
+    @functools.cached_property
+    def until(self) -> Callable[..., Any]:
+        """The same, for times as long as the first carry is true."""
+        return _written(self, until=True)
 
     def pruned(self, wanted: Sequence[int]) -> Body:
         """The same with those outputs only (positions in ``outs``; carries that these need stay) and what they need."""
@@ -110,10 +106,17 @@ class Body:
         return out
 
 
-def renumbered(nodes: Sequence[Node], numbers: dict[int, int]) -> list[Node]:
+def bodies(node: Node) -> Sequence[Body]:
+    """Those in an operation."""
+    params = node[5]
+    return (params["body"],) if "body" in params else params.get("branches", ())
+
+
+def renumbered(nodes: Sequence[Node], numbers: dict[int, int], gap: int = 0) -> list[Node]:
+    """Nodes with new numbers, which follow on those in ``numbers`` and ``gap`` others; these are added."""
     out = []
     for k, prim, parents, args, y, params, fix in nodes:
-        numbers[k] = len(numbers)
+        numbers[k] = len(numbers) + gap
         out.append(
             (numbers[k], prim, tuple([None if p is None else numbers[p] for p in parents]), args, y, params, fix)
         )
@@ -179,6 +182,11 @@ def made(
     return Body(len(carries), len(slices), samples, nodes, [numbers[y.aux] for y in outs]), captured.values
 
 
+def is_float(s: Spec) -> bool:
+    """Whether a value can have a derivative."""
+    return s.dtype.kind in "fc"
+
+
 def spec_like(x: Any) -> Spec:
     return x if type(x) is Spec else Spec(x.shape, np.dtype(x.dtype))
 
@@ -233,10 +241,10 @@ def run(nodes: Iterable[Node], env: dict[int, Any]) -> None:
         env[index] = prim.impl(*values, **params) if prim is PICK or prim is LIFT else prim(*values, **params)
 
 
-def _written(body: Body) -> Callable[..., Any]:
+def _written(body: Body, until: bool = False) -> Callable[..., Any]:
     """The loop over a body as Python code: a dispatch for each operation would take as long as most operations."""
     names: dict[str, Any] = {"holds": holds}
-    lines = []
+    lines = ["if not v0: break"] if until else []
 
     def operand(node: Node, i: int) -> str:
         if node[2][i] is not None:

@@ -7,31 +7,41 @@ first body, made once for each set of inputs and outputs that have a derivative.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from dualad.core.primitive import bind
+from dualad.core.primitive import Primitive, bind
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
 from dualad.modes.batch import BatchLevel
 from dualad.modes.forward import ForwardLevel
-from dualad.modes.record import GUARD, LIFT, RecordLevel
+from dualad.modes.record import COMPILING, GUARD, LIFT, NoLoop, NoRoom, RecordLevel, sampling
 from dualad.modes.reverse import PICK, Node, ReverseLevel, pull
 from dualad.modes.trace import TraceLevel
 from dualad.ops.kinds import General, zeros_like
 from dualad.ops.shape import broadcast_to, transpose
-from dualad.tape.body import Body, NoLoop, made, run
+from dualad.tape.body import Body, is_float, made, run, sample
 from dualad.tape.linearized import push
 from dualad.tape.tape import needed
 
 Operands = Sequence[Any]
 
 
+class Trips(NamedTuple):
+    """Of a loop whose length is not known before it runs: it is ``known`` then, from a last operand; or the loop runs while
+    its first carry is true, and its second one counts. ``of`` stands for its body among others."""
+
+    of: Any
+    known: bool
+
+
 class _Repeat(General):
     """``count`` iterations, over arrays from first to last or (``down``) from last to first; returns the carries at the end
-    and the slices of results, stacked."""
+    and the slices of results, stacked. With ``trips`` it is for ``count`` iterations that arrays have room, from the first
+    on."""
 
     def __init__(self) -> None:
         # Not registered: it has no samples, and is called by loops only.
@@ -51,20 +61,45 @@ class _Repeat(General):
         return _batch(args, batched, size, **params)
 
 
-def _run(*operands: Any, body: Body, count: int, down: bool) -> tuple[Any, ...]:
+def _run(*operands: Any, body: Body, count: int, down: bool, trips: Trips | None = None) -> tuple[Any, ...]:
     specs = [body.spec(k) for k in body.outs[body.carries :]]
-    results = [np.empty((count, *s.shape), s.dtype) for s in specs]
-    times = range(count - 1, -1, -1) if down else range(count)
-    carries = body.function(times, operands, results)
+    results = [np.zeros((count, *s.shape), s.dtype) for s in specs]
+    if trips is not None and not trips.known:
+        return _while(operands, body, results, trips)
+    n = count
+    if trips is not None:
+        *operands, n = operands  # type: ignore[assignment]
+        n = int(n)
+        if results and n > count:
+            raise NoRoom(trips.of, n)
+    carries = body.function(range(n - 1, -1, -1) if down else range(n), operands, results)
     return (*carries, *results)
 
 
-def loop(body: Body, operands: Operands, count: int, down: bool) -> list[Any]:
+def _while(operands: Operands, body: Body, results: Sequence[np.ndarray], trips: Trips) -> tuple[Any, ...]:
+    columns: list[list[Any]] = [_Column() for _ in results]
+    carries = body.until(range(1) if COMPILING.sampling else itertools.count(), operands, columns)
+    for whole, column in zip(results, columns, strict=True):
+        if len(column) > len(whole):
+            raise NoRoom(trips.of, len(column))
+        for t, y in enumerate(column):
+            whole[t] = y
+    return (*carries, *results)
+
+
+class _Column(list[Any]):
+    """Takes the results of one iteration after the other."""
+
+    def __setitem__(self, t: Any, y: Any) -> None:
+        self.append(y)
+
+
+def loop(body: Body, operands: Operands, count: int, down: bool, trips: Trips | None = None) -> list[Any]:
     """``REPEAT`` with what derivatives will need of it, if any level among the operands may ask."""
     n = len(body.outs)
     if any(map(_differentiated, operands)):
         body = augmented(body)
-    return list(REPEAT(*operands, body=body, count=count, down=down))[:n]
+    return list(REPEAT(*operands, body=body, count=count, down=down, trips=trips))[:n]
 
 
 def _differentiated(x: Any) -> bool:
@@ -81,10 +116,6 @@ def _differentiated(x: Any) -> bool:
 # What derivatives need --------------------------------------------------------------------------
 
 
-def _float(s: Spec) -> bool:
-    return s.dtype.kind in "fc"
-
-
 def augmented(body: Body) -> Body:
     """The body with the values that its derivatives need among its results."""
     if body.residuals is not None:
@@ -92,7 +123,7 @@ def augmented(body: Body) -> Body:
     found: Body | None = body.made.get("augmented")
     if found is None:
         specs = [body.spec(k) for k in body.outs]
-        every = _reverse(body, tuple(map(_float, specs)), tuple(_float(body.spec(k)) for k in range(len(body.samples))))
+        every = _reverse(body, tuple(map(is_float, specs)), tuple(is_float(body.spec(k)) for k in range(len(body.samples))))
         own = range(body.carries, len(body.samples))
         where = {v: k for k, v in reversed(list(enumerate(body.outs))) if k >= body.carries}
         outs = list(body.outs)
@@ -181,7 +212,7 @@ class _Results(Sequence[Any]):
 
 def _useful(body: Body) -> set[int]:
     """The values through which outputs depend differentiably on inputs."""
-    found = {k for k in body.outs if _float(body.spec(k))}
+    found = {k for k in body.outs if is_float(body.spec(k))}
     for index, prim, parents, _, _, _, _ in reversed(body.nodes):
         if index in found and not prim.constant and prim is not GUARD:
             found.update(p for p in parents if p is not None)
@@ -191,14 +222,14 @@ def _useful(body: Body) -> set[int]:
 def _active(body: Body, given: Sequence[bool]) -> set[int]:
     """The useful values that depend on the inputs ``given``, with the carries that come to."""
     useful = _useful(body)
-    start = {k for k, g in enumerate(given) if g and _float(body.spec(k))}
+    start = {k for k, g in enumerate(given) if g and is_float(body.spec(k))}
     while True:
         found = start & useful
         for index, prim, parents, _, y, _, _ in body.nodes:
             if index in useful and not prim.constant and any(p in found for p in parents):
-                if prim.multiple or prim is PICK or _float(y):
+                if prim.multiple or prim is PICK or is_float(y):
                     found.add(index)
-        more = {k for k in range(body.carries) if body.outs[k] in found and _float(body.spec(k))} - start
+        more = {k for k in range(body.carries) if body.outs[k] in found and is_float(body.spec(k))} - start
         if not more:
             return found
         start |= more
@@ -217,7 +248,7 @@ def _reverse(body: Body, given: tuple[bool, ...], need: tuple[bool, ...]) -> _De
     live = {k for k in range(body.carries) if given[k] and body.outs[k] in active}
     while True:
         level = RecordLevel()
-        with level, np.errstate(all="ignore"):
+        with sampling(), level, np.errstate(all="ignore"):
             r = _Recorder(body, level)
             cts: dict[int, Any] = {}
             for k, v in enumerate(body.outs):
@@ -272,17 +303,35 @@ def _operands(d: _Derived, body: Body, y: Any, args: Operands, gs: Callable[[str
     return of + [value(k) if what == "value" else gs(what, k) for what, k in [*d.slices, *d.captures]]
 
 
-def _pull(g: Any, need: Sequence[bool], y: Any, *args: Any, body: Body, count: int, down: bool) -> list[Any]:
+def _times(y: Any, args: Operands, trips: Trips | None) -> tuple[list[Any], Trips | None]:
+    """The last operand of a derivative's loop, if it needs one."""
+    if trips is None:
+        return [], None
+    return [args[-1] if trips.known else y[1]], Trips(trips.of, True)
+
+
+def _pull(
+    g: Any,
+    need: Sequence[bool],
+    y: Any,
+    *args: Any,
+    body: Body,
+    count: int,
+    down: bool,
+    trips: Trips | None = None,
+) -> list[Any]:
     given = tuple([k is not None for k in g])
-    wanted = tuple([bool(n) and _float(body.spec(k)) for k, n in enumerate(need)])
+    wanted = tuple([bool(need[k]) and is_float(body.spec(k)) for k in range(len(body.samples))])
     d = _reverse(body, given, wanted)
 
     def of(_: str, k: int) -> Any:
         return zeros_like(body.spec(k)) if g[k] is None else g[k]
 
     operands = _operands(d, body, y, args, of, lambda k: zeros_like(body.spec(k)))
+    more, times = _times(y, args, trips)
     out: list[Any] = [None] * len(args)
-    for k, x in zip(d.results, loop(d.body, operands, count, not down) if d.results else (), strict=True):
+    xs = loop(d.body, [*operands, *more], count, not down, times) if d.results else ()
+    for k, x in zip(d.results, xs, strict=True):
         if k is not None:
             out[k] = x
     return out
@@ -299,7 +348,7 @@ def _forward(body: Body, given: tuple[bool, ...]) -> _Derived:
         return found
     active = _active(body, given)
     level = RecordLevel()
-    with level, np.errstate(all="ignore"):
+    with sampling(), level, np.errstate(all="ignore"):
         r = _Recorder(body, level)
         ts: dict[int, Any] = {}
         last = body.carries + body.slices
@@ -319,8 +368,10 @@ def _forward(body: Body, given: tuple[bool, ...]) -> _Derived:
     return found
 
 
-def _push(ts: Any, y: Any, *args: Any, body: Body, count: int, down: bool) -> list[Any]:
-    given = tuple([t is not None and _float(body.spec(k)) for k, t in enumerate(ts)])
+def _push(
+    ts: Any, y: Any, *args: Any, body: Body, count: int, down: bool, trips: Trips | None = None
+) -> list[Any]:
+    given = tuple([ts[k] is not None and is_float(body.spec(k)) for k in range(len(body.samples))])
     d = _forward(body, given)
 
     def of(_: str, k: int) -> Any:
@@ -328,7 +379,8 @@ def _push(ts: Any, y: Any, *args: Any, body: Body, count: int, down: bool) -> li
 
     out: list[Any] = [None] * len(y)
     operands = _operands(d, body, y, args, of, None)
-    for k, t in zip(d.results, loop(d.body, operands, count, down) if d.results else (), strict=True):
+    more, times = _times(y, args, trips)
+    for k, t in zip(d.results, loop(d.body, [*operands, *more], count, down, times) if d.results else (), strict=True):
         out[k] = t
     return out
 
@@ -346,7 +398,7 @@ def _batched(body: Body, given: tuple[bool, ...], size: int) -> tuple[Body, list
         raise NoLoop("a guard in a batched loop")
     moving = list(given)
     while True:
-        with RecordLevel() as level, BatchLevel(size) as batch, np.errstate(all="ignore"):
+        with sampling(), RecordLevel() as level, BatchLevel(size) as batch, np.errstate(all="ignore"):
             inputs = []
             for x, b in zip(body.samples, moving, strict=True):
                 inputs.append(level.watch(np.repeat(np.asarray(x)[None], size, 0) if b else x))
@@ -373,9 +425,22 @@ def _batched(body: Body, given: tuple[bool, ...], size: int) -> tuple[Body, list
 
 
 def _batch(
-    args: Operands, batched: Sequence[bool], size: int, *, body: Body, count: int, down: bool
+    args: Operands,
+    batched: Sequence[bool],
+    size: int,
+    *,
+    body: Body,
+    count: int,
+    down: bool,
+    trips: Trips | None = None,
 ) -> tuple[Any, ...]:
-    own, out = _batched(body, tuple(map(bool, batched)), size)
+    inputs = len(body.samples)
+    params = {"body": body, "count": count, "down": down, "trips": trips}
+    if any(batched[inputs:]):
+        return each(REPEAT, args, batched, size, params)
+    own, out = _batched(body, tuple(map(bool, batched[:inputs])), size)
+    if trips is not None and not trips.known and out[0]:  # each element ends at its own time
+        return each(REPEAT, args, batched, size, params)
     operands = list(args)
     for k in range(body.carries):
         if out[k] and not batched[k]:
@@ -383,13 +448,29 @@ def _batch(
     for k in range(body.carries, body.carries + body.slices):
         if batched[k]:
             operands[k] = _swapped(args[k])
-    ys = loop(own, operands, count, down)
+    ys = loop(own, operands, count, down, trips)
     for k, b in enumerate(out):
         if not b:
             ys[k] = broadcast_to(ys[k], shape=(size, *ys[k].shape))
         elif k >= body.carries:
             ys[k] = _swapped(ys[k])
     return tuple(ys)
+
+
+def each(
+    prim: Primitive, args: Operands, batched: Sequence[bool], size: int, params: dict[str, Any]
+) -> tuple[Any, ...]:
+    """An operation with several results on the elements of a batch one after another: a loop of which it is the body."""
+    if not size:
+        raise NoLoop("an empty batch")
+    order = sorted(range(len(args)), key=lambda k: not batched[k])
+    with sampling(), RecordLevel() as level, np.errstate(all="ignore"):
+        inputs = [level.watch(sample(args[k])[0] if batched[k] else sample(args[k])) for k in order]
+        own = dict(zip(order, inputs, strict=True))
+        ys = prim(*[own[k] for k in range(len(args))], **params)
+        n = sum(batched)
+        body, _ = made(level, [], inputs[:n], inputs[n:], ys)
+    return tuple(loop(body, [args[k] for k in order], size, False))
 
 
 def _swapped(x: Any) -> Any:
