@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +15,7 @@ from dualad.api.derivatives import jvp, linear_transpose, pull_within, vjp, with
 from dualad.api.transform import match, outputs
 from dualad.core.deferred import settled
 from dualad.core.errors import ArgumentError, NotDifferentiable
+from dualad.core.level import GROUND
 from dualad.core.primitive import bind
 from dualad.core.tensor import Tensor
 from dualad.core.tree import flatten, unflatten
@@ -271,7 +274,8 @@ class custom_vjp(_Custom):
 def checkpoint(f: Callable[..., Any], memory: int | str | None = None) -> Callable[..., Any]:
     """``f``, recomputed on the way back instead of kept on the tape: less memory for about one more evaluation.
 
-    The value and all derivatives are those of ``f``. ``f`` must be pure: it is run again in the backward pass. With ``memory``
+    The value and all derivatives are those of ``f``, also in tensors that ``f`` captures as a closure (what functions that it
+    calls capture must be passed as an argument). ``f`` must be pure: it is run again in the backward pass. With ``memory``
     (bytes, or a text such as "200MB") that pass keeps checkpoints within the budget, as ``grad(f, memory=...)`` does;
     without, the tape of one call of ``f``.
 
@@ -288,7 +292,7 @@ def checkpoint(f: Callable[..., Any], memory: int | str | None = None) -> Callab
 
     @functools.wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        leaves, shape = flatten((args, kwargs))
+        leaves, shape = flatten((args, kwargs, _captured(f)))
         arrays = [i for i, x in enumerate(leaves) if type(x) is Tensor or isinstance(x, np.ndarray)]
         if not any(type(x) is Tensor for x in leaves):
             return f(*args, **kwargs)
@@ -299,8 +303,8 @@ def checkpoint(f: Callable[..., Any], memory: int | str | None = None) -> Callab
             full = list(static)
             for i, x in zip(arrays, own, strict=True):
                 full[i] = x
-            a, k = unflatten(shape, full)
-            ys, structure[0] = outputs(f(*a, **k), "checkpoint")
+            a, k, captured = unflatten(shape, full)
+            ys, structure[0] = outputs(_capturing(f, captured)(*a, **k), "checkpoint")
             return tuple(ys)
 
         def floats(own: Any) -> list[int]:
@@ -339,3 +343,27 @@ def checkpoint(f: Callable[..., Any], memory: int | str | None = None) -> Callab
         return unflatten(structure[0], list(ys))
 
     return wrapped
+
+
+def _captured(f: Any) -> dict[str, Any]:
+    """What a function captures that has tensors in it, by name."""
+    if not isinstance(f, types.FunctionType):
+        return {}
+    found = {}
+    for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):  # a name that is not bound yet
+            leaves, _ = flatten(cell.cell_contents)
+            if any(type(x) is Tensor and x.level is not GROUND for x in leaves):
+                found[name] = cell.cell_contents
+    return found
+
+
+def _capturing(f: Any, values: dict[str, Any]) -> Any:
+    """The function with other captured values."""
+    if not values:
+        return f
+    cells = zip(f.__code__.co_freevars, f.__closure__, strict=True)
+    own = tuple([types.CellType(values[name]) if name in values else cell for name, cell in cells])
+    g = types.FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, own)
+    g.__kwdefaults__ = f.__kwdefaults__
+    return g

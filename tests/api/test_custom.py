@@ -129,6 +129,30 @@ def test_checkpoint_gives_the_same_derivatives() -> None:
             np.testing.assert_allclose(a, b, atol=1e-12)
 
 
+def test_checkpoint_of_what_is_captured() -> None:
+    weights = {"a": 2.0, "b": np.arange(3.0)}
+
+    def f(p: Any, x: Any, kept: Any = checkpoint) -> Any:
+        block = kept(lambda h: np.sin(h * p["a"]) + p["b"] * h)
+        return (block(block(x)) ** 2).sum()
+
+    x = np.array([0.1, 0.2, 0.5])
+
+    def each(f: Any) -> Any:
+        return [
+            grad(f)(weights, x),
+            jacrev(f)(weights, x),
+            jacfwd(f)(weights, x),
+            hessian(f)(weights, x),
+            dualad.jit(grad(f))(weights, x),
+            vmap(grad(f), (None, 0))(weights, np.stack([x, 2 * x])),
+        ]
+
+    ours, theirs = each(f), each(lambda p, x: f(p, x, lambda g: g))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12), ours, theirs)
+    assert grad(lambda x: checkpoint(lambda: x * x)())(3.0) == 6.0
+
+
 def test_checkpoint_forgets_and_runs_again() -> None:
     runs = []
 
