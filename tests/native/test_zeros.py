@@ -277,3 +277,20 @@ def test_rows_of_which_one_is_not_finite(bad: float, n: int) -> None:
             np.testing.assert_allclose(g(y), f(y), rtol=1e-12)
     assert g.recordings == 2
     assert operations(g.explain()) > before
+
+
+def test_code_for_all_sizes() -> None:
+    f = vmap(jacfwd(lambda x: dnp.concatenate([SMALL["rotation"](x), SMALL["products"](x)])))
+    g = jit(f)
+    for n in (20, 33, 47, 64):
+        x = normal(n, 4)
+        np.testing.assert_allclose(g(x), f(x), rtol=1e-12)
+    assert "n = 33, 47, 64" in g.explain(), g.explain()
+    for n in (47, 47, 33, 64):
+        x = normal(n, 4)
+        np.testing.assert_allclose(g(x), f(x), rtol=1e-12)
+        x[n // 2, 1] = np.inf
+        with np.errstate(all="ignore"):
+            for _ in range(3):
+                np.testing.assert_allclose(g(x), f(x), rtol=1e-12)
+    assert g.recordings <= 7
