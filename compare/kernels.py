@@ -45,7 +45,7 @@ class Kernel:
         for p in f.args[1:-1]:
             a = builder.load(builder.bitcast(builder.gep(p, [i]), ir.PointerType(vector)), align=element_size(single))
             args.append(a)
-        y = emit(builder, name, args, fma=fma, scalef=False if "-avx512f" in features else None)
+        y = emit(builder, name, args, fma=fma, avx512=False if "-avx512f" in features else None)
         at = builder.bitcast(builder.gep(f.args[0], [i]), ir.PointerType(vector))
         builder.store(y, at, align=element_size(single))
         following = builder.add(i, ir.Constant(count, width))

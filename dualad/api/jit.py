@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import inspect
 import logging
 import warnings
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ParamSpec
 
@@ -20,6 +20,7 @@ from dualad.core.level import GROUND
 from dualad.core.tensor import Tensor
 from dualad.core.tree import LEAF, flatten, unflatten
 from dualad.modes.record import NoLoop, NoRoom, RecordLevel, compiling
+from dualad.native.callee import Room, by_address
 from dualad.native.captured import Captured, TooMuch
 from dualad.native.graph import Graph
 from dualad.native.program import Missed, NotFinite, Program, available
@@ -204,8 +205,11 @@ class Call:
         return tuple(args), kwargs
 
 
-class Jit(Transform):
-    """A compiled function; made by ``jit``."""
+class Jit(Transform, Room):
+    """A compiled function; made by ``jit``. While its class is ``_behind()``, calls go through ``door``."""
+
+    __slots__ = ("door",)
+    door: Any
 
     def __init__(self, f: Callable[..., Any], numbers: tuple[int, ...] = (), names: tuple[str, ...] = ()) -> None:
         super().__init__(_normal, f, "jit", static_argnums=numbers, static_argnames=names)
@@ -223,7 +227,7 @@ class Jit(Transform):
         self.rooms: dict[Any, int] = {}  # for how many iterations of a body there must be room on stacks
         self.fast: Fast | None = None  # the native function that ran last, and what must not have changed
         self.tree: Any = None  # the same for arguments that are pytrees, with their structure and the result's
-        self.behind: type[Jit] | None = None  # the class of this object while it has a door
+        self.door = None
         if self.static:
             self._resolve(numbers, names)
 
@@ -246,20 +250,23 @@ class Jit(Transform):
         if path.door is None:
             from dualad.native.door import door
 
-            own = weakref.ref(self)  # the door belongs to this object, not the other way round
-
-            def slow(*args: Any, **kwargs: Any) -> Any:
-                return own()._slow(args, kwargs)  # type: ignore[union-attr]
-
-            path.door = door(f, path.captured, slow, path.finish) or False
+            path.door = door(f, path.captured, Jit._again, path.finish) or False
         if path.door:
-            if self.behind is None:
-                self.behind = type("Jit", (Jit,), {"__slots__": (), "__module__": Jit.__module__})
-            self.behind.__call__ = path.door  # type: ignore[method-assign]
-            self.__class__ = self.behind
+            self.door = path.door
+            if path.door.open(self):
+                self.__class__ = _behind()
 
     def _close(self) -> None:
-        self.__class__ = Jit
+        if type(self) is not Jit:
+            from dualad.native.door import closed
+
+            self.door = closed(Jit._again)  # since another thread may be opening one
+            self.__class__ = Jit
+
+    def _again(self, *args: Any, **kwargs: Any) -> Any:
+        if self.door.shut:
+            self.__class__ = Jit
+        return self._slow(args, kwargs)
 
     def _slow(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         tree = self.tree
@@ -540,6 +547,11 @@ class Jit(Transform):
         if isinstance(by_name, str):
             return by_name
         return (Jit, (self.f, self.options["static_argnums"], self.options["static_argnames"]))
+
+
+@functools.cache
+def _behind() -> type[Jit]:
+    return by_address(Jit)
 
 
 class Lowered:

@@ -1,8 +1,8 @@
 """The door of a compiled function: a C function, made at run time, which Python calls in the place of ``Jit.__call__``.
 
 It compares what the function captures, calls the native code, and leaves all else to Python: keywords, other arguments, a
-guard that failed, a captured value that changed. There is one code for all functions; what it compares is in a table, an
-array of NumPy's that the C function has as its ``self``.
+guard that failed, a captured value that changed. There is one code for all functions; what it compares is in the table of a
+``Door``, which the called object has in the slot after its word.
 """
 
 from __future__ import annotations
@@ -10,36 +10,55 @@ from __future__ import annotations
 import ctypes
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
+from dualad.native.callee import WORD as ROOM
+from dualad.native.callee import Room, direct
 from dualad.native.captured import Captured, Held, Place
-from dualad.native.entry import DATA, FASTCALL, TYPE, MethodDef, layout_holds, new_function, python
+from dualad.native.entry import TYPE, layout_holds, python
 from dualad.native.machine import I8, I64, PTR, absolute, constant
 from dualad.native.objects import Machine
 
-KEYWORDS = 0x0002
-CODE, OWN, SLOW, FINISH, COUNT, FIRST = (
-    0,
-    8,
-    16,
-    24,
-    32,
-    40,
-)  # in the table: addresses, how many comparisons, the first of them
+# In the table: addresses, how many comparisons, the first of them.
+CODE, OWN, SLOW, FINISH, COUNT, FIRST = 0, 8, 16, 24, 32, 40
+SLOT = ROOM + 8  # of an object that has a door
+SPARE = 1 << 63  # a flag in the number of arguments: the word before them may be written
 KIND, OWNER, KEY, VALUE, SIZE = 0, 8, 16, 24, 32  # of a comparison
 WORD, ITEM, CALL = 0, 1, 2  # kinds: a word of an object, an item of a dictionary, a function that says whether
 
 
-def door(
-    f: Any, captured: Captured, slow: Callable[..., Any], finish: Callable[[Any], Any] | None
-) -> Callable[..., Any] | None:
+class Door(Room):
+    """What is compared and called at each call of a function, as a table; its address is in this object's word."""
+
+    def __init__(
+        self, code: int, own: Any, slow: Callable[..., Any], finish: Any, rows: Sequence[Any], keep: Any
+    ) -> None:
+        self.keep = own, slow, finish, keep
+        last = 0 if finish is None else id(finish)
+        words = [code, id(own), id(slow), last, len(rows), *itertools.chain(*rows)]
+        self.words = np.array(words, np.int64)
+        direct(self, self.words.ctypes.data)
+
+    @property
+    def shut(self) -> bool:
+        """Whether it leaves every call to Python."""
+        return self.keep[-1] is None
+
+    def open(self, x: Any) -> bool:
+        """Make ready for calls by address an object that has this door; False if it has it not where the door's code looks."""
+        direct(x, _code().address("door"))
+        return ctypes.c_int64.from_address(id(x) + SLOT).value == id(self)
+
+
+def door(f: Any, captured: Captured, slow: Callable[..., Any], finish: Callable[[Any], Any] | None) -> Door | None:
     """``f``, the native function of a program, behind the comparisons of ``captured``; None where ``f`` is no C function.
 
-    ``slow`` is called where ``f`` is not for the arguments; ``finish`` makes the result of what ``f`` returns (None: nothing).
+    ``slow`` is called with the object and the arguments where ``f`` is not for them; ``finish`` makes the result of what ``f``
+    returns (None: nothing).
     """
     owner = f.__module__  # of a C function: what it keeps
     if not layout_holds() or not hasattr(owner, "machine"):
@@ -53,11 +72,22 @@ def door(
         else:
             rows.append(row)
     checks = [*Held.checks(left), *checks]
-    rows += [(CALL, id(c), 0, 0) for c in checks]
-    last = 0 if finish is None else id(finish)
-    words = [owner.machine.address("call"), id(f.__self__), id(slow), last, len(rows), *itertools.chain(*rows)]
-    definition, machine = _code()
-    return new_function(definition, np.array(words, np.int64), (f, captured, checks, slow, finish, machine))
+    rows += [_asked(c) for c in checks]
+    return Door(owner.machine.address("call"), f.__self__, slow, finish, rows, (f, captured, checks))
+
+
+@functools.cache
+def closed(slow: Callable[..., Any]) -> Door:
+    """A door that leaves every call to ``slow``."""
+    return Door(0, None, slow, None, [_asked(_never)], None)
+
+
+def _never() -> bool:
+    return False
+
+
+def _asked(check: Callable[[], bool]) -> tuple[int, int, int, int]:
+    return CALL, id(check), 0, 0
 
 
 def _compared(place: Place) -> tuple[int, int, int, int] | None:
@@ -83,26 +113,32 @@ def _offset(attribute: str) -> int | None:
 
 
 @functools.cache
-def _code() -> tuple[MethodDef, Machine]:
+def _code() -> Machine:
     module = ir.Module("dualad")
     _emit(module)
-    machine = Machine(module)
-    return MethodDef(b"compiled", machine.address("door"), FASTCALL | KEYWORDS, None), machine
+    return Machine(module)
 
 
 def _emit(module: ir.Module) -> None:
     native = ir.FunctionType(PTR, [PTR, PTR, I64])
     f = ir.Function(module, ir.FunctionType(PTR, [PTR, PTR, I64, PTR]), "door")
-    own, args, count, keywords = f.args
+    called, args, given, keywords = f.args
     null = ir.Constant(PTR, None)
-    blocks = {k: f.append_basic_block(k) for k in ("entry", "next", "compare", "word", "item", "ask", "asked", "same")}
-    blocks |= {k: f.append_basic_block(k) for k in ("run", "ran", "slow", "failed", "result", "finish")}
+    blocks = {
+        k: f.append_basic_block(k) for k in ("entry", "next", "compare", "word", "item", "lost", "ask", "asked", "same")
+    }
+    blocks |= {k: f.append_basic_block(k) for k in ("run", "ran", "finish", "slow", "again", "done")}
     b = ir.IRBuilder(blocks["entry"])
 
     def load(p: Any, at: int, t: Any = I64) -> Any:
         return b.load(b.gep(p, [constant(I64, at)], source_etype=I8), typ=t)
 
-    table = load(own, DATA, PTR)
+    def let_go(x: Any) -> None:
+        python(b, "Py_DecRef", ir.VoidType(), x)
+
+    held = load(called, SLOT, PTR)
+    python(b, "Py_IncRef", ir.VoidType(), held)  # since what is called may replace it
+    table = load(held, ROOM, PTR)
     n = load(table, COUNT)
     b.cbranch(b.icmp_unsigned("==", keywords, null), blocks["next"], blocks["slow"])
 
@@ -121,13 +157,16 @@ def _emit(module: ir.Module) -> None:
     word = b.load(b.gep(owner, [key], source_etype=I8), typ=PTR)
     b.branch(blocks["same"])
     b.position_at_end(blocks["item"])
-    item = python(b, "PyDict_GetItem", PTR, owner, b.inttoptr(key, PTR))
-    b.branch(blocks["same"])
+    item = python(b, "PyDict_GetItemWithError", PTR, owner, b.inttoptr(key, PTR))
+    b.cbranch(b.icmp_unsigned("==", item, null), blocks["lost"], blocks["same"])
+    b.position_at_end(blocks["lost"])
+    python(b, "PyErr_Clear", ir.VoidType())
+    b.branch(blocks["slow"])
     b.position_at_end(blocks["ask"])
     answer = python(b, "PyObject_CallNoArgs", PTR, owner)
-    b.cbranch(b.icmp_unsigned("==", answer, null), blocks["failed"], blocks["asked"])
+    b.cbranch(b.icmp_unsigned("==", answer, null), blocks["done"], blocks["asked"])
     b.position_at_end(blocks["asked"])
-    python(b, "Py_DecRef", ir.VoidType(), answer)  # True and False never die
+    let_go(answer)  # True and False never die
     expected = absolute(b, id(True))
     b.branch(blocks["same"])
     b.position_at_end(blocks["same"])
@@ -140,25 +179,35 @@ def _emit(module: ir.Module) -> None:
     b.cbranch(b.icmp_unsigned("==", now, then), blocks["next"], blocks["slow"])
 
     b.position_at_end(blocks["run"])
+    count = b.and_(given, constant(I64, SPARE - 1))
     out = b.call(b.inttoptr(load(table, CODE), native.as_pointer()), [load(table, OWN, PTR), args, count])
-    b.cbranch(b.icmp_unsigned("==", out, null), blocks["failed"], blocks["ran"])
+    b.cbranch(b.icmp_unsigned("==", out, null), blocks["done"], blocks["ran"])
     b.position_at_end(blocks["ran"])
     missed = b.or_(
         b.icmp_unsigned("==", out, absolute(b, id(None))),
         b.icmp_unsigned("==", load(out, TYPE, PTR), absolute(b, id(int))),
     )
     with b.if_then(missed, likely=False):
-        python(b, "Py_DecRef", ir.VoidType(), out)
+        let_go(out)
         b.branch(blocks["slow"])
     finish = load(table, FINISH, PTR)
-    b.cbranch(b.icmp_unsigned("==", finish, null), blocks["result"], blocks["finish"])
+    ran = b.block
+    b.cbranch(b.icmp_unsigned("==", finish, null), blocks["done"], blocks["finish"])
     b.position_at_end(blocks["finish"])
     made = python(b, "PyObject_CallOneArg", PTR, finish, out)
-    python(b, "Py_DecRef", ir.VoidType(), out)
-    b.ret(made)
-    b.position_at_end(blocks["result"])
-    b.ret(out)
-    b.position_at_end(blocks["failed"])
-    b.ret(null)
+    let_go(out)
+    b.branch(blocks["done"])
     b.position_at_end(blocks["slow"])
-    b.ret(python(b, "PyObject_Vectorcall", PTR, load(table, SLOW, PTR), args, count, keywords))
+    method = python(b, "PyMethod_New", PTR, load(table, SLOW, PTR), called)
+    b.cbranch(b.icmp_unsigned("==", method, null), blocks["done"], blocks["again"])
+    b.position_at_end(blocks["again"])
+    other = python(b, "PyObject_Vectorcall", PTR, method, args, given, keywords)
+    let_go(method)
+    b.branch(blocks["done"])
+    b.position_at_end(blocks["done"])
+    result = b.phi(PTR)
+    for block, x in (("ask", null), ("run", null), ("finish", made), ("slow", null), ("again", other)):
+        result.add_incoming(x, blocks[block])
+    result.add_incoming(out, ran)
+    let_go(held)
+    b.ret(result)

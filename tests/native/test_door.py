@@ -10,7 +10,6 @@ import inspect
 import pickle
 import sys
 import threading
-import types
 import weakref
 from typing import Any
 
@@ -20,7 +19,7 @@ import pytest
 from dualad import grad, jacobian, jit, jvp, vmap
 from dualad.api.jit import Jit
 from dualad.core.tree import flatten
-from dualad.native import door, entry
+from dualad.native import captured, door, entry
 
 X = np.array([1.0, 2.0, 3.0])
 FACTOR = 2.0
@@ -35,7 +34,7 @@ def opened(f: Any, *args: Any) -> Any:
 
 
 def has_door(f: Any) -> bool:
-    return isinstance(type(f).__call__, types.BuiltinFunctionType)
+    return type(f) is not Jit
 
 
 def scaled(x: Any, by: Any = 1.0) -> Any:
@@ -157,7 +156,7 @@ def test_errors_in_comparisons_are_raised(monkeypatch: Any) -> None:
 def test_nothing_is_kept() -> None:
     f = opened(jit(lambda x: x * 2), X)
     alive = weakref.ref(f)
-    call = type(f).__call__
+    kept = f.door
     x = X.copy()
     gone = weakref.ref(x)
     for _ in range(3):  # what is compiled for keywords holds some too
@@ -171,7 +170,10 @@ def test_nothing_is_kept() -> None:
     del x, f
     gc.collect()
     assert alive() is None and gone() is None
-    assert call(X).tolist() == [2, 4, 6]  # the door itself owns its code
+    other = opened(jit(lambda x: x * 3), X)
+    assert other(X).tolist() == [3, 6, 9]
+    other.door = kept  # it owns its code
+    assert other(X).tolist() == [2, 4, 6]
 
 
 def test_threads_while_captured_values_change() -> None:
@@ -273,3 +275,102 @@ def test_a_result_that_cannot_be_made() -> None:
         except RecursionError:
             break
     assert f(X).a.tolist() == [2, 4, 6]
+
+
+def test_every_way_to_call() -> None:
+    f = opened(jit(scaled), X)
+    expected = [2, 4, 6]
+    calls = [
+        lambda: f.__call__(X),
+        lambda: f(*[X]),
+        lambda: type(f).__call__(f, X),
+        lambda: next(map(f, [X])),
+        lambda: functools.partial(f, X)(),
+        lambda: functools.partial(f)(X),
+        lambda: functools.reduce(lambda x, g: g(x), [f], X),
+        lambda: functools.partial(f, by=1.0)(X),
+    ]
+    for call in calls:
+        assert call().tolist() == expected
+        assert has_door(f)
+    assert isinstance(f, Jit) and issubclass(type(f), Jit)
+    with pytest.raises(TypeError):
+        type(f).__call__(X)
+
+
+def test_a_door_that_goes_while_it_is_used(monkeypatch: Any) -> None:
+    held = [2.0]
+    f = opened(jit(lambda x: x * held[0]), X)
+    alive = weakref.ref(f.door)
+    closed: list[bool] = []
+
+    def drops(a: Any, b: Any) -> bool:
+        f._close()
+        f.entries.clear()
+        f.captured = f.fast = f.tree = None
+        gc.collect()
+        closed.append(alive() is not None)
+        return a is b
+
+    original = captured._is
+    monkeypatch.setattr(captured, "_is", drops)
+    assert f(X).tolist() == [2, 4, 6]
+    monkeypatch.setattr(captured, "_is", original)
+    gc.collect()
+    assert closed and all(closed) and alive() is None
+    assert opened(f, X)(X).tolist() == [2, 4, 6]
+
+
+def test_a_shut_door_is_opened_again() -> None:
+    f = opened(jit(scaled), X)
+    f.door = door.closed(Jit._again)  # as another thread may leave it
+    assert f(X).tolist() == [2, 4, 6]
+    assert not has_door(f)
+    assert f(X).tolist() == [2, 4, 6]
+    assert has_door(f) and not f.door.shut
+
+
+def test_functions_that_capture_themselves_are_collected() -> None:
+    def made() -> Any:
+        def own(x: Any) -> Any:
+            return x * 2 if other else x
+
+        other = [own]
+        f = opened(jit(own), X)
+        other.append(f)
+        f(X)
+        return weakref.ref(opened(f, X))
+
+    gone = [made() for _ in range(3)]
+    gc.collect()
+    assert not any(g() for g in gone)
+
+
+def test_doors_that_open_and_close_in_threads() -> None:
+    f = opened(jit(lambda x: x * 2 if x[0] > 0 else x * 3), X)
+    wrong: list[Any] = []
+    stop = threading.Event()
+
+    def work(x: Any, expected: list[float]) -> None:
+        while not stop.is_set():
+            if f(x).tolist() != expected:
+                wrong.append(x)
+
+    threads = [threading.Thread(target=work, args=a) for a in ((X, [2, 4, 6]), (-X, [-3, -6, -9])) * 3]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for t in threads:
+            t.start()
+        for _ in range(25):
+            f._close()
+            f.entries.clear()
+            f.captured = f.fast = None
+            f(X)
+    finally:
+        stop.set()
+        for t in threads:
+            t.join()
+        sys.setswitchinterval(interval)
+    assert not wrong
+    assert opened(f, X)(X).tolist() == [2, 4, 6]

@@ -29,20 +29,20 @@ SUPPORTED = frozenset(FUNCTIONS)
 
 
 def emit(
-    builder: ir.IRBuilder, name: str, args: Sequence[Any], *, fma: bool | None = None, scalef: bool | None = None
+    builder: ir.IRBuilder, name: str, args: Sequence[Any], *, fma: bool | None = None, avx512: bool | None = None
 ) -> ir.Value:
     """The value of the primitive ``name`` at ``args``: IR values of one type, double, float or a vector of either.
 
     ``fma`` says whether the target has fused multiply-add (default: whether this machine has); asking for it where it is not
-    gives right results slowly. ``scalef`` says whether it has AVX-512's multiplication by a power of two. The function's body
+    gives right results slowly. ``avx512`` says whether it has AVX-512. The function's body
     becomes a private function of the module, called here: run LLVM's inliner and common-subexpression passes over the module.
     """
     type = args[0].type
     vector = isinstance(type, ir.VectorType)
     single = isinstance(type.element if vector else type, ir.FloatType)
     fma = host_has("fma") if fma is None else fma
-    scalef = host_has("avx512f", "avx512vl") if scalef is None else scalef
-    lanes = Lanes(builder, type.count if vector else 1, fma, scalef)
+    avx512 = host_has("avx512f", "avx512vl") if avx512 is None else avx512
+    lanes = Lanes(builder, type.count if vector else 1, fma, avx512)
     double = lanes.of(DOUBLE)
     numbers = [Number(lanes, builder.fpext(a, double) if single else a) for a in args]
     y = lanes.call(name, FUNCTIONS[name], *numbers).ir

@@ -109,6 +109,7 @@ def _table(module: ir.Module) -> ir.GlobalVariable:
 
 
 def _payne_hanek(x: Number, table: ir.GlobalVariable) -> tuple[Bits, Pair]:
+    """As ``trigonometry.reduced``."""
     m = x.lanes
     b = m.builder
 
@@ -155,4 +156,4 @@ def _payne_hanek(x: Number, table: ir.GlobalVariable) -> tuple[Bits, Pair]:
     flip = Number(m, b.select(b.xor(negative, (x < 0.0).ir), ir.Constant(DOUBLE, -1.0), ir.Constant(DOUBLE, 1.0)))
     quarter = b.select((x < 0.0).ir, b.neg(quarter), quarter)
     bad = x - x  # NaN of an infinity and of NaN
-    return Bits(m, quarter), (where(bad.is_nan(), bad, r * flip), rest * flip)
+    return Bits(m, quarter), (where(bad.is_nan(), bad, r * flip), rest * -flip)

@@ -7,7 +7,7 @@ Floating-Point Arithmetic (2018), ch. 4 and 14.
 
 from __future__ import annotations
 
-from dualad.native.vectormath.lanes import Number, multiply_add, sqrt
+from dualad.native.vectormath.lanes import Number, multiply_add, near_inverse, sqrt
 
 Pair = tuple[Number, Number]
 Constants = tuple[float, float]
@@ -83,16 +83,16 @@ def times_number(a: Pair, b: Number | float) -> Pair:
 
 def over(a: Pair, b: Pair) -> Pair:
     """a / b with one division, the second part as in ``times``; 1 / b must be a normal number."""
-    inverse = 1.0 / b[0]
-    q = a[0] * inverse
-    return q, (remainder(a[0], q, b[0]) + multiply_add(-q, b[1], a[1])) * inverse
+    y = 1.0 / b[0]
+    q = a[0] * y
+    return q, (remainder(a[0], q, b[0]) + multiply_add(-q, b[1], a[1])) * y
 
 
 def quotient(a: Pair, b: Pair) -> Number:
     """a / b, rounded once; 1 / b must be a normal number."""
-    inverse = 1.0 / b[0]
-    q = a[0] * inverse
-    return multiply_add(remainder(a[0], q, b[0]) + multiply_add(-q, b[1], a[1]), inverse, q)
+    y = near_inverse(b[0])
+    q = a[0] * y
+    return multiply_add(remainder(a[0], q, b[0]) + multiply_add(-q, b[1], a[1]), y, q)
 
 
 def root(a: Pair) -> Pair:

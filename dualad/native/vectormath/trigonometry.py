@@ -41,18 +41,21 @@ from dualad.native.vectormath.pairs import (
 LARGE = 2.0**20
 TWO_OVER_PI = 0.6366197723675814
 HALF_PI = (1.5707963267948966, 6.123233995736766e-17)
-HALF_PI_REST = -1.4973849048591698e-33
+# pi / 2 after its first 53 bits: 33 bits, whose product with a number of quarters is exact, and the rest.
+SECOND, THIRD = 6.12323399538461e-17, 3.5215598651832e-27
+MINUS_SIN = [-c for c in coefficients.SIN]
 SIXTH, SIXTH_REST = -0.16666666666666666, -9.25185853854297e-18
 PI = (3.141592653589793, 1.2246467991473532e-16)
 
 
 def reduced(x: Number) -> tuple[Bits, Pair]:
-    """n modulo 4 (in the low bits) and r as a pair: x = n pi / 2 + r."""
+    """n modulo 4 (in the low bits), r and a small e: x = n pi / 2 + r - e. Of zeros r is x, and e is 0.0."""
     n, k = rounded(x, TWO_OVER_PI)
-    part, rest = exact_product(n, -HALF_PI[1])
-    # The remainder may be smaller than the part; but it is a multiple of the part's last place, which does as well.
-    r, low = fast_sum(remainder(x, n, x.lanes.number(HALF_PI[0])), part)
-    return reduced_if_huge(x, LARGE, k, (r, low + multiply_add(n, -HALF_PI_REST, rest)))
+    first = remainder(x, n, x.lanes.number(HALF_PI[0]))
+    r = multiply_add(n, -SECOND, first)
+    # ``first`` may be smaller than what is taken from it; but it is a multiple of the last place of that, which does as well.
+    e = multiply_add(n, SECOND, r - first)
+    return reduced_if_huge(x, LARGE, k, (r, multiply_add(n, THIRD, e)))
 
 
 def precise_sine_of(r: Pair) -> Pair:
@@ -81,15 +84,15 @@ def signed(y: Number, quarter: Bits) -> Number:
 
 
 def sine_and_cosine(x: Number) -> tuple[Number, Number]:
-    k, (r, low) = reduced(x)
+    k, (r, e) = reduced(x)
     z = r * r
     one = multiply_add(z, -0.5, 1.0)
     rest = multiply_add(z, -0.5, 1.0 - one)
-    # In what the low part contributes, the sine is r and the cosine 1 - z / 2.
-    s = r + multiply_add(z * r, polynomial(z, coefficients.SIN), low * one)
-    c = one + multiply_add(z * z, polynomial(z, coefficients.COS), multiply_add(-r, low, rest))
+    # In what e contributes, the sine is r and the cosine 1 - z / 2. Where r is -0.0, so is s: 0.0 is taken from it.
+    s = r - multiply_add(z * r, polynomial(z, MINUS_SIN), e * one)
+    c = one + multiply_add(z * z, polynomial(z, coefficients.COS), multiply_add(r, e, rest))
     odd = (k & 1).equals(1)
-    return where(x.equals(0.0), x, signed(where(odd, c, s), k)), signed(where(odd, s, c), k + 1)
+    return signed(where(odd, c, s), k), signed(where(odd, s, c), k + 1)
 
 
 def sin(x: Number) -> Number:
@@ -101,7 +104,8 @@ def cos(x: Number) -> Number:
 
 
 def tan(x: Number) -> Number:
-    k, r = reduced(x)
+    k, (high, e) = reduced(x)
+    r = high, -e
     s, c = precise_sine_of(r), fast_sum(*cosine_of(r))
     odd = (k & 1).equals(1)
     return where(x.equals(0.0), x, quotient(either(odd, (-c[0], -c[1]), s), either(odd, s, c)))
