@@ -23,7 +23,7 @@ import numpy as np
 from dualad.core.errors import ArgumentError, NotDifferentiable, ShapeError
 from dualad.numpy import linalg, products, reductions, shaping
 from dualad.numpy.linalg import matrices
-from dualad.ops import factorization, spectral, triangular
+from dualad.ops import factorization, gauges, spectral, triangular
 from dualad.ops import linalg as ops
 from dualad.ops.arithmetic import absolute, imag_part, real_part, stop_gradient
 from dualad.ops.contract import matmul, swap_last
@@ -187,7 +187,7 @@ def schur(
     if output[0] == "c" and x.dtype.kind != "c":
         x = x + 0j
     w = linalg.eigvals(stop_gradient(x))
-    if np.any(spectral.raw(spectral.coincide(stop_gradient(w)))):
+    if np.any(gauges.raw(spectral.coincide(stop_gradient(w)))):
         raise NotDifferentiable("schur: this matrix has equal eigenvalues, at which its Schur form has no derivative.")
     if x.dtype.kind != "c" and reductions.any(imag_part(stop_gradient(w)) != 0):
         t, z = quasi_schur(x)
@@ -312,7 +312,7 @@ def eigh_tridiagonal(
     if d.ndim != 1 or e.shape != (d.shape[0] - 1,):
         raise ShapeError(f"eigh_tridiagonal: d is {d.shape}, e is {e.shape}. Need n and n - 1 elements.")
     w, v = factorization.eigh_tridiagonal(d, e, driver=lapack_driver)
-    if np.any(spectral.raw(spectral.coincide(stop_gradient(w)))):  # e has a 0: the matrix falls into blocks
+    if np.any(gauges.raw(spectral.coincide(stop_gradient(w)))):  # e has a 0: the matrix falls into blocks
         w, v = spectral.eigh(factorization.tridiagonal(d, e), UPLO="L")
     if select in ("i", "index", 1, 2, "v", "value"):
         by_index = select in ("i", "index", 2)
