@@ -61,7 +61,9 @@ def _batched(call: _Call, axes: tuple[Any, ...]) -> _Call:
                 full[i] = t
             return list(call.jvp(full, tuple(ys), xs, {}))
 
-        return tuple(vmap(one, (0, tuple(axes), 0))(list(y), tuple(args), [ts[i] for i in given]))
+        return tuple(
+            vmap(one, (0, tuple(axes), [axes[i] for i in given]))(list(y), tuple(args), [ts[i] for i in given])
+        )
 
     def pull(g: Any, need: Any, y: Any, *args: Any) -> Any:
         gs = [zeros_like(v) if c is None else c for c, v in zip(g, y, strict=True)]

@@ -20,7 +20,7 @@ from dualad.api.transform import (
     rebuild,
     with_aux,
 )
-from dualad.core.errors import ArgumentError, DtypeError, ShapeError
+from dualad.core.errors import ArgumentError, DtypeError, ShapeError, Undetermined, Undirected
 from dualad.core.tensor import Tensor
 from dualad.core.tree import flatten, unflatten
 from dualad.modes.forward import ForwardLevel
@@ -44,6 +44,7 @@ class _Recorded:
     def __init__(self, chosen: Chosen, has_aux: bool, title: str, **kind: Any) -> None:
         leaves, self.shapes = inputs(chosen.values(), chosen.name, **kind)
         self.leaves = leaves
+        self.chosen, self.has_aux = chosen, has_aux
         level = ReverseLevel()
         with level:
             tracked = [level.watch(x) for x in leaves]
@@ -62,7 +63,12 @@ class _Recorded:
         for i, g in zip(self.indices, gs, strict=True):
             if i is not None:
                 cts[i] = cts[i] + g if i in cts else g
-        pull(drain(self.tape) if once else backwards(self.tape), cts)
+        try:
+            pull(drain(self.tape) if once else backwards(self.tape), cts)
+        except (Undetermined, Undirected) as error:
+            from dualad.api.confluent import pulled
+
+            return pulled(self.chosen, self.leaves, gs, self.shapes, self.has_aux, error)
         return [zeros_like(x) if (g := cts.get(r)) is None else g for r, x in zip(self.roots, self.leaves, strict=True)]
 
 
@@ -282,6 +288,15 @@ def _owned(tree: Any) -> Any:
 
 def push(chosen: Chosen, leaves: list[Any], tangents: list[Any], shapes: Any, has_aux: bool, title: str) -> Any:
     """Evaluate with tangents (None: zero): (values, tangents, structure, aux)."""
+    try:
+        return _push(chosen, leaves, tangents, shapes, has_aux, title)
+    except Undirected as error:
+        from dualad.api.confluent import pushed
+
+        return pushed(chosen, leaves, tangents, shapes, has_aux, error)
+
+
+def _push(chosen: Chosen, leaves: list[Any], tangents: list[Any], shapes: Any, has_aux: bool, title: str) -> Any:
     with ForwardLevel() as level:
         duals = [Tensor(x, level, t) for x, t in zip(leaves, tangents, strict=True)]
         out, aux = with_aux(retraced(lambda own: chosen.call(rebuild(own, shapes)), duals), has_aux, title)

@@ -11,7 +11,7 @@ from dualad.api.batching import vmap
 from dualad.api.derivatives import _Recorded, grad, push
 from dualad.api.planning import planned
 from dualad.api.transform import Argnums, Chosen, Transform, fresh, inputs, outputs, rebuild
-from dualad.core.errors import ArgumentError, DtypeError, ShapeError
+from dualad.core.errors import ArgumentError, DtypeError, ShapeError, Undirected
 from dualad.core.tensor import Tensor
 from dualad.core.tree import unflatten
 from dualad.modes.batch import BatchLevel
@@ -232,6 +232,15 @@ def _point(f: Callable[..., Any], args: tuple[Any, ...], title: str) -> tuple[An
 
 def _run_laplacian(f: Any, args: Any, kwargs: Any) -> Any:
     x, g = _point(lambda *a: f(*a, **kwargs), args, "laplacian")
+    try:
+        return _forward_laplacian(x, g)
+    except Undirected:
+        from dualad.api.confluent import laplacian_of
+
+        return laplacian_of(g, x)
+
+
+def _forward_laplacian(x: Any, g: Callable[[Any], Any]) -> Any:
     with BatchLevel(x.size) as directions, LaplacianLevel(directions) as level:
         basis = Tensor(np.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape), directions, None)
         ys, structure = outputs(g(Tensor(x, level, (basis, None))), "laplacian")

@@ -41,6 +41,14 @@ class NotDifferentiable(DualadError, TypeError):
     """A function that has no derivative rule in dualad."""
 
 
+class Undetermined(NotDifferentiable):
+    """A derivative that reverse mode cannot tell from the cotangents of factors; api/confluent.py takes forward mode instead."""
+
+
+class Undirected(NotDifferentiable):
+    """A second derivative that is determined only along a direction known beforehand; api/confluent.py takes such."""
+
+
 class BatchError(DualadError, ValueError):
     """Something that cannot be done to all elements of a batch at once."""
 

@@ -25,6 +25,10 @@ class Level:
     """
 
     name = "transform"
+    differentiates = False
+    directed = (
+        False  # its derivatives are along a direction, to which it adapts what is determined up to rotations only
+    )
 
     def __init__(self) -> None:
         self.id = next(_ids)

@@ -23,6 +23,7 @@ class ForwardLevel(Level):
     """Pushes tangents along with values; ``aux`` of its tensors is the tangent."""
 
     name = "forward mode"
+    differentiates = directed = True
 
     def __init__(self) -> None:
         super().__init__()

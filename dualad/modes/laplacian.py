@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dualad.core.errors import Undirected
 from dualad.core.level import Level
 from dualad.core.primitive import Primitive
 from dualad.core.tensor import Tensor
@@ -26,6 +27,7 @@ class LaplacianLevel(Level):
     """``aux`` is a pair: the derivatives in all inputs, a tensor of the batch level ``directions``, and the Laplacian."""
 
     name = "forward Laplacian"
+    differentiates = True
 
     def __init__(self, directions: BatchLevel) -> None:
         super().__init__()
@@ -43,6 +45,8 @@ class LaplacianLevel(Level):
         first, laplacians = ([a.aux[k] if m else None for a, m in zip(args, mine, strict=True)] for k in (0, 1))
         if all(t is None for t in first):
             return tuple(map(self.lift, y)) if prim.multiple else self.lift(y)
+        if prim.along is not None and prim.along(first, values, y, params)[1] is not y:
+            raise Undirected(f"{prim.name}: no single direction.")
         j = prim.jvp(first, y, values, params)
         second = self._second(prim, first, y, values, params)
         if any(t is not None for t in laplacians):

@@ -39,6 +39,7 @@ class RecordLevel(ReverseLevel):
     """Reverse mode that also records constants, specs, zero-derivative operations, and what Python looked at."""
 
     name = "a tape"
+    differentiates = False
     full = True
     body = False  # what is recorded is the body of a loop
     compiled = False  # what is recorded will be compiled: sparse matrices of its tensors are welcome

@@ -38,6 +38,7 @@ class ReverseLevel(Level):
     """Records what the pullback needs, and no more."""
 
     name = "reverse mode"
+    differentiates = True
     full = False  # a full tape (modes/record.py) also keeps what only replaying needs
 
     def __init__(self) -> None:

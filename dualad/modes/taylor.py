@@ -20,6 +20,7 @@ class TaylorLevel(Level):
     """Pushes power series of one order through every operation."""
 
     name = "Taylor mode"
+    differentiates = directed = True
 
     def __init__(self, order: int) -> None:
         super().__init__()

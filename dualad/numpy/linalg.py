@@ -4,10 +4,10 @@ Conventions: ``cholesky`` and ``eigh`` read one triangle, and their derivatives 
 norms of every order have derivative 0 at 0; ``pinv`` and ``lstsq`` have the derivative at constant rank (of matrices of
 that rank; along others there is none).
 
-Equal eigenvalues and singular values (to within ``4 n eps``): forward mode gives the derivative of the limit along the
-tangent, right for every smooth function of the matrix; reverse mode and forward over reverse are right for functions that do
-not change with the basis (traces, norms, ...), and raise ``NotDifferentiable`` for a cotangent that is not invariant to within
-``sqrt(eps)``. The details are in dualad.ops.spectral.
+Equal eigenvalues and singular values (to within ``4 n eps``): all first and second derivatives, in every composition of forward
+and reverse mode, and Taylor series are right for every smooth function of the matrix that is made of its factors (traces, norms,
+projectors, V f(w) V^T); what depends on the order of equal values or on the basis of their vectors raises
+``NotDifferentiable``, except in forward mode alone, which gives one-sided derivatives. The details are in dualad.ops.spectral.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dualad.numpy import indexing, products, rearranging, reductions, shaping, s
 from dualad.numpy.operands import on_tensors, store
 from dualad.numpy.products import matmul, vecdot
 from dualad.numpy.shaping import axes_of, axis_of, matrix_transpose, operand
-from dualad.ops import determinant, spectral
+from dualad.ops import determinant, gauges, spectral
 from dualad.ops import linalg as ops
 from dualad.ops.arithmetic import (
     absolute,
@@ -190,7 +190,7 @@ def eigh(a: Any, UPLO: str = "L") -> Any:
     """``np.linalg.eigh``: ``dw = diag(S)``, ``dV = V (F * S)`` with ``S = V^H dA V`` and ``F_ij = 1 / (w_j - w_i)``.
 
     Shapes ``(..., n, n)``. The phase of complex vectors is kept: ``V^H dV`` has a zero diagonal. At equal eigenvalues
-    ``NotDifferentiable`` is raised for a cotangent that changes with the basis (see the module's conventions). Sources:
+    ``NotDifferentiable`` is raised for a function that changes with the basis (see the module's conventions). Sources:
     Giles 2008, sec. 3.1; Kasim 2020, arXiv:2011.04366.
 
     >>> import numpy as np
@@ -316,7 +316,7 @@ def _matrix_norm(x: Any, ord: Any, axes: tuple[int, ...]) -> Any:
     if ord not in ("nuc", 2, -2):
         raise ArgumentError(f"norm: ord={ord!r} is no matrix norm; None, 'fro', 'nuc', 1, -1, 2, -2, inf and -inf are.")
     s = svdvals(shaping.moveaxis(x, axes, (-2, -1)))
-    s = where(greater(s, spectral.rounding(s)), s, stop_gradient(s))  # 0 is a kink
+    s = where(greater(s, gauges.rounding(s)), s, stop_gradient(s))  # 0 is a kink
     if ord == "nuc":
         return sum_over(s, axis=(s.ndim - 1,))
     return reductions.max(s, axis=-1, initial=0) if ord == 2 else reductions.min(s, axis=-1)

@@ -193,3 +193,10 @@ def test_the_forward_rule_runs_once() -> None:
     assert len(runs) == 1
     second = dualad.grad(lambda x: dualad.grad(lambda x: f(x, a).sum())(x).sum())(x)
     np.testing.assert_allclose(second, -np.sin(x))
+
+
+def test_derivatives_in_an_argument_that_is_not_mapped() -> None:
+    f = dualad.custom_jvp(lambda x, c: x * c)
+    f.defjvp(lambda primals, tangents: (primals[0] * primals[1], tangents[0] * primals[1] + primals[0] * tangents[1]))
+    over = lambda x: dualad.vmap(lambda c: f(x, c))(np.arange(3.0))
+    np.testing.assert_array_equal(dualad.jvp(over, (2.0,), (1.0,))[1], np.arange(3.0))

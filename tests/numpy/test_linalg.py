@@ -273,7 +273,6 @@ def trace_by_products(a: Any) -> Any:
     return np.trace(b).real + squares(b)
 
 
-@pytest.mark.filterwarnings("ignore:a second derivative at equal")
 def test_first_and_second_derivatives_of_invariant_functions_at_equal_values() -> None:
     values = (
         (lambda a: (np.linalg.eigvalsh(a) ** 3).sum(), lambda a: np.trace(half(a) @ half(a) @ half(a))),
@@ -283,12 +282,11 @@ def test_first_and_second_derivatives_of_invariant_functions_at_equal_values() -
     vectors = ((trace_by_eigh, trace_without), (trace_by_svd, trace_by_products))
     compositions = [grad, jacfwd, hessian, lambda f: jacrev(jacfwd(f)), lambda f: jacfwd(jacfwd(f))]
     for m in equal_values():
-        for pairs, modes in ((values, compositions), (vectors, compositions[:3])):
-            for f, direct in pairs:
-                if "eig" in f.__code__.co_names.__repr__() and not np.array_equal(m, m.T):
-                    continue
-                for d in modes:
-                    np.testing.assert_allclose(d(f)(m), d(direct)(m), atol=1e-11)
+        for f, direct in values + vectors:
+            if "eig" in f.__code__.co_names.__repr__() and not np.array_equal(m, m.T):
+                continue
+            for d in compositions:
+                np.testing.assert_allclose(d(f)(m), d(direct)(m), atol=1e-11)
 
 
 def test_complex_invariant_functions_at_equal_values() -> None:
@@ -330,8 +328,7 @@ def test_cotangents_that_do_not_determine_a_derivative_are_refused() -> None:
         lambda a: np.linalg.svd(a)[0][0, 1],
         lambda a: np.linalg.eigvalsh(a)[0],
         lambda a: np.linalg.svdvals(a)[0],
-        lambda a: (lambda w, v: ((v * w**2 @ v.T) * c).sum())(*np.linalg.eigh(a)),
-        lambda a: (lambda u, s, v: ((u * s**3 @ v) * c).sum())(*np.linalg.svd(a)),
+        lambda a: (lambda w, v: (v[:, :1] @ v[:, :1].T * w * c).sum())(*np.linalg.eigh(a)),
     ):
         grad(f)(np.diag([2.0, 1.0]))
         for stack in (np.eye(2), np.stack([np.diag([1.0, 2.0]), np.eye(2)])):
@@ -346,17 +343,6 @@ def test_zero_cotangents_at_equal_values_are_fine() -> None:
     projector = lambda a: (lambda v: ((v[:, 1:] @ v[:, 1:].T) * arr(3, 3)).sum())(np.linalg.eigh(a)[1])
     m = np.diag([1.0, 2.0, 2.0])
     np.testing.assert_allclose(grad(projector)(m), jacfwd(projector)(m), atol=1e-12)
-
-
-@pytest.mark.filterwarnings("ignore:a second derivative at equal")
-def test_second_derivatives_at_equal_eigenvalues_are_never_wrong() -> None:
-    by_eig = lambda a: (np.linalg.eigvals(a) ** 2).sum()
-    for d in (hessian, lambda f: jacfwd(jacfwd(f)), lambda f: jacrev(jacrev(f)), lambda f: jacrev(jacfwd(f))):
-        with pytest.warns(RuntimeWarning, match="equal eigenvalues"):
-            assert np.isnan(d(by_eig)(np.eye(2))).any()
-    for f in (lambda a: (np.linalg.eigvalsh(a) ** 2).sum(), lambda a: (np.linalg.svdvals(a) ** 2).sum()):
-        with pytest.raises(dualad.NotDifferentiable, match="hessian"):
-            jacrev(jacrev(f))(2 * np.eye(2))
 
 
 def test_eigenvalues_of_stacks_with_some_equal() -> None:
