@@ -344,7 +344,7 @@ class Segment:
 
     def _single(self, item: Single) -> None:
         if item.kind == "matmul":
-            plan = self.plans.get(item.value.index)
+            plan = self.plans.pop(item.value.index, None)
             blas.multiply(self.b, item.value, self.schedule.in_buffer, self.pointer, plan)
             if plan is not None:
                 self.keep += plan.arrays.values()
