@@ -30,7 +30,9 @@ F64, F32, I64, I32, I16, I8, I1 = (
 )  # fmt: skip
 U64, U32, U16, U8 = (Unsigned(n) for n in (64, 32, 16, 8))
 INTEGERS = (I64, I32, I16, I8, U64, U32, U16, U8)
+_INTEGERS = frozenset([id(t) for t in INTEGERS])
 PTR = ir.PointerType()
+SPLATS = 19  # the version of LLVM from which on a vector of equal numbers is written as one
 _lock = threading.Lock()
 
 
@@ -131,7 +133,7 @@ def element_of(t: Any) -> Any:
 
 
 def is_integer(t: Any) -> bool:
-    return any(t is k for k in INTEGERS)
+    return id(t) in _INTEGERS
 
 
 def is_signed(t: Any) -> bool:
@@ -158,13 +160,25 @@ def retyped(b: Any, x: Any, t: Any) -> Any:
     return x if x.type == t else b.bitcast(x, t)
 
 
+class Written(ir.Constant):
+    """A constant by its text: shorter than that of its lanes, of which there are many in a program."""
+
+    def __init__(self, t: Any, text: str) -> None:
+        self.type, self.constant = t, text
+
+    def _get_reference(self) -> str:
+        return self.constant
+
+
 def constant(t: Any, x: Any) -> Any:
     """``x`` in every lane."""
     e = element_of(t)
-    x = float(x) if e in (F64, F32) else int(x)
-    if isinstance(t, ir.VectorType):
-        return ir.Constant(t, [ir.Constant(e, x)] * t.count)
-    return ir.Constant(t, x)
+    one = ir.Constant(e, float(x) if e in (F64, F32) else int(x))
+    if not isinstance(t, ir.VectorType):
+        return one
+    if llvm.llvm_version_info[0] < SPLATS:
+        return ir.Constant(t, [one] * t.count)
+    return Written(t, f"splat ({e} {one.get_reference()})")
 
 
 def intrinsic(b: Any, name: str, *args: Any) -> Any:
@@ -184,5 +198,11 @@ def splat(b: Any, x: Any, w: int) -> Any:
     if w == 1:
         return x
     t = ir.VectorType(x.type, w)
-    first = b.insert_element(ir.Constant(t, ir.Undefined), x, ir.Constant(I32, 0))
-    return b.shuffle_vector(first, ir.Constant(t, ir.Undefined), ir.Constant(ir.VectorType(I32, w), [0] * w))
+    none = Written(t, "undef")
+    first = b.insert_element(none, x, ir.Constant(I32, 0))
+    return b.shuffle_vector(first, none, _zeros(w))
+
+
+@functools.cache
+def _zeros(w: int) -> Any:
+    return ir.Constant(ir.VectorType(I32, w), [0] * w)

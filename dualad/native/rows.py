@@ -20,7 +20,7 @@ from dualad.native.elementwise import TYPES, type_of
 from dualad.native.extents import Loop, extent, sized
 from dualad.native.folding import Looks
 from dualad.native.graph import DONE, Guard, Value
-from dualad.native.machine import I1, I8, I32, I64, PTR, absolute, constant, lanes, splat, vector
+from dualad.native.machine import I1, I8, I32, I64, PTR, Written, absolute, constant, lanes, splat, vector
 from dualad.native.memory import m_bytes, memory
 from dualad.native.scalars import BYTES, CHUNK, Scalars, check, load, store
 from dualad.ops.index import ARRAY
@@ -404,10 +404,14 @@ class Rows(Scalars):
         b = sized(ir.IRBuilder(f.append_basic_block()), self.standing, f.args[0])
         values: dict[int, Any] = {}
         looks = Looks(b)
+        self.starts: dict[Any, Any] = {}  # where the present rows of arrays are, in this function
 
         def pointer(v: Value) -> Any:
             if v.index not in pointers:
-                data = np.ascontiguousarray(v.data)
+                data = np.asarray(v.data)
+                if self.axis[v.index] is not None:  # the same number of all rows together
+                    data = data.reshape(self.n, -1).T
+                data = np.ascontiguousarray(data)
                 self.keep.append(data)
                 pointers[v.index] = absolute(b, data.ctypes.data)
             return pointers[v.index]
@@ -449,7 +453,8 @@ class Rows(Scalars):
                 i = b.select(b.icmp_signed("<", i, constant(i.type, 0)), b.add(i, constant(i.type, count)), i)
                 i = b.add(b.mul(i, constant(i.type, size)), constant(i.type, at))
                 places = [b.extract_element(i, ir.Constant(I32, j)) for j in range(width)] if width > 1 else [i]
-                values[k] = self._collected(b, pointer(v), places, e.type)
+                m = memory(e.type)
+                values[k] = self._collected(b, [b.gep(pointer(v), [at], source_etype=m) for at in places], e.type)
             else:
                 values[k] = self._emitted(b, e, kids)
             if k in slots and self.varies[k]:
@@ -465,31 +470,37 @@ class Rows(Scalars):
         v, i = data
         axis = self.axis[v.index]
         assert axis is not None
+        if v.op == "constant":
+            return (row, i * self.n), 1
         inner = math.prod(v.shape[axis + 1 :])
         at = i // inner * self.n * inner + i % inner
         return (row, at), inner
 
-    def _places(self, b: Any, at: Any, stride: int) -> list[Any]:
-        """The elements' places in each lane."""
+    def _places(self, b: Any, p: Any, at: Any, stride: int, m: Any) -> list[Any]:
+        """The addresses of an element in each lane, or of all lanes together."""
         if at is None:
-            return [constant(I64, 0)]
+            return [p]
         row, start = at
-        first = b.add(b.mul(row, extent(b, stride)), extent(b, start))
-        return [b.add(first, extent(b, j * stride)) if j else first for j in range(1 if stride == 1 else self.width)]
+        key = (id(p), stride)
+        if key not in self.starts:
+            self.starts[key] = b.gep(p, [row if stride == 1 else b.mul(row, extent(b, stride))], source_etype=m)
+        count = 1 if stride == 1 else self.width
+        ats = [start + j * stride for j in range(count)]
+        return [b.gep(self.starts[key], [extent(b, k)], source_etype=m) if k else self.starts[key] for k in ats]
 
     def _read(self, b: Any, p: Any, at: Any, stride: int, t: Any) -> Any:
-        places = self._places(b, at, stride)
-        if len(places) > 1:
-            return self._collected(b, p, places, t)
         m = memory(t)
-        x = b.load(b.gep(p, places, source_etype=m), align=m_bytes(m), typ=vector(m, self.width))
+        places = self._places(b, p, at, stride, m)
+        if len(places) > 1:
+            return self._collected(b, places, t)
+        x = b.load(places[0], align=m_bytes(m), typ=vector(m, self.width))
         return b.icmp_unsigned("!=", x, constant(x.type, 0)) if t is I1 else x
 
-    def _collected(self, b: Any, p: Any, places: Sequence[Any], t: Any) -> Any:
+    def _collected(self, b: Any, places: Sequence[Any], t: Any) -> Any:
         m = memory(t)
-        x = ir.Constant(vector(m, len(places)), ir.Undefined)
+        x = Written(vector(m, len(places)), "undef")
         for j, at in enumerate(places):
-            one = b.load(b.gep(p, [at], source_etype=m), typ=m)
+            one = b.load(at, typ=m)
             x = b.insert_element(x, one, ir.Constant(I32, j)) if len(places) > 1 else one
         return b.icmp_unsigned("!=", x, constant(x.type, 0)) if t is I1 else x
 
@@ -497,12 +508,12 @@ class Rows(Scalars):
         m = memory(t)
         if t is I1:
             x = b.zext(x, vector(m, self.width))
-        places = self._places(b, at, stride)
+        places = self._places(b, p, at, stride, m)
         if len(places) == 1:
-            b.store(x, b.gep(p, places, source_etype=m), align=m_bytes(m))
+            b.store(x, places[0], align=m_bytes(m))
             return
         for j, place in enumerate(places):
-            b.store(b.extract_element(x, ir.Constant(I32, j)), b.gep(p, [place], source_etype=m))
+            b.store(b.extract_element(x, ir.Constant(I32, j)), place)
 
 
 def _full(template: Sequence[Any], axis: int, n: int) -> bool:

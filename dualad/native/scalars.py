@@ -229,16 +229,22 @@ class Scalars:
         return BYTES * len(crossing)
 
     def _order(self) -> list[int]:
-        """What is emitted: what results and guards need, and after each number that is looked at the look at it."""
+        """What is emitted: what results and guards need, and after each number that is looked at the look at it; a result is
+        stored as soon as it is there, and need not be kept until the end."""
         looks = {}
         for k in looked_at(self, self._alive(), self._together) if self.dropped else ():
             looks[k] = len(self.all)
             self.all.append(Operation("look", self.all[k].type, None, (k,)))
         alive = self._alive()
+        stores: dict[int, list[int]] = {}
+        for k, e in enumerate(self.all):
+            if e.kind == "store":
+                stores.setdefault(e.kids[0], []).append(k)
         order = []
         for k, e in enumerate(self.all):
-            if alive[k] and e.kind not in ("input", "const", "look"):
+            if alive[k] and e.kind not in ("input", "const", "store", "look"):
                 order.append(k)
+            order += stores.get(k, ())
             if k in looks:
                 order.append(looks[k])
         return order

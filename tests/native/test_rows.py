@@ -186,3 +186,24 @@ def test_constants_of_any_layout_stay_alive() -> None:
     for found, expected in zip(g(r, x), f(r, x), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
     assert others
+
+
+@pytest.mark.parametrize("n", [16, 19, 26])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.int8, np.bool_])
+def test_a_constant_with_a_row_for_each(n: int, dtype: Any) -> None:
+    """Columns that differ from row to row and columns that do not, signed zeros among them."""
+    table = (normal(n, 4) * 9).astype(dtype)
+    table[:, 1] = table[0, 1]
+    table[:, 2] = 0
+    if table.dtype.kind == "f":
+        table[::2, 2] = -0.0
+    rows = np.arange(4 * n, dtype=float).reshape(n, 4) % 7
+
+    def f(x: Any) -> Any:
+        y = x * table
+        z = dnp.stack([y[:, 0] + y[:, 1], y[:, 2] * y[:, 3], x[:, 0] + table[:, 2], y[:, 3]], axis=1)
+        s, c = dnp.sin(z), dnp.cos(z * rows)
+        w = dnp.concatenate([s[:, 1:] * c[:, :3], dnp.where(table[:, :2] > 0, s[:, :2], c[:, 2:])], axis=1)
+        return w, dnp.sum(w, axis=1), w[:, 0] - z[:, 3]
+
+    by_rows(f, normal(n, 4), n=n)
