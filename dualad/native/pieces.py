@@ -28,6 +28,7 @@ FEWEST = 4
 PIECE = 10_000.0  # nanoseconds of work, roughly, at least
 UNIT = 512  # elements: pieces of a single loop are whole numbers of them
 SHARE = 8  # partial results are at most so small a part of what is reduced
+FINE, SOME = 64, 8  # and, from so many pieces on, so small a part: one thread adds them up
 ROOM = 1 << 17  # bytes for partial results in code for all sizes
 MATH, GATHER, OTHER = 0.8, 0.8, 0.1  # nanoseconds for each element
 ALIGN = 64
@@ -81,6 +82,8 @@ def along(x: Expressions, reductions: Sequence[Reduction], standing: int) -> Cut
     most = MOST
     if standing and partial:  # there is room for as many as there can be
         most = min(MOST, ROOM // sum(_aligned(r.v.size * _item(r)) for r in _over_pieces(reductions)))
+    elif partial:
+        most = min(MOST, max(SOME, x.domain[0] * inner // (FINE * partial)))
     return cut(x.domain[0], inner * sum(cost(e.kind, e.data) for e in x.all), step, standing, most)
 
 

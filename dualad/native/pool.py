@@ -308,8 +308,9 @@ def parallel() -> int:
 
 class _Pool:
     def __init__(self) -> None:
+        self.engine = loaded(ALONE.format(linkage=""))
+        # LLVM finds the symbols of this process only after it has made its first engine.
         if not all(llvm.address_of_symbol(name) for name in NEEDED):  # Windows
-            self.engine = loaded(ALONE.format(linkage=""))
             self.address = int(self.engine.get_function_address("alone"))
             return
         self.engine = loaded(_text())

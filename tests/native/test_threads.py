@@ -313,3 +313,29 @@ def test_where_a_loop_is_cut() -> None:
     assert pieces.cut(1000, body, 200, 0) == pieces.Cut(5)
     assert pieces.cut(10**9, body, 1, 0) == pieces.Cut(pieces.MOST)
     assert pieces.cut(10**9, body, 1, 0, most=3) is None
+
+
+def test_partial_results_are_few() -> None:
+    """What one thread adds up in the end is little beside what the pieces do."""
+    for shape, expected in (((1000, 1000), 15), ((300, 5000), 8), ((10_000, 100), 64)):
+        f = jit(lambda x: np.exp(x).sum(axis=0))
+        x = np.ones(shape)
+        f(x)
+        assert f"in {expected} pieces" in f.explain()
+        np.testing.assert_allclose(f(x), np.exp(x).sum(axis=0), rtol=1e-13)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts threads in /proc")
+def test_helpers_begin_where_nothing_was_compiled_before() -> None:
+    code = """
+import os, numpy as np, dualad
+dualad.set_num_threads(3)
+g = dualad.jit(lambda x: x * 2 + 1)
+x = np.linspace(0, 1, 1_000_000)
+before = len(os.listdir("/proc/self/task"))
+y = [g(x) for _ in range(3)]
+assert "pieces" in g.explain()
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+    r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (r.stdout.strip(), r.stderr) == ("2", "")

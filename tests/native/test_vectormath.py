@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -114,6 +115,22 @@ def inside(name: str, x: Any, argument: int) -> Any:
     if name in ("gamma", "gammaln", "digamma"):
         return (x > 0) | (x != np.floor(x))
     return np.ones(len(x), bool)
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_next_to_whole_quarters_of_turns(name: str) -> None:
+    """Where all of the argument but its last bits is taken away; up to 2^20 it is done by parts of pi / 2, then in integers."""
+    with mpmath.workprec(250):
+        k = np.concatenate(
+            [np.arange(1, 40), np.arange(667_520, 667_560), np.random.default_rng(3).integers(1, 667_544, 100)]
+        )
+        x = np.array([float(mpmath.pi / 2 * int(j)) for j in k])
+        x = np.concatenate([x, np.nextafter(x, 0), -x])
+        exact = [getattr(mpmath, name)(mpmath.mpf(float(a))) for a in x]
+        for width, fma in ((8, True), (2, False)):
+            ys = kernel(name, width, fma=fma)(x)
+            for a, y, e in zip(x, ys, exact, strict=True):
+                assert abs(float((float(y) - e) / float(np.spacing(abs(float(e)))))) < 0.51, (width, float(a))
 
 
 # Where NumPy's or SciPy's own answer is the wrong one (0 for what is representable, sin(pi) for 0, the sign of 0).
