@@ -25,6 +25,7 @@ from dualad.native.captured import Captured, TooMuch
 from dualad.native.graph import Graph
 from dualad.native.program import Missed, NotFinite, Program, available
 from dualad.native.sizes import Sizes
+from dualad.native.zeros import signs_matter
 
 P = ParamSpec("P")
 PATHS = 16  # compiled paths for one signature
@@ -395,7 +396,7 @@ class Jit(Transform, Room):
             return unflatten(structure, [settled(v) for v in values])
         try:
             graph = Graph(level, ys)
-            graph.zeros = entry.zeros
+            graph.zeros = entry.zeros and not signs_matter(graph.values)
             shared = self.sizes.code(call.signature, graph) if available() and entry.zeros else None
             path = Path(graph, structure, captured, shared)
             self.served += shared is not None

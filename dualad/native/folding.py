@@ -2,7 +2,7 @@
 
 A product with zero is zero where the other factor is finite. So that results stay those of the plain program, factors that were
 dropped are looked at when the code runs, or numbers that are finite only if they are; where one is not, the code gives up
-(``NOT_FINITE``). Of this the sign of a zero is the only trace.
+(``NOT_FINITE``). Of this the sign of a zero is the only trace: where it decides anything, none are dropped (``signs_matter``).
 """
 
 from __future__ import annotations

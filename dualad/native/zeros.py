@@ -28,6 +28,18 @@ FIRST = frozenset(
     ("divide", "quotient", "ratio", "strong_scale")
 )  # operations that are zero where their first operand is
 MOVED = frozenset(("reshape", "transpose", "broadcast_to", "concatenate", "stack"))
+SAME = frozenset(
+    (
+        "absolute", "fabs", "square", "exp", "exp2", "cos", "cosh", "arccos", "log", "log2", "log10", "hypot", "logaddexp", "equal",
+        "not_equal", "less", "less_equal", "greater", "greater_equal",
+    )
+)  # functions that give the same for 0.0 and -0.0  # fmt: skip
+UNSIGNED = frozenset(
+    (
+        *OF_ZERO, *MOVED, *SAME, "add", "subtract", "multiply", "strong_multiply", "strong_scale", "where", "sum", "mean", "matmul",
+        "einsum", "index", "scatter", "index_set", "maximum", "minimum",
+    )
+)  # functions that give zeros, of another sign perhaps, or the same  # fmt: skip
 
 
 def zeros(values: Sequence[Value], wanted: Sequence[Value]) -> dict[int, Any]:
@@ -56,6 +68,24 @@ def zeros(values: Sequence[Value], wanted: Sequence[Value]) -> dict[int, Any]:
         if a.op == "constant" and a.index not in seen and a.size <= LARGE:
             keep(a, np.asarray(a.data) == 0)
     return found
+
+
+def signs_matter(values: Sequence[Value]) -> bool:
+    """Whether something other than a zero may depend on the sign of a zero that was multiplied or added."""
+    touched: set[int] = set()
+    for v in values:
+        if v.op == "constant":
+            x = np.asarray(v.data)
+            if x.dtype.kind == "f" and x.size <= LARGE and not x.all():
+                touched.add(v.index)
+            continue
+        found = [k for k, a in enumerate(v.args) if a.index in touched]
+        if found or v.name == "scatter":
+            if v.op == "call" and v.name not in UNSIGNED and not (v.name in FIRST and found == [0]):
+                return True
+            if v.name not in SAME and not (v.name == "multiply" and v.args[0] is v.args[1]):
+                touched.add(v.index)
+    return False
 
 
 def _rule(v: Value, of: Sequence[Any]) -> Any:

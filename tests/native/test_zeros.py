@@ -274,7 +274,7 @@ def test_rows_of_which_one_is_not_finite(bad: float, n: int) -> None:
         y = x.copy()
         y[k, 1] = bad
         with np.errstate(all="ignore"):
-            np.testing.assert_allclose(g(y), f(y), rtol=1e-12)
+            np.testing.assert_allclose(g(y), f(y), rtol=1e-12, atol=1e-15)
     assert g.recordings == 2
     assert operations(g.explain()) > before
 
@@ -294,3 +294,22 @@ def test_code_for_all_sizes() -> None:
             for _ in range(3):
                 np.testing.assert_allclose(g(x), f(x), rtol=1e-12)
     assert g.recordings <= 7
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: 1 / (x * 0.0),
+        lambda x: 1 / (dnp.sum(x * np.array([0.0, 1.0])) - x),
+        lambda x: dnp.arctan2(x * 0.0, -1.0 - x * x),
+        lambda x: dnp.copysign(2.0, dnp.sin(0.0 * x)),
+        lambda x: (x * 0.0) ** -1.0,
+    ],
+)
+@pytest.mark.parametrize("transform", [lambda f: f, jacfwd])
+def test_zeros_whose_sign_decides(f: Any, transform: Any) -> None:
+    x = np.array([-1.0, 1.0])
+    with np.errstate(all="ignore"):
+        g = jit(transform(f))
+        for y in (x, -x, x):
+            np.testing.assert_array_equal(g(y), transform(f)(y))
