@@ -31,7 +31,6 @@ ASPECTS = {
 REASONS = {
     "the size of the result depends on values": """setdiff1d setxor1d trim_zeros union1d unique unique_all unique_counts
         unique_inverse unique_values""",
-    "the user's function of eigenvalues is called for one matrix": "scipy.linalg.funm",
 }
 """Why an aspect of a function is not supported."""
 

@@ -15,9 +15,12 @@ from dualad.numpy.creation import vander
 from dualad.numpy.operands import on_tensors
 from dualad.numpy.products import convolve
 from dualad.numpy.shaping import concrete, operand
+from dualad.ops.arithmetic import real_part, stop_gradient
 from dualad.ops.contract import matmul, swap_last
+from dualad.ops.gauges import somewhere
 from dualad.ops.linalg import column
 from dualad.ops.reduce import sum as sum_over
+from dualad.ops.roots import paired
 from dualad.ops.roots import roots as roots_of
 from dualad.ops.shape import broadcast_to, concatenate, reshape
 from dualad.ops.transcendental import sqrt
@@ -162,7 +165,8 @@ def roots(p: Any) -> Any:
 
 @on_tensors(np.poly)
 def poly(seq_of_zeros: Any) -> Any:
-    """``np.poly``: the monic polynomial with these roots, or the characteristic polynomial of a square matrix."""
+    """``np.poly``: the monic polynomial with these roots, or the characteristic polynomial of a square matrix. Real if the
+    roots come in conjugate pairs (in a batch: those of all its elements)."""
     r = operand(seq_of_zeros)
     if len(r.shape) == 2 and r.shape[0] == r.shape[1]:
         r = linalg.eigvals(r)
@@ -172,11 +176,9 @@ def poly(seq_of_zeros: Any) -> Any:
     c: Any = np.ones(1, r.dtype)
     for k in range(r.shape[0]):
         c = convolve(c, concatenate(np.ones(1, r.dtype), -r[k : k + 1], axis=0))
-    if r.dtype.kind == "c":
-        roots = concrete(r, "poly")
-        if np.all(np.sort(roots) == np.sort(roots.conj())):
-            return c.real
-    return c
+    if r.dtype.kind != "c" or somewhere(~paired(stop_gradient(r))):
+        return c
+    return real_part(c)
 
 
 __all__ = ["poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub", "polyval", "roots"]

@@ -245,12 +245,16 @@ _equal = constant("some_equal", _some_equal, 0, batch=leading_dims)
 _any = constant("any_true", lambda x: np.any(x), 0)
 
 
-def equal(w: Any, zero: bool = False) -> bool:
-    """Whether sorted values equal each other (or, with ``zero``, 0) somewhere; recordings note the answer."""
-    found = _equal(stop_gradient(w), zero=zero)
+def somewhere(found: Any) -> bool:
+    """Whether a condition holds somewhere, in any element of a batch; recordings note the answer."""
     while type(found) is Tensor and found.shape != found.value.shape:  # the elements of a batch
         found = found.value
     return bool(_any(found))
+
+
+def equal(w: Any, zero: bool = False) -> bool:
+    """Whether sorted values equal each other (or, with ``zero``, 0) somewhere."""
+    return somewhere(_equal(stop_gradient(w), zero=zero))
 
 
 def refuse_undirected(x: Any, w: Any, zero: bool = False, directed: bool = False) -> None:

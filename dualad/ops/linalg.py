@@ -134,14 +134,14 @@ inv = general(
 )
 
 
-def _pinv_jvp(ts: Any, y: Any, a: Any, *, rcond: Any, hermitian: bool) -> Any:
+def _pinv_jvp(ts: Any, y: Any, a: Any, **cut: Any) -> Any:
     t, p = ts[0], y
     out = -matmul(matmul(p, t), p)
     out = out + matmul(matmul(p, H(p)), matmul(H(t), _rest(matmul(a, p))))
     return out + matmul(matmul(_rest(matmul(p, a)), H(t)), matmul(H(p), p))
 
 
-def _pinv_vjp(g: Any, need: Any, y: Any, a: Any, *, rcond: Any, hermitian: bool) -> Any:
+def _pinv_vjp(g: Any, need: Any, y: Any, a: Any, **cut: Any) -> Any:
     p = y
     out = -matmul(matmul(swap_last(p), g), swap_last(p))
     first = matmul(matmul(swap_last(matmul(p, H(p))), g), swap_last(_rest(matmul(a, p))))
@@ -153,14 +153,31 @@ def _rest(projector: Any) -> Any:
     return np.eye(projector.shape[-1], dtype=real_dtype(projector.dtype)) - projector
 
 
+def _pinv(a: Any, rcond: Any, hermitian: bool, atol: float = 0.0) -> Any:
+    if atol and a.size:
+        largest = np.linalg.norm(a, 2, (-2, -1))
+        rcond = rcond + np.divide(atol, largest, out=np.zeros_like(largest), where=largest > 0)
+    return np.linalg.pinv(a, rcond, hermitian)
+
+
+# Singular values up to rcond times the largest, plus atol, count as 0.
 pinv = general(
     "pinv",
-    lambda a, rcond, hermitian: np.linalg.pinv(a, rcond, hermitian),
+    _pinv,
     _pinv_jvp,
     _pinv_vjp,
     keep="xy",
     batch=leading_dims,
-    samples=lambda: [Sample(s.args, {"rcond": None, "hermitian": False}) for s in square((3, 2), (2, 4), (3, 3))()],
+    samples=lambda: (
+        [Sample(s.args, {"rcond": None, "hermitian": False}) for s in square((3, 2), (2, 4), (3, 3))()]
+        + [
+            Sample(
+                (np.diag([3.0, 1e-3]) + np.zeros((2, 1, 1)),),
+                {"rcond": 1e-9, "hermitian": False, "atol": 0.1},
+                degenerate=True,
+            )
+        ]
+    ),
     source="Golub & Pereyra 1973, SIAM J. Numer. Anal. 10, eq. 4.12 (constant rank)",
 )
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from dualad.ops.arithmetic import quotient
 from dualad.ops.contract import matmul
-from dualad.ops.kinds import general
+from dualad.ops.kinds import constant, general, leading_dims
 from dualad.ops.samples import Sample
 from dualad.ops.shape import stack
 
@@ -50,3 +50,11 @@ roots = general(
     ],
     source="implicit function theorem: dr = -dp(r) / p'(r)",
 )
+
+paired = constant(
+    "paired",
+    lambda r: np.all(np.sort(r, axis=-1) == np.sort(np.conj(r), axis=-1), axis=-1),
+    batch=leading_dims,
+    samples=lambda: [Sample((np.array(r),)) for r in ([1.0, 2j, -2j], [[1.0, 1j], [1j, -1j]])],
+)
+paired.__doc__ = "Whether the conjugate of each number is one of them too, so that their polynomial is real."

@@ -26,7 +26,7 @@ import numpy as np
 
 from dualad.core.errors import NotDifferentiable
 from dualad.core.tensor import Tensor
-from dualad.ops.arithmetic import conjugate, imag_part, real_part, stop_gradient
+from dualad.ops.arithmetic import absolute, conjugate, imag_part, real_part, stop_gradient
 from dualad.ops.confluent import any_basis, eigh_series, svd_series
 from dualad.ops.contract import matmul, swap_last
 from dualad.ops.gauges import (
@@ -61,6 +61,7 @@ from dualad.ops.linalg import (
 )
 from dualad.ops.reduce import sum as sum_over
 from dualad.ops.samples import Sample
+from dualad.ops.transcendental import sqrt
 from dualad.ops.triangular import stacked
 
 # Hermitian ------------------------------------------------------------------------------------
@@ -398,6 +399,30 @@ eig = general(
     samples=lambda: [Sample(s.args, degenerate=True) for s in square((3, 3), (2, 2, 2))()],  # JAX has no vectors
     source="Giles 2008, sec. 3.1; Boeddeker et al. 2017, arXiv:1701.00392",
 )
+
+
+def _lapack_left(a: Any) -> Any:
+    from scipy.linalg import eig as factor
+
+    kind = np.result_type(a.dtype, np.complex64)
+    return stacked(lambda m: factor(m, left=True, right=False, check_finite=False)[1].astype(kind), a)
+
+
+_left = constant("lapack_left_vectors", _lapack_left, batch=leading_dims)
+
+
+def left_vectors(a: Any, v: Any) -> Any:
+    """The left eigenvectors that go with the (right) eigenvectors v, scaled as LAPACK does: their largest components are real,
+    of the sign that LAPACK's have."""
+    u = H(inv(v))
+    axis = (u.ndim - 2,)
+    u = u / row(sqrt(sum_over(absolute(u) ** 2, axis=axis)))
+    largest = sum_over(_largest(stop_gradient(u)) * u, axis=axis)
+    u = u * row(conjugate(largest) / absolute(largest))
+    turn = sum_over(conjugate(stop_gradient(u)) * _left(stop_gradient(a)), axis=axis)
+    u = u * row(turn / absolute(turn))
+    return u if v.dtype.kind == "c" else real_part(u)
+
 
 matrix_rank = constant(
     "matrix_rank",

@@ -79,7 +79,7 @@ CASES: dict[str, list[Case]] = {
     "poly": [
         Case(lambda np, r: np.poly(r), (arr(3),)),
         Case(lambda np, a: np.poly(a), (np.diag([1.0, 2.0, 4.0]) + 0.1 * arr(3, 3),), oracle="differences", why=VIEW),
-        Case(lambda np, z: np.poly(z), (arr(2) + 1j * arr(2, seed=1),), batch=False),
+        Case(lambda np, z: np.poly(z), (arr(2) + 1j * arr(2, seed=1),)),
     ],
     "lexsort": [Case(lambda np, x, y: x * x[np.lexsort((np.floor(x), y))], (X, Y))],
     "sort_complex": [Case(lambda np, x: np.sort_complex(x) ** 2, (X,), oracle=lambda x: np_sorted(x) ** 2)],
