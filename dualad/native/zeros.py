@@ -30,14 +30,14 @@ FIRST = frozenset(
 MOVED = frozenset(("reshape", "transpose", "broadcast_to", "concatenate", "stack"))
 SAME = frozenset(
     (
-        "absolute", "fabs", "square", "exp", "exp2", "cos", "cosh", "arccos", "log", "log2", "log10", "hypot", "logaddexp", "equal",
-        "not_equal", "less", "less_equal", "greater", "greater_equal",
+        "absolute", "fabs", "square", "exp", "exp2", "cos", "cosh", "arccos", "log", "log2", "log10", "hypot", "logaddexp",
+        "equal", "not_equal", "less", "less_equal", "greater", "greater_equal",
     )
 )  # functions that give the same for 0.0 and -0.0  # fmt: skip
 UNSIGNED = frozenset(
     (
-        *OF_ZERO, *MOVED, *SAME, "add", "subtract", "multiply", "strong_multiply", "strong_scale", "where", "sum", "mean", "matmul",
-        "einsum", "index", "scatter", "index_set", "maximum", "minimum",
+        *OF_ZERO, *MOVED, *SAME, "add", "subtract", "multiply", "strong_multiply", "strong_scale", "where", "sum", "mean",
+        "matmul", "einsum", "index", "scatter", "index_set", "maximum", "minimum",
     )
 )  # functions that give zeros, of another sign perhaps, or the same  # fmt: skip
 
