@@ -59,8 +59,8 @@ def looped(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init:
         if weak and not all(s.dtype in WIDE for s in body.specs.values() if hasattr(s, "dtype")):
             raise NoLoop("numbers beside narrow dtypes")
         operands = [going, np.int64(0), *start, *captured.tensors, *more]
-        body = body.pruned(range(len(body.outs)))
-        operands = [operands[k] for k in body.made["inputs"]]
+        kept = [k for k in range(len(operands)) if k < body.carries or k in body.read]
+        body, operands = body.trimmed(kept), [operands[k] for k in kept]
         for x in operands:
             check_levels(x, base)
         base.looped = True

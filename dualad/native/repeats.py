@@ -57,7 +57,9 @@ def _fork(node: Node, picks: Sequence[Node], number: int) -> list[Node]:
         graphs.append(Graph(level, [Tensor(None, level, body.outs[k]) for k in wanted]))
     body = params["branches"][0]
     results = tuple([body.spec(body.outs[k]) for k in wanted])
-    written: list[Node] = [(number, FORK, parents, args, results, {"body": Fork(graphs, results, spec_of(args[0]).dtype)}, None)]
+    written: list[Node] = [
+        (number, FORK, parents, args, results, {"body": Fork(graphs, results, spec_of(args[0]).dtype)}, None)
+    ]
     for pick in picks:
         n = wanted.index(pick[5]["k"])
         written.append((pick[0], PICK, (number,), (None,), results[n], {"k": n, "n": len(results)}, None))

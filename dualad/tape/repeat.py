@@ -123,7 +123,9 @@ def augmented(body: Body) -> Body:
     found: Body | None = body.made.get("augmented")
     if found is None:
         specs = [body.spec(k) for k in body.outs]
-        every = _reverse(body, tuple(map(is_float, specs)), tuple(is_float(body.spec(k)) for k in range(len(body.samples))))
+        every = _reverse(
+            body, tuple(map(is_float, specs)), tuple(is_float(body.spec(k)) for k in range(len(body.samples)))
+        )
         own = range(body.carries, len(body.samples))
         where = {v: k for k, v in reversed(list(enumerate(body.outs))) if k >= body.carries}
         outs = list(body.outs)
@@ -368,9 +370,7 @@ def _forward(body: Body, given: tuple[bool, ...]) -> _Derived:
     return found
 
 
-def _push(
-    ts: Any, y: Any, *args: Any, body: Body, count: int, down: bool, trips: Trips | None = None
-) -> list[Any]:
+def _push(ts: Any, y: Any, *args: Any, body: Body, count: int, down: bool, trips: Trips | None = None) -> list[Any]:
     given = tuple([ts[k] is not None and is_float(body.spec(k)) for k in range(len(body.samples))])
     d = _forward(body, given)
 
