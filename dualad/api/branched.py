@@ -122,7 +122,7 @@ def _fixed(x: Any, y: Any) -> bool:
 def _together(parts: Sequence[tuple[Body, list[Any]]], inputs: Sequence[Any]) -> tuple[list[Body], list[Any]]:
     """Bodies with the same inputs, those of all, and these."""
     operands = list(inputs)
-    samples = [x for x in parts[0][0].samples[: len(inputs)]]
+    samples = list(parts[0][0].samples[: len(inputs)])
     starts = []
     for body, more in parts:
         starts.append(len(operands))

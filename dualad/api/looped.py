@@ -13,6 +13,7 @@ from dualad.core.tensor import Tensor
 from dualad.core.tree import flatten, unflatten
 from dualad.modes.record import COMPILING, NoLoop, NoRoom
 from dualad.native.captured import Captured, TooMuch
+from dualad.ops.arithmetic import not_equal
 from dualad.tape.body import sample
 from dualad.tape.repeat import Trips, loop
 
@@ -20,8 +21,8 @@ FIRST = 64  # iterations for which there is room at first
 
 
 def looped(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init: Any, key: Any) -> Any:
-    """The value at the end, in a tuple; None where no tensor takes part. Raises ``NoLoop``, with ``key``, where the loop cannot be
-    one operation."""
+    """The value at the end, in a tuple; None where no tensor takes part. Raises ``NoLoop``, with ``key``, where the loop
+    cannot be one operation."""
     base = COMPILING.levels[0]
     runs = True
     try:
@@ -87,4 +88,6 @@ def truth(condition: Any) -> Any:
     condition = grounded(condition)
     if getattr(condition, "shape", ()) != ():
         raise NoLoop("a condition that is no scalar")
-    return condition.astype(np.bool_) if type(condition) is Tensor else np.bool_(condition)
+    if type(condition) is not Tensor:
+        return np.bool_(condition)
+    return condition if condition.dtype == np.bool_ else not_equal(condition, 0)

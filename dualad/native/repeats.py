@@ -52,7 +52,7 @@ def _fork(node: Node, picks: Sequence[Node], number: int) -> list[Node]:
     wanted = sorted({n[5]["k"] for n in picks})
     graphs = []
     for body in params["branches"]:
-        read = [(k, None, (), (), body.spec(k), {}, None) for k in range(len(body.samples))]
+        read: list[Node] = [(k, None, (), (), body.spec(k), {}, None) for k in range(len(body.samples))]
         level: Any = _Recording(read, body.nodes)
         graphs.append(Graph(level, [Tensor(None, level, body.outs[k]) for k in wanted]))
     body = params["branches"][0]

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dualad.core.primitive import Primitive, bind
-from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
 from dualad.modes.batch import BatchLevel
 from dualad.modes.forward import ForwardLevel

@@ -299,8 +299,8 @@ def test_custom_rules_and_checkpoints_inside() -> None:
     rule = dualad.custom_jvp(lambda v: v * v)
     rule.defjvp(lambda primals, tangents: (primals[0] ** 2, 3.0 * tangents[0]))
     for inner in (rule, dualad.checkpoint(lambda v: np.sin(v) * v)):
-        check(grad(lambda x: cond(x[0] > 0, inner, lambda v: v, x).sum()), X)  # noqa: B023
-        check(grad(lambda x: while_loop(lambda v: v.sum() < 3, lambda v: inner(v) + 1, x).sum()), X)  # noqa: B023
+        check(grad(lambda x: cond(x[0] > 0, inner, lambda v: v, x).sum()), X)
+        check(grad(lambda x: while_loop(lambda v: v.sum() < 3, lambda v: inner(v) + 1, x).sum()), X)
 
 
 def test_errors_are_pythons() -> None:
