@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dualad.api.repeated import check_levels, equal, grounded
+from dualad.api.repeated import NUMBERS, check_levels, equal, grounded
 from dualad.core.level import GROUND
 from dualad.core.tensor import Tensor
 from dualad.core.tree import flatten, unflatten
@@ -82,6 +82,8 @@ class Recorded:
                 given = [(x, x.aux) for x in (*self.carries, *inputs)]
                 ys, self.structure = flatten(f(*args, *self.carries))
                 self.outs = [self._output(y) for y in ys]
+                numbers = [type(y) in NUMBERS for y in self.outs]
+                self.ends = [level.lift(np.asarray(y)[()]) if n else y for y, n in zip(self.outs, numbers, strict=True)]
                 if any(x.level is not level or x.aux != k for x, k in given):
                     raise NoLoop("an assignment into what it was given")
 
@@ -93,13 +95,9 @@ class Recorded:
 
     def body(self, fixed: Any = ()) -> tuple[Body, list[Any]]:
         """The program from the inputs to the results but ``fixed`` ones, and what it captures beside."""
-        ends = []
-        for k, y in enumerate(self.outs):
-            if k in fixed:
-                continue
-            if type(y) not in (Tensor, bool, int, float, complex):
-                raise NoLoop("a result that is no number")
-            ends.append(y if type(y) is Tensor else self.level.lift(np.asarray(y)[()]))
+        ends = [y for k, y in enumerate(self.ends) if k not in fixed]
+        if any(type(y) is not Tensor for y in ends):
+            raise NoLoop("a result that is no number")
         return made(self.level, self.carries, [], self.own, ends)
 
 
@@ -124,7 +122,7 @@ def _fixed(x: Any, y: Any) -> bool:
 def _together(parts: Sequence[tuple[Body, list[Any]]], inputs: Sequence[Any]) -> tuple[list[Body], list[Any]]:
     """Bodies with the same inputs, those of all, and these."""
     operands = list(inputs)
-    samples = [x for x in parts[0][0].samples[: len(inputs)]]
+    samples = list(parts[0][0].samples[: len(inputs)])
     starts = []
     for body, more in parts:
         starts.append(len(operands))

@@ -68,8 +68,12 @@ def _taking(pred: Any, operands: Any, branch: bool) -> Any:
     A branch is then never computed where it is not meant to be, and makes no infinity or NaN there.
     """
     level = pred.level
-    mask = np.asarray(pred.value.level.look(pred.value, "cond") if type(pred.value) is Tensor else pred.value) == branch
-    if mask.shape != (level.size,):  # within another batch that differs: nothing to take the place of
+    try:
+        seen = pred.value.level.look(pred.value, "cond") if type(pred.value) is Tensor else pred.value
+    except BatchError:  # within another batch that differs: nothing to take the place of
+        return operands
+    mask = np.asarray(seen) == branch
+    if mask.shape != (level.size,):
         return operands
     one = int(np.argmax(mask))
     leaves, structure = flatten(operands)
@@ -173,12 +177,15 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[int, Any], Any], init_
     12.0
     """
     key = ("fori", _code(body_fun))
+    going, turn = lambda s: s[0] < upper, lambda s: (s[0] + 1, body_fun(s[0], s[1]))
     if any(is_input(n) and n.dtype.kind in "iu" for n in (lower, upper)) and recording(key):
-        turn = lambda s: (s[0] + 1, body_fun(s[0], s[1]))
-        ended = looped(lambda s: s[0] < upper, turn, (lower, init_val), key)
+        ended = looped(going, turn, (lower, init_val), key)
         if ended is not None:
             return ended[0][1]
-    lower, upper = operator.index(lower), operator.index(upper)
+    try:
+        lower, upper = operator.index(lower), operator.index(upper)
+    except BatchError:
+        return while_loop(going, turn, (lower, init_val))[1]
     if recording():
         turns = np.arange(lower, upper)
         body = lambda value, i: (body_fun(i, value), None)

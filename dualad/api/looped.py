@@ -13,6 +13,7 @@ from dualad.core.tensor import Tensor
 from dualad.core.tree import flatten, unflatten
 from dualad.modes.record import COMPILING, NoLoop, NoRoom
 from dualad.native.captured import Captured, TooMuch
+from dualad.ops.arithmetic import not_equal
 from dualad.tape.body import sample
 from dualad.tape.repeat import Trips, loop
 
@@ -20,8 +21,8 @@ FIRST = 64  # iterations for which there is room at first
 
 
 def looped(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init: Any, key: Any) -> Any:
-    """The value at the end, in a tuple; None where no tensor takes part. Raises ``NoLoop``, with ``key``, where the loop cannot be
-    one operation."""
+    """The value at the end, in a tuple; None where no tensor takes part. Raises ``NoLoop``, with ``key``, where the loop
+    cannot be one operation."""
     base = COMPILING.levels[0]
     runs = True
     try:
@@ -59,8 +60,8 @@ def looped(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init:
         if weak and not all(s.dtype in WIDE for s in body.specs.values() if hasattr(s, "dtype")):
             raise NoLoop("numbers beside narrow dtypes")
         operands = [going, np.int64(0), *start, *captured.tensors, *more]
-        body = body.pruned(range(len(body.outs)))
-        operands = [operands[k] for k in body.made["inputs"]]
+        kept = [k for k in range(len(operands)) if k < body.carries or k in body.read]
+        body, operands = body.trimmed(kept), [operands[k] for k in kept]
         for x in operands:
             check_levels(x, base)
         base.looped = True
@@ -87,4 +88,6 @@ def truth(condition: Any) -> Any:
     condition = grounded(condition)
     if getattr(condition, "shape", ()) != ():
         raise NoLoop("a condition that is no scalar")
-    return condition.astype(np.bool_) if type(condition) is Tensor else np.bool_(condition)
+    if type(condition) is not Tensor:
+        return np.bool_(condition)
+    return condition if condition.dtype == np.bool_ else not_equal(condition, 0)

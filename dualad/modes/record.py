@@ -14,7 +14,6 @@ from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
 from dualad.modes.reverse import _NONE1, OBJECT, PICK, Node, ReverseLevel, fixes
 
-
 SHOWN = ("print()", "format()")  # looks that decide nothing
 
 

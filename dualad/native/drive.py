@@ -27,7 +27,9 @@ from dualad.native.segment import ALIGN, Segment
 SCRATCH = 1 << 14  # bytes on C's stack for the places of buffers that an iteration reads and writes
 PER_OPERATION = 0.5  # nanoseconds, roughly
 Place = tuple[str, Any]
-Item = tuple[str, Sequence[Value], list[Place], int, int]  # a function, what it reads and writes, its workspace, its first guard
+Item = tuple[
+    str, Sequence[Value], list[Place], int, int
+]  # a function, what it reads and writes, its workspace, its first guard
 
 
 def driven(loop: Iteration) -> tuple[Any, Body] | None:
@@ -314,7 +316,9 @@ class _Switch(_Around):
         for k, (body, graph, block) in enumerate(zip(bodies, fork.graphs, blocks, strict=True)):
             b.position_at_end(block)
             reads = {v.index: f.args[1 + v.data] for v in graph.inputs}
-            self._run(body, f"{self.name}.{k}", graph, reads, f.args[1 + n : -1], fork.results, f.args[-1], fork.offset(k))
+            self._run(
+                body, f"{self.name}.{k}", graph, reads, f.args[1 + n : -1], fork.results, f.args[-1], fork.offset(k)
+            )
             b.ret(constant(I64, -1))
         return True
 

@@ -88,14 +88,14 @@ def repeated(v: Value) -> Any:
 class Guard:
     """What Python saw of a value while the program was recorded: ``sight(value)`` must give ``seen`` again."""
 
-    __slots__ = ("place", "seen", "value", "why")
-    room = False
+    __slots__ = ("place", "room", "seen", "value", "why")
 
     def __init__(self, value: Value, why: str, seen: Any, place: int) -> None:
         self.value = value
         self.why = why
         self.seen = sight(seen, why)
         self.place = place
+        self.room = False  # of a loop: whether it says that there is room for all iterations
 
     def holds(self, x: Any) -> bool:
         now = sight(x, self.why)
@@ -112,12 +112,7 @@ class Repeated(Guard):
 
     def __init__(self, value: Value, inner: Any, where: str, place: int) -> None:
         self.value, self.inner, self.where, self.place = value, inner, where, place
-        self.why, self.seen = inner.why, inner.seen
-
-    @property
-    def room(self) -> bool:
-        """Whether it is one of a loop's: that there is room for all iterations."""
-        return bool(self.inner.room)
+        self.why, self.seen, self.room = inner.why, inner.seen, inner.room
 
     def holds(self, x: Any) -> bool:
         return True

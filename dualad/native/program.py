@@ -177,7 +177,7 @@ class Program:
                     moved = sum(v.size * np.dtype(v.dtype).itemsize for v in [*s.inputs, *s.outputs])
                     lines.append(f"native, {moved} bytes in and out, {s.workspace} bytes of workspace")
                 lines += [f"  {note}" for note in s.notes]
-            elif isinstance(f, tuple(NESTED.values())):
+            elif hasattr(f, "listing"):
                 lines += f.listing()
             elif f is _check:
                 lines.append(f"check: {params['guard']!r}")

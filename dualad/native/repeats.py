@@ -52,12 +52,14 @@ def _fork(node: Node, picks: Sequence[Node], number: int) -> list[Node]:
     wanted = sorted({n[5]["k"] for n in picks})
     graphs = []
     for body in params["branches"]:
-        read = [(k, None, (), (), body.spec(k), {}, None) for k in range(len(body.samples))]
+        read: list[Node] = [(k, None, (), (), body.spec(k), {}, None) for k in range(len(body.samples))]
         level: Any = _Recording(read, body.nodes)
         graphs.append(Graph(level, [Tensor(None, level, body.outs[k]) for k in wanted]))
     body = params["branches"][0]
     results = tuple([body.spec(body.outs[k]) for k in wanted])
-    written: list[Node] = [(number, FORK, parents, args, results, {"body": Fork(graphs, results, spec_of(args[0]).dtype)}, None)]
+    written: list[Node] = [
+        (number, FORK, parents, args, results, {"body": Fork(graphs, results, spec_of(args[0]).dtype)}, None)
+    ]
     for pick in picks:
         n = wanted.index(pick[5]["k"])
         written.append((pick[0], PICK, (number,), (None,), results[n], {"k": n, "n": len(results)}, None))

@@ -62,6 +62,17 @@ class Body:
         return any(n[1] is GUARD or any(b.guarded for b in bodies(n)) for n in self.nodes)
 
     @functools.cached_property
+    def read(self) -> set[Any]:
+        """The values that its operations read, and its outputs."""
+        return {p for n in self.nodes for p in n[2]} | set(self.outs)
+
+    def trimmed(self, kept: Sequence[int]) -> Body:
+        """The same with these inputs only, which are the carries and all others that it reads; it has no slices."""
+        numbers = {k: n for n, k in enumerate(kept)}
+        nodes = renumbered(self.nodes, numbers)
+        return Body(self.carries, 0, [self.samples[k] for k in kept], nodes, [numbers[k] for k in self.outs])
+
+    @functools.cached_property
     def sampled(self) -> dict[int, Any]:
         """All its values at the samples."""
         env = dict(enumerate(self.samples))

@@ -19,7 +19,7 @@ from dualad.modes.forward import ForwardLevel
 from dualad.modes.record import NoLoop, RecordLevel, sampling
 from dualad.modes.reverse import ReverseLevel, backwards, pull
 from dualad.ops.kinds import General, zeros_like
-from dualad.tape.body import Body, is_float, made, renumbered, run
+from dualad.tape.body import Body, is_float, made, run
 from dualad.tape.repeat import each
 
 Operands = Sequence[Any]
@@ -59,14 +59,9 @@ def chosen(index: Any, operands: Operands, branches: Sequence[Body]) -> tuple[An
     """``BRANCH`` with the operands that some branch reads."""
     if any(b.guarded for b in branches):
         raise NoLoop("a guard in a branch")
-    read = {p for b in branches for p in (*b.outs, *[p for n in b.nodes for p in n[2]])}
-    kept = [k for k in range(len(operands)) if k in read]
-    own = []
-    for b in branches:
-        numbers = {k: n for n, k in enumerate(kept)}
-        nodes = renumbered(b.nodes, numbers)
-        own.append(Body(0, 0, [b.samples[k] for k in kept], nodes, [numbers[k] for k in b.outs]))
-    out: tuple[Any, ...] = BRANCH(index, *[operands[k] for k in kept], branches=tuple(own))
+    kept = [k for k in range(len(operands)) if any(k in b.read for b in branches)]
+    own = tuple([b.trimmed(kept) for b in branches])
+    out: tuple[Any, ...] = BRANCH(index, *[operands[k] for k in kept], branches=own)
     return out
 
 

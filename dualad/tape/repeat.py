@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dualad.core.primitive import Primitive, bind
-from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
 from dualad.modes.batch import BatchLevel
 from dualad.modes.forward import ForwardLevel
@@ -123,7 +122,9 @@ def augmented(body: Body) -> Body:
     found: Body | None = body.made.get("augmented")
     if found is None:
         specs = [body.spec(k) for k in body.outs]
-        every = _reverse(body, tuple(map(is_float, specs)), tuple(is_float(body.spec(k)) for k in range(len(body.samples))))
+        every = _reverse(
+            body, tuple(map(is_float, specs)), tuple(is_float(body.spec(k)) for k in range(len(body.samples)))
+        )
         own = range(body.carries, len(body.samples))
         where = {v: k for k, v in reversed(list(enumerate(body.outs))) if k >= body.carries}
         outs = list(body.outs)
@@ -368,9 +369,7 @@ def _forward(body: Body, given: tuple[bool, ...]) -> _Derived:
     return found
 
 
-def _push(
-    ts: Any, y: Any, *args: Any, body: Body, count: int, down: bool, trips: Trips | None = None
-) -> list[Any]:
+def _push(ts: Any, y: Any, *args: Any, body: Body, count: int, down: bool, trips: Trips | None = None) -> list[Any]:
     given = tuple([ts[k] is not None and is_float(body.spec(k)) for k in range(len(body.samples))])
     d = _forward(body, given)
 
