@@ -434,6 +434,7 @@ class Jit(Transform, Room):
         level: RecordLevel | None = None
         try:
             with compiling(self.refused, self.rooms) as level:
+                level.deferring = self.deferring
                 args, kwargs = call.rebuilt(
                     [level.watch(deferred(x) if self.deferring else x) for x in call.inputs(moving)], moving
                 )
@@ -449,7 +450,7 @@ class Jit(Transform, Room):
             refused = None if e.of is None or self.refused is None else self.refused | {e.of}
             return self._retrace(entry, call, captured, refused)
         except Exception as e:
-            if self.deferring and any(type(x) is np.ndarray and x.size >= LEAST for x in call.leaves):
+            if self.deferring and level is not None and (level.looped or any(np.size(x) >= LEAST for x in call.leaves)):
                 self.deferring = False
                 return self._retrace(entry, call, captured, self.refused)
             if level is not None and level.looped:  # a body's tensors may have got out, which only plain loops allow

@@ -1,4 +1,4 @@
-"""Arrays that are computed when somebody looks at them: what a recording holds of large arguments that will be compiled.
+"""Arrays that are computed when somebody looks at them: what recordings hold of large arguments and of loops.
 
 Of what NumPy makes of one only shape and dtype are needed to record a program, and the compiled program computes the result.
 Where a value is looked at after all (a guard, an operation that is not deferred), NumPy computes it then, and what it needs.
@@ -6,6 +6,7 @@ Where a value is looked at after all (a guard, an operation that is not deferred
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,6 +18,7 @@ LEAST = 1 << 16  # elements: below, computing takes no time worth saving
 ELEMENTWISE = {np.where, np.real, np.imag, np.clip}
 SHAPING = {np.broadcast_to, np.reshape, np.ravel, np.transpose, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.flip,
            np.sum, np.mean, np.prod, np.max, np.min}  # fmt: skip
+JOINING = {np.concatenate, np.stack}
 ABOUT = {np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj,
          np.zeros_like, np.ones_like, np.empty_like, np.full_like}  # fmt: skip
 _OPERANDS = (np.ndarray, np.generic, bool, int, float, complex)
@@ -85,6 +87,9 @@ class Deferred(NDArrayOperatorsMixin):
             return _elementwise(f, args, keywords)
         if f in SHAPING:
             return _shaped(f, args, keywords)
+        if f in JOINING and len(args) == 1 and set(keywords) <= {"axis"}:
+            (xs,) = args
+            return _joined(tuple(xs), functools.partial(_join, f, keywords))
         if f in ABOUT:
             return f(*map(stand_in, args), **keywords)
         return f(*_deep(args), **{k: _deep(v) for k, v in keywords.items()})
@@ -157,10 +162,13 @@ def _elementwise(f: Any, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
         return f(*map(settled, args), **params)
     shape = np.broadcast_shapes(*[a.shape for a in args if type(a) is Deferred or isinstance(a, np.ndarray)])
     with np.errstate(all="ignore"):
-        one = f(
-            *[np.ones((1,) * len(a.shape), a.dtype) if hasattr(a, "shape") and a.shape else settled(a) for a in args]
-        )
-    return Deferred(f, tuple(map(_held, args)), shape, one.dtype, params)
+        one = f(*map(_one, args))
+    return Deferred(f, tuple(map(held, args)), shape, one.dtype, params)
+
+
+def _one(a: Any) -> Any:
+    """An element that tells the dtype of results: of a number its value does (-1 is no ``uint8``)."""
+    return np.ones((1,) * a.ndim, a.dtype)[()] if type(a) is Deferred or (type(a) is np.ndarray and a.ndim) else a
 
 
 def _shaped(f: Any, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
@@ -172,10 +180,19 @@ def _shaped(f: Any, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
     ):
         return f(*_deep(args), **{k: _deep(v) for k, v in params.items()})
     y = f(stand_in(x), *rest, **params)
-    return Deferred(f, tuple(map(_held, args)), y.shape, y.dtype, params)
+    return Deferred(f, tuple(map(held, args)), y.shape, y.dtype, params)
 
 
-def _held(a: Any) -> Any:
+def _join(f: Any, params: dict[str, Any], *xs: Any) -> Any:
+    return f(xs, **params)
+
+
+def _joined(xs: tuple[Any, ...], f: Any) -> Any:
+    y = f(*map(stand_in, xs))
+    return Deferred(f, tuple(map(held, xs)), y.shape, y.dtype, {})
+
+
+def held(a: Any) -> Any:
     """An operand as it is now."""
     return a.copy() if type(a) is np.ndarray and a.flags.writeable else a
 

@@ -46,6 +46,7 @@ class Primitive:
     multiple = False  # returns a tuple
     singular = False  # a partial can be infinite: zero tangents and cotangents are strong
     accumulates = False  # can add to cotangents in place (``accumulate``)
+    later: Any = None  # the results as ``Deferred``, or None, where computing them may be put off
     along: Any = (
         None  # forward mode's chance to choose, of several equally good values, the one that suits the tangents
     )

@@ -42,6 +42,7 @@ class RecordLevel(ReverseLevel):
     full = True
     body = False  # what is recorded is the body of a loop
     compiled = False  # what is recorded will be compiled: sparse matrices of its tensors are welcome
+    deferring = False  # and what need not be computed while it is recorded is not
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,6 +100,16 @@ class RecordLevel(ReverseLevel):
         k = next(self.count)
         self.nodes.append((k, prim, (pa, pb), (ka, kb), y if prim.keep_y else Spec(shape, dtype), {}, (fa, fb)))
         return Tensor(y, self, k)
+
+    def bind(self, prim: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        if prim.later is not None and COMPILING.levels and COMPILING.levels[0].deferring and not self.body:
+            own = [type(a) is Tensor and a.level is self for a in args]
+            values = tuple([a.value if mine else a for a, mine in zip(args, own, strict=True)])
+            if not any(type(v) is Tensor for v in values) and (y := prim.later(*values, **params)) is not None:
+                return self.record(
+                    prim, values, tuple([a.aux if mine else None for a, mine in zip(args, own, strict=True)]), y, params
+                )
+        return super().bind(prim, args, params)
 
     def record(
         self, prim: Primitive, args: tuple[Any, ...], parents: tuple[Any, ...], y: Any, params: dict[str, Any]

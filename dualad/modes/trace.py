@@ -58,6 +58,9 @@ class TraceLevel(RecordLevel):
             return Tensor(y, self, k)
         if y.dtype is OBJECT:
             refuse_objects(y)
+        if type(y) is ndarray and y.nbytes <= LARGE and pa is not None and pb is not None:
+            self.nodes.append((k, prim, (pa, pb), (a, b), y, _NO_PARAMS, None))
+            return Tensor(y, self, k)
         held = (self.own(a) if pa is None else _light(a), self.own(b) if pb is None else _light(b))
         self.nodes.append((k, prim, (pa, pb), held, _light(y), _NO_PARAMS, None))
         return Tensor(y, self, k)

@@ -77,12 +77,6 @@ class Loop:
         return whole if j in self.whole or 2 * few > self.count else few
 
 
-def least(nodes: Sequence[Node]) -> int:
-    """``LEAST`` operations on real numbers, of which a complex one is about four."""
-    pairs = sum([getattr(getattr(node[4], "dtype", None), "kind", "") == "c" for node in nodes])
-    return LEAST * len(nodes) // max(1, len(nodes) + 3 * pairs)
-
-
 class Tape:
     """A recording as arrays: what each node does, as a number, and the places of its operands."""
 
@@ -96,15 +90,19 @@ class Tape:
         leads: dict[int, int] = {}
         at[None] = NEVER
         float64 = np.float64
-        for k, node in enumerate(nodes):
-            index, prim, parents, _, y, params, _ = node
-            if type(y) is float64 and len(parents) == 2 and prim.elementwise and None not in parents and not params:
-                # Numbers, by far the commonest in long recordings.
-                key: Any = prim
-                places += (at[parents[0]], at[parents[1]])
+        for k, (index, prim, parents, args, y, params, _) in enumerate(nodes):
+            # The commonest nodes in long recordings first: of two numbers or arrays.
+            if len(parents) == 2 and prim.elementwise and not params:
+                a, b = parents
+                places += (at[a], at[b])
                 widths.append(2)
+                key: Any = prim if type(y) is float64 else (prim, y.shape, y.dtype)
+                if a is None:
+                    key = (key, 0, _kind(args[0]))
+                elif b is None:
+                    key = (key, 1, _kind(args[1]))
             else:
-                key, lead = _key(node)
+                key, lead = _key((index, prim, parents, args, y, params, None))
                 if lead >= 0:
                     leads[k] = lead
                 for p in parents:
@@ -120,7 +118,10 @@ class Tape:
         self.offsets = np.concatenate([[0], np.cumsum(widths, dtype=np.int64)])
         self.loops: list[Loop] = []
         self._starts: list[int] = []
-        self._least = least(nodes)
+        # ``LEAST`` operations on real numbers, of which a complex one is about four.
+        _, first, counts = np.unique(self.codes, return_index=True, return_counts=True)
+        kinds = [getattr(getattr(nodes[k][4], "dtype", None), "kind", "") for k in first]
+        self.least = LEAST * len(nodes) // max(1, len(nodes) + 3 * int(counts[[k == "c" for k in kinds]].sum()))
 
     def spec(self, place: int) -> Any:
         """Shape and dtype of what is at a place; None where there are several."""
@@ -145,13 +146,13 @@ class Tape:
             piece = todo.pop()
             if len(piece) == 2:
                 lo, hi = piece
-                if self._left <= 0 or hi - lo < self._least:
+                if self._left <= 0 or hi - lo < self.least:
                     continue
-                runs = [(lo + s, p, n) for s, p, n in repeats(self.codes[lo:hi], self._least, COUNT)]
+                runs = [(lo + s, p, n) for s, p, n in repeats(self.codes[lo:hi], self.least, COUNT)]
                 if runs:
                     self._left -= 1
                     s, p, n = runs[0]
-                    todo += [(lo, hi, runs)] if s - lo < self._least else [(lo, hi, runs), (lo, s)]
+                    todo += [(lo, hi, runs)] if s - lo < self.least else [(lo, hi, runs), (lo, s)]
                 continue
             lo, hi, runs = piece
             found = (x for s, p, n in runs[:TRIES] for k in (1, 2, 3) if (x := self.fit(s, p * k, n // k)) is not None)
@@ -183,7 +184,7 @@ class Tape:
         shift = self._phase(start, period, count)
         start, count = start + shift, count - (shift > 0)
         for _ in range(8):
-            if count < COUNT or (count - 1) * period < self._least:
+            if count < COUNT or (count - 1) * period < self.least:
                 return None
             found = self._described(start, period, count)
             if found is None or isinstance(found, Loop):

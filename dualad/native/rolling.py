@@ -36,7 +36,7 @@ class Refused(Exception):
 
 def rolled(inputs: Sequence[Node], nodes: Sequence[Node], outputs: Sequence[int]) -> tuple[list[Node], list[int]]:
     """The recording with its loops as operations, and the outputs in it. Nodes must all be wanted."""
-    if len(nodes) < recurrence.least(nodes):
+    if len(nodes) < recurrence.LEAST // 4:
         return list(nodes), list(outputs)
     tape = Tape(inputs, nodes)
     banned: set[int] = set()

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dualad.core.deferred import Deferred, held
 from dualad.core.errors import ArgumentError, DtypeError, DualadError, IndexingError, ShapeError
 from dualad.core.level import GROUND
 from dualad.core.primitive import Primitive, bind, plain
@@ -198,6 +199,10 @@ def _scatter_batch(prim: Primitive, args: Sequence[Any], batched: Sequence[bool]
 
 
 def _scatter(v: Any, *arrays: Any, template: Template, shape: tuple[int, ...]) -> Any:
+    if type(v) is Deferred:
+        return Deferred(
+            _scatter, (v, *map(held, arrays)), tuple(shape), v.dtype, {"template": template, "shape": shape}
+        )
     out = np.zeros(shape, v.dtype)
     if arrays:
         np.add.at(out, _fill(template, arrays), v)

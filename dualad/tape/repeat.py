@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dualad.core.deferred import Deferred, held, settled
 from dualad.core.primitive import Primitive, bind
 from dualad.core.tensor import Tensor
 from dualad.modes.batch import BatchLevel
@@ -56,11 +57,27 @@ class _Repeat(General):
             return bind(self, args, params)
         return _run(*args, **params)
 
+    def later(self, *operands: Any, body: Body, count: int, down: bool, trips: Trips | None = None) -> Any:
+        if trips is not None or body.guarded or COMPILING.sampling:
+            return None
+        whole = Deferred(
+            _run_later, tuple(map(held, operands)), (), np.dtype(object), {"body": body, "count": count, "down": down}
+        )
+        specs = [body.spec(k) for k in body.outs]
+        lead = [()] * body.carries + [(count,)] * (len(specs) - body.carries)
+        return tuple(
+            [
+                Deferred(_pick, (whole,), (*n, *s.shape), s.dtype, {"k": k})
+                for k, (s, n) in enumerate(zip(specs, lead, strict=True))
+            ]
+        )
+
     def batch(self, args: Operands, batched: Sequence[bool], size: int, params: dict[str, Any]) -> Any:
         return _batch(args, batched, size, **params)
 
 
 def _run(*operands: Any, body: Body, count: int, down: bool, trips: Trips | None = None) -> tuple[Any, ...]:
+    operands = tuple([settled(x) for x in operands])
     specs = [body.spec(k) for k in body.outs[body.carries :]]
     results = [np.zeros((count, *s.shape), s.dtype) for s in specs]
     if trips is not None and not trips.known:
@@ -73,6 +90,18 @@ def _run(*operands: Any, body: Body, count: int, down: bool, trips: Trips | None
             raise NoRoom(trips.of, n)
     carries = body.function(range(n - 1, -1, -1) if down else range(n), operands, results)
     return (*carries, *results)
+
+
+def _run_later(*operands: Any, **params: Any) -> tuple[Any, ...]:
+    before, COMPILING.sampling = COMPILING.sampling, False  # whoever looks: what is computed now stays
+    try:
+        return _run(*operands, **params)
+    finally:
+        COMPILING.sampling = before
+
+
+def _pick(results: tuple[Any, ...], k: int) -> Any:
+    return results[k]
 
 
 def _while(operands: Operands, body: Body, results: Sequence[np.ndarray], trips: Trips) -> tuple[Any, ...]:

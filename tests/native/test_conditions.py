@@ -194,7 +194,7 @@ BRANCHES: dict[str, Any] = {
     ),
     "many": lambda x: sum(cond(x[k % 3] > 0.28, np.sin, np.cos, x).sum() * x[0] for k in range(5)),
     "a NumPy step": lambda x: cond(
-        x[0] > 0.29, lambda v: np.linalg.eigvalsh(np.outer(v, v) + np.diag([1.0, 2, 3]))[1], np.sum, x
+        x[0] > 0.29, lambda v: np.linalg.cholesky(np.outer(v, v) + np.diag([1.0, 2, 3]))[2, 1], np.sum, x
     ),
     "integers": lambda x: cond(x[0] > 0.29, lambda: (x * 10).astype(int), lambda: np.arange(3)).sum() * x[0],
     "rolled up": lambda x: _rolled(x),

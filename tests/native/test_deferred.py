@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import dualad
 import dualad.numpy as dnp
 from dualad import custom_vjp, grad, jit, value_and_grad
 from dualad.core.deferred import LEAST, Deferred, deferred, settled
@@ -123,6 +124,51 @@ def test_users_rules_get_arrays() -> None:
     g = jit(grad(lambda x: dnp.sum(f(x * x) * x)))
     np.testing.assert_allclose(g(x), grad(lambda x: dnp.sum(f(x * x) * x))(x), rtol=1e-12)
     assert Deferred not in seen
+
+
+def network(w: Any, xs: Any) -> Any:
+    def step(h: Any, x: Any) -> Any:
+        h = dnp.tanh(w @ h + x)
+        return h, h.sum()
+
+    h, ys = dualad.scan(step, np.zeros(3), xs)
+    return (ys * ys).sum() + h[0]
+
+
+def euler(w: Any, xs: Any) -> Any:
+    v = xs[0]
+    for _ in range(900):
+        v = v + 0.001 * dnp.sin(w @ v)
+    return v.sum()
+
+
+@pytest.mark.parametrize("f", [network, euler])
+def test_loops_are_run_by_the_compiled_program(f: Any, computed: list[Any]) -> None:
+    w, xs = np.random.default_rng(0).normal(size=(3, 3)), np.random.default_rng(1).normal(size=(50, 3))
+    for d in (f, grad(f), value_and_grad(f, (0, 1))):
+        g = jit(d)
+        first, again = g(w, xs), g(w, xs)
+        assert not computed
+        for y, z, e in zip(flat(first), flat(again), flat(d(w, xs)), strict=True):
+            np.testing.assert_array_equal(y, z)
+            np.testing.assert_allclose(y, e, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(jit(hvp_of(f))(w, xs), hvp_of(f)(w, xs), rtol=1e-9, atol=1e-10)
+
+
+def hvp_of(f: Any) -> Any:
+    return lambda w, xs: dualad.hvp(lambda w: f(w, xs), w, np.ones((3, 3)))
+
+
+def test_a_loop_that_python_looks_at() -> None:
+    w, xs = np.random.default_rng(0).normal(size=(3, 3)), np.random.default_rng(1).normal(size=(50, 3))
+
+    def f(w: Any, xs: Any) -> Any:
+        y = network(w, xs)
+        return y * w.sum() if y > 60 else y
+
+    g = jit(grad(f))
+    for k in (1.0, 0.3, 3.0, 1.0):
+        np.testing.assert_allclose(g(k * w, xs), grad(f)(k * w, xs), rtol=1e-10, atol=1e-12)
 
 
 def test_errors_are_the_function_s_own() -> None:
