@@ -182,7 +182,7 @@ class MultivariateNormal(_Elliptical):
         lower_limit: Any = None,
         rng: Any = None,
     ) -> Any:
-        """The logarithm of ``cdf``, as in SciPy: -inf where that underflows; NaN where limits in the wrong order make it negative."""
+        """The logarithm of ``cdf``, as in SciPy: -inf where that is 0, NaN where limits in the wrong order make it negative."""
         return log(self.cdf(x, mean, cov, allow_singular, maxpts, abseps, releps, lower_limit=lower_limit, rng=rng))
 
     def entropy(self, mean: Any = None, cov: Any = 1) -> Any:
