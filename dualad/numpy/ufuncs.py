@@ -1,4 +1,4 @@
-"""NumPy's ufunc keywords (``out``, ``where``, ``dtype``) and methods: ``reduce``, ``accumulate``, ``reduceat``, ``outer``, ``at``."""
+"""NumPy's ufunc keywords ``out``, ``where``, ``dtype``, methods ``reduce``, ``reduceat``, ``accumulate``, ``outer``, ``at``."""
 
 from __future__ import annotations
 
