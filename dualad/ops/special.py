@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dualad.core.errors import NotDifferentiable
+from dualad.core.tensor import Tensor
 from dualad.ops.arithmetic import equal, quotient, strong_multiply, where
 from dualad.ops.hurwitz import hurwitz
 from dualad.ops.kinds import elementwise
@@ -167,81 +168,41 @@ def _rgamma_slope(x: Any) -> Any:
 rgamma = _declare("rgamma", (lambda y, x: _rgamma_slope(x),), keep="x", samples=_rgamma_samples)
 
 
-def _turn(a: Any, b: Any = 0.0) -> Any:
+def _turn(a: Any, b: Any) -> Any:
     """a + b less the nearest whole number, without the rounding of the sum."""
-    t = a - np.rint(a) + (b - np.rint(b))
-    return t - np.rint(t)
+    t = a - rint(a) + (b - rint(b))
+    return t - rint(t)
 
 
-def _digamma(x: Any, turn: Any) -> Any:
-    """Left of 1/2 by reflection (DLMF 5.5.4), with the distance from the pole: SciPy's own takes it from a rounded pi x."""
-    left = x < 0.5
-    cotangent = np.cos(np.pi * turn) / np.sin(np.pi * np.where(left, turn, 0.5))
-    return _scipy("digamma")(np.where(left, 1 - x, x)) - np.where(left, np.pi * cotangent, 0.0)
+def _are_positive(*xs: Any) -> bool:
+    """Of arrays alone: values of tensors are not looked at."""
+    return not any(type(x) is Tensor for x in xs) and all(np.all(x > 0) for x in xs)
 
 
-def _in_double(f: Callable[..., Any]) -> Callable[..., Any]:
-    def impl(p: Any, a: Any, b: Any) -> Any:
-        dtype = precision(a, b)
-        with np.errstate(all="ignore"):
-            y = f(*np.broadcast_arrays(p, np.asarray(a, float), np.asarray(b, float)))
-        return y.astype(dtype)[()]
-
-    return impl
-
-
-def _sum_samples() -> list[Sample]:
-    rng = np.random.default_rng(22)
-    return [Sample((np.array(p), rng.uniform(0.5, 3, 3), rng.uniform(0.5, 3, 3))) for p in (0, 1)]
-
-
-polygamma_of_sum = elementwise(
-    "polygamma_of_sum",
-    _in_double(lambda p, a, b: np.where(p == 0, _digamma(a + b, _turn(a, b)), _scipy("polygamma")(p, a + b))),
-    (
-        _fixed("polygamma_of_sum", "p"),
-        lambda y, p, a, b: polygamma_of_sum(p + 1, a, b),
-        lambda y, p, a, b: polygamma_of_sum(p + 1, a, b),
-    ),
-    keep="x",
-    samples=_sum_samples,
-    source="DLMF 5.5.4",
-)
-polygamma_of_sum.__doc__ = "The p-th derivative of digamma at a + b; digamma itself accurate beside poles too."
-
-
-def _polygamma_difference(p: Any, a: Any, b: Any) -> Any:
+def _digamma_of_sum(a: Any, b: Any) -> Any:
+    """digamma(a + b); left of 1/2 by reflection (DLMF 5.5.4), with the distance from the pole, which the sum may round."""
     c = a + b
-    first, turn = p == 0, _turn(a, b)
-    psi = functools.partial(_scipy("polygamma"), p)
-    y = np.where(first, _digamma(a, _turn(a)) - _digamma(c, turn), psi(a) - psi(c))
-    left = (a < 0.5) & (c < 0.5)
-    if not np.any(left):
-        return y
-    shift = _turn(b)
-    reflected = (-1.0) ** p * (psi(1 - np.where(left, a, 0.0)) - psi(1 - np.where(left, c, 0.0)))
+    left = c < 0.5
+    turn = math.pi * where(left, _turn(a, b), 0.25)
+    return digamma(where(left, 1 - c, c)) - where(left, math.pi * cos(turn) / sin(turn), 0.0)
+
+
+def _digamma_difference(a: Any, b: Any) -> Any:
+    """digamma(a) - digamma(a + b): finite where both are poles, a whole number apart, and accurate beside these."""
+    if _are_positive(a, a + b):
+        return digamma(a) - digamma(a + b)
+    c = a + b
+    at_a, at_c = a < 0.5, c < 0.5
+    both = at_a & at_c
+    near, shift = a - rint(a), b - rint(b)
+    turns = rint(near + shift)
+    u, v = math.pi * near, math.pi * (near + shift - turns)
+    sine_u, sine_v, sine = sin(u), sin(v), sin(math.pi * shift) * (1 - 2 * abs(turns))
+    cancels = both & equal(shift, 0) & equal(sine_u, 0)
     # cot u - cot v = sin(v - u) / (sin u sin v).
-    sign = (-1.0) ** np.rint(_turn(a) + shift)
-    sines = np.sin(np.pi * _turn(a)) * np.sin(np.pi * turn)
-    cotangents = np.where((shift == 0) & (sines == 0), 0.0, sign * np.sin(np.pi * shift) / sines)
-    y = np.where(left & (shift == 0), reflected, y)
-    return np.where(left & first, reflected - np.pi * cotangents, y)
-
-
-polygamma_difference = elementwise(
-    "polygamma_difference",
-    _in_double(_polygamma_difference),
-    (
-        _fixed("polygamma_difference", "p"),
-        lambda y, p, a, b: polygamma_difference(p + 1, a, b),
-        lambda y, p, a, b: -polygamma_of_sum(p + 1, a, b),
-    ),
-    keep="x",
-    samples=_sum_samples,
-    source="DLMF 5.5.4, 5.15.6",
-)
-polygamma_difference.__doc__ = """The p-th derivative of digamma at a, less that at a + b: finite where both are poles, a
-whole number apart; of p = 0 accurate beside them."""
+    above = where(both, sine, where(at_a, cos(u), where(at_c, -cos(v), 0 * u)))
+    below = where(cancels | ~(at_a | at_c), 1 + 0 * u, where(both, sine_u * sine_v, where(at_a, sine_u, sine_v)))
+    return digamma(where(at_a, 1 - a, a)) - digamma(where(at_c, 1 - c, c)) - math.pi * above / below
 
 
 def _no_gamma(x: Any) -> Any:
@@ -252,15 +213,17 @@ def _binom_partial(in_n: bool) -> Callable[..., Any]:
     def partial(y: Any, n: Any, k: Any) -> Any:
         n, k = 1.0 * n, 1.0 * k
         a, b = k + 1, n - k + 1
+        if _are_positive(a, b):
+            return y * (digamma(n + 1 if in_n else b) - digamma(b if in_n else a))
         # Where the coefficient vanishes its logarithm has no derivative; there the product of reciprocals has.
         pole = _no_gamma(a) | _no_gamma(b)
         an, bn, nn = where(pole, a, 1.0), where(pole, b, 1.0), where(pole, n, 1.0)
         kg, ng = where(pole, 1.0, k), where(pole, 1.0, n)
         if in_n:
             product = gamma(nn + 1) * rgamma(an) * (digamma(nn + 1) * rgamma(bn) + _rgamma_slope(bn))
-            return where(pole, product, y * polygamma_difference(0, ng + 1, -kg))
+            return where(pole, product, y * _digamma_difference(ng + 1, -kg))
         product = gamma(nn + 1) * (_rgamma_slope(an) * rgamma(bn) - rgamma(an) * _rgamma_slope(bn))
-        return where(pole, product, y * (polygamma_of_sum(0, ng + 1, -kg) - polygamma_of_sum(0, kg, 1.0)))
+        return where(pole, product, y * (_digamma_of_sum(ng + 1, -kg) - _digamma_of_sum(kg, 1.0 + 0 * kg)))
 
     return partial
 
@@ -278,6 +241,8 @@ binom = _declare(
 def _beta_slope(y: Any, a: Any, b: Any) -> Any:
     """The derivative in a of y = gamma(a) gamma(b) / gamma(a + b)."""
     a, b = 1.0 * a, 1.0 * b
+    if _are_positive(a, b):
+        return y * (digamma(a) - digamma(a + b))
     c = a + b
     at_a, at_b, at_c = _no_gamma(a), _no_gamma(b), _no_gamma(c)
     # At a zero, as the product of gamma(a) and the reciprocal; at a pole that does not cancel, -inf times its residue's sign.
@@ -286,13 +251,15 @@ def _beta_slope(y: Any, a: Any, b: Any) -> Any:
     product = gamma(az) * gamma(bz) * (digamma(az) * rgamma(cz) + _rgamma_slope(cz))
     residue = cos(math.pi * (a - 2 * rint(0.5 * a))) * gamma(where(pole, b, 1.0)) * rgamma(where(pole, c, 1.0))
     plain = zero | pole | (at_b & at_c)
-    rest = where(plain, 1.0, y) * polygamma_difference(0, where(plain, 1.0, a), where(plain, 1.0, b))
+    rest = where(plain, 1.0, y) * _digamma_difference(where(plain, 1.0, a), where(plain, 1.0, b))
     return where(zero, product, where(pole, where(residue > 0, -abs(y), abs(y)), where(plain, math.nan, rest)))
 
 
 def _betaln_slope(a: Any, b: Any) -> Any:
+    if _are_positive(a, b):
+        return digamma(a) - digamma(a + b)
     apart = _no_gamma(b) & _no_gamma(a + b)  # finite at whole a alone
-    return where(apart, math.nan, polygamma_difference(0, where(apart, 1.0, a), where(apart, 1.0, b)))
+    return where(apart, math.nan, _digamma_difference(where(apart, 1.0, a), where(apart, 1.0, b)))
 
 
 beta = _declare(

@@ -173,6 +173,10 @@ def test_binom_beside_poles(n: float, k: float) -> None:
     ours = dualad.grad(SPECIAL["binom"], (0, 1))(n, k)
     exact = [mp.diff(lambda n: binomial(n, mp.mpf(k)), n, h=H**3), mp.diff(lambda k: binomial(mp.mpf(n), k), k, h=H**3)]
     np.testing.assert_allclose(ours, np.array(exact, float), rtol=4e-15)
+    if k == 2.0:
+        np.testing.assert_allclose(dualad.grad(dualad.grad(SPECIAL["binom"]))(n, k), 1, rtol=4e-15)
+    compiled = dualad.jit(dualad.grad(SPECIAL["binom"], (0, 1)))
+    np.testing.assert_allclose([compiled(n, k), compiled(n, k)], [ours, ours], rtol=4e-15)
 
 
 @pytest.mark.parametrize(
