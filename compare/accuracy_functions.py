@@ -96,6 +96,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any], float, float]
     "zeta(s)": (special.zeta, mp.zeta, -10, 0.9),
     "binom(n, 2.5)": (lambda n: SPECIAL["binom"](n, 2.5), lambda n: mp.binomial(n, 2.5), 0.1, 50),
     "binom(20, k)": (lambda k: SPECIAL["binom"](20.0, k), lambda k: mp.binomial(20, k), 0.1, 19),
+    "binom(-2 + e, 3)": (lambda e: SPECIAL["binom"](e - 2.0, 3.0), lambda e: mp.binomial(e - 2, 3), 2.0**-30, 2.0**-29),
     "hyp1f1(a, 1.7, -5)": (lambda a: SPECIAL["hyp1f1"](a, 1.7, -5.0), lambda a: mp.hyp1f1(a, mp.mpf(1.7), -5), -3, 5),
     "hyp1f1(0.3, b, 5)": (lambda b: SPECIAL["hyp1f1"](0.3, b, 5.0), lambda b: mp.hyp1f1(mp.mpf(0.3), b, 5), 0.2, 10),
     "hyp1f1(0.3, 1.7, x)": (
@@ -137,6 +138,9 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any], float, float]
         -10, 10,
     ),
     "struve(1, x)": (lambda x: SPECIAL["struve"](1, x), lambda x: mp.struveh(1, x), 0.1, 30),
+    "struve(v, 5)": (lambda v: SPECIAL["struve"](v, 5.0), lambda v: mp.struveh(v, 5), -0.4, 8),
+    "struve(v, 20)": (lambda v: SPECIAL["struve"](v, 20.0), lambda v: mp.struveh(v, 20), -0.4, 8),
+    "modstruve(v, 5)": (lambda v: SPECIAL["modstruve"](v, 5.0), lambda v: mp.struvel(v, 5), -0.4, 8),
     "spherical_jn(2, x)": (
         lambda x: special.spherical_jn(2, x), lambda x: mp.sqrt(mp.pi / (2 * x)) * mp.besselj(mp.mpf(2.5), x), 0.1, 30,
     ),
@@ -284,6 +288,9 @@ MORE: dict[str, Entry] = {
     "tandg": (SPECIAL["tandg"], lambda x: mp.tan(x * mp.pi / 180), -89, 89),
     "cotdg": (SPECIAL["cotdg"], lambda x: mp.cot(x * mp.pi / 180), 1, 179),
     "zetac": (SPECIAL["zetac"], lambda x: mp.zeta(x) - 1, 1.05, 30),
+    "hyp0f1(b, 5)": (lambda b: SPECIAL["hyp0f1"](b, 5.0), lambda b: mp.hyp0f1(b, 5), 0.1, 10),
+    "hyp0f1(b, -11)": (lambda b: SPECIAL["hyp0f1"](b, -11.0), lambda b: mp.hyp0f1(b, -11), 0.1, 10),
+    "hyp0f1(b, -100)": (lambda b: SPECIAL["hyp0f1"](b, -100.0), lambda b: mp.hyp0f1(b, -100), 0.1, 10),
     "hyp0f1(1.5, x)": (lambda x: SPECIAL["hyp0f1"](1.5, x), lambda x: mp.hyp0f1(1.5, x), -20, 20),
     "hyperu(1.5, 0.7, x)": (
         lambda x: SPECIAL["hyperu"](1.5, 0.7, x), lambda x: mp.hyperu(1.5, Q(0.7), x), 0.1, 20,

@@ -1,4 +1,4 @@
-"""NumPy's ufunc keywords (``out``, ``where``, ``dtype``) and methods (``reduce``, ``accumulate``, ``outer``, ``at``)."""
+"""NumPy's ufunc keywords ``out``, ``where``, ``dtype``, methods ``reduce``, ``reduceat``, ``accumulate``, ``outer``, ``at``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dualad.ops.arithmetic import stop_gradient
 from dualad.ops.arithmetic import where as choose
 from dualad.ops.index import getitem
 from dualad.ops.reduce import axes_of
-from dualad.ops.shape import broadcast_to, reshape, stack, transpose
+from dualad.ops.shape import broadcast_to, concatenate, reshape, stack, transpose
 
 
 class _NoValue:
@@ -271,11 +271,27 @@ def _concrete(k: Any) -> Any:
     return k.level.look(k, "an index") if type(k) is Tensor else k
 
 
-def reduceat(ufunc: Any, *_: Any, **__: Any) -> Any:
-    raise NotDifferentiable(
-        f"np.{ufunc.__name__}.reduceat is not supported on tensors. Reduce the slices, and stack the results: "
-        f"dualad.numpy.stack([np.{ufunc.__name__}.reduce(x[i:j]) for i, j in ...])."
-    )
+def reduceat(ufunc: Any, array: Any, indices: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
+    """Slices of one length are gathered and reduced together, each by the rule of ``reduce``."""
+    _function(ufunc, "reduceat")
+    x, starts = operand(array), np.asarray(_concrete(indices))
+    (one,) = axes_of(axis, x.ndim)
+    n = x.shape[one]
+    if starts.ndim != 1 or (starts.size and starts.dtype.kind not in "iu"):
+        raise ArgumentError(f"np.{ufunc.__name__}.reduceat: indices must be a list of whole numbers, not {indices!r}.")
+    if ((starts < 0) | (starts >= n)).any():
+        raise IndexError(f"np.{ufunc.__name__}.reduceat: indices {starts.tolist()} must lie within [0, {n}).")
+    # A slice whose end is not behind its start is its first element alone.
+    lengths = np.maximum(np.append(starts[1:], n)[: starts.size] - starts, 1)
+    order = np.argsort(lengths, kind="stable")
+    rows = transpose(x, axes=(one, *[i for i in range(x.ndim) if i != one]))
+    parts = []
+    for length in np.unique(lengths):
+        places = starts[order[lengths[order] == length]][:, None] + np.arange(length)
+        parts.append(reduce(ufunc, getitem_(rows, places), axis=1, dtype=dtype))
+    y = concatenate(*parts, axis=0) if parts else getitem_(rows, slice(0))
+    y = getitem_(y, np.argsort(order, kind="stable"))
+    return store(transpose(y, axes=(*range(1, one + 1), 0, *range(one + 1, x.ndim))), out)
 
 
 METHODS: dict[str, Any] = {"reduce": reduce, "accumulate": accumulate, "outer": outer, "at": at, "reduceat": reduceat}

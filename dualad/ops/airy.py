@@ -1,4 +1,4 @@
-"""Airy, Kelvin, Struve and spherical Bessel functions, and integrals of Bessel functions: derivatives in the argument."""
+"""Airy, Kelvin and spherical Bessel functions, and integrals of Bessel functions: derivatives in the argument."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from dualad.ops.arithmetic import imag_part, real_part
 from dualad.ops.bessel import i0, j0, jv, k0, y0
 from dualad.ops.kinds import elementwise
 from dualad.ops.samples import Samples, real
-from dualad.ops.special import _declare, _fixed, _scipy, orders, rgamma
-from dualad.ops.transcendental import power
+from dualad.ops.special import _declare, _fixed, _scipy, orders
 
 
 def _part(
@@ -66,26 +65,6 @@ ker = _declare("ker", (lambda y, x: kerp(x),), keep="x", singular=True, samples=
 kei = _declare("kei", (lambda y, x: keip(x),), keep="x", singular=True, samples=real(0.5, 4))
 kerp = _declare("kerp", (lambda y, x: -kei(x) - y / x,), keep="xy", singular=True, samples=real(0.5, 4))
 keip = _declare("keip", (lambda y, x: ker(x) - y / x,), keep="xy", singular=True, samples=real(0.5, 4))
-
-# Struve functions: DLMF 11.4.23, 11.4.25 with 11.4.27, 11.4.29.
-
-
-def _struve(name: str, sense: float) -> Any:
-    function: Any = None
-
-    def partial(y: Any, v: Any, x: Any) -> Any:
-        v = 1.0 * v
-        forcing = power(0.5 * x, v) * rgamma(v + 1.5) / math.sqrt(math.pi)
-        return 0.5 * (function(v - 1, x) + sense * function(v + 1, x) + forcing)
-
-    function = _declare(
-        name, (_fixed(name, "v"), partial), keep="x", samples=orders(0, 1, 2, x=(0.5, 4)), source="DLMF 11.4"
-    )
-    return function
-
-
-struve = _struve("struve", -1.0)
-modstruve = _struve("modstruve", 1.0)
 
 # Spherical Bessel functions: DLMF 10.51.
 

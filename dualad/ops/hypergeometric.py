@@ -1,4 +1,4 @@
-"""Hypergeometric functions 1F1 and 2F1 with derivatives of every order in all arguments.
+"""Hypergeometric functions 0F1, 1F1 and 2F1 with derivatives of every order in all arguments.
 
 SciPy evaluates the functions. The derivatives of 1F1 in its parameters are the family
 
@@ -18,12 +18,15 @@ from typing import Any
 import numpy as np
 
 from dualad.core.errors import NotDifferentiable
+from dualad.ops.arithmetic import where
+from dualad.ops.bessel import jv_in_order
 from dualad.ops.kinds import elementwise
 from dualad.ops.samples import Sample, Samples
-from dualad.ops.special import _declare, _fixed, precision
+from dualad.ops.special import _declare, _fixed, digamma, gamma, precision
+from dualad.ops.transcendental import log, power, sqrt
 
 
-def _times_linear(t: Any, c: Any, u: float, v: float) -> Any:
+def times_linear(t: Any, c: Any, u: float, v: float) -> Any:
     """t (c + u e + v d) for a truncated series t[i, j] in e^i d^j."""
     out = t * c
     if u:
@@ -33,7 +36,7 @@ def _times_linear(t: Any, c: Any, u: float, v: float) -> Any:
     return out
 
 
-def _over_linear(t: Any, c: Any) -> Any:
+def over_linear(t: Any, c: Any) -> Any:
     """t / (c + d)."""
     out = np.empty_like(t)
     out[:, 0] = t[:, 0] / c
@@ -46,7 +49,7 @@ def _hyp1f1_part(p: int, q: int, r: int, a: Any, b: Any, x: Any, flipped: bool) 
     t = np.zeros((p + 1, q + 1, *x.shape))
     t[0, 0] = 1.0
     for k in range(r):
-        t = _over_linear(_times_linear(t, a + k, 1.0, 0.0), b + k)
+        t = over_linear(times_linear(t, a + k, 1.0, 0.0), b + k)
     top, u, v, z = (b - a, -1.0, 1.0, -x) if flipped else (a + r, 1.0, 0.0, x)
     if flipped:
         t = t * np.exp(x)
@@ -54,7 +57,7 @@ def _hyp1f1_part(p: int, q: int, r: int, a: Any, b: Any, x: Any, flipped: bool) 
     size = float(np.max(np.abs(z))) + float(np.max(np.abs(a) + np.abs(b))) + r
     # Beyond, terms fall at least by a factor of two each.
     for n in range(int(4 * size) + 80 + 8 * (p + q)):
-        t = _over_linear(_times_linear(t, top + n, u, v), b + r + n) * (z / (n + 1))
+        t = over_linear(times_linear(t, top + n, u, v), b + r + n) * (z / (n + 1))
         total += t
     return total[p, q] * math.factorial(p) * math.factorial(q)
 
@@ -125,6 +128,77 @@ hyp1f1 = _declare(
     source="DLMF 13.3.15",
 )
 
+
+# 0F1 in its parameter ---------------------------------------------------------------------------
+
+
+def _hyp0f1_part(q: int, r: int, b: Any, x: Any) -> Any:
+    t = np.zeros((1, q + 1, *x.shape))
+    t[0, 0] = 1.0
+    for k in range(r):
+        t = over_linear(t, b + k)
+    total = t.copy()
+    size = 4 * float(np.sqrt(np.abs(x).max())) + 2 * float(np.abs(b).max()) + r
+    for n in range(int(size) + 60 + 8 * q):
+        t = over_linear(t, b + r + n) * (x / (n + 1))
+        total += t
+    return total[0, q] * math.factorial(q)
+
+
+def _hyp0f1_derivative(q: Any, r: Any, b: Any, x: Any) -> Any:
+    dtype = precision(b, x)
+    q, r, b, x = np.broadcast_arrays(q, r, np.asarray(b, float), np.asarray(x, float))
+    y = np.full(x.shape, np.nan)
+    usable = (np.abs(x) < 1e5) & ~((b <= 0) & (b == np.floor(b)))
+    for i, j in {(int(i), int(j)) for i, j in zip(q.ravel(), r.ravel(), strict=True)}:
+        chosen = usable & (q == i) & (r == j)
+        if chosen.any():
+            with np.errstate(all="ignore"):
+                y[chosen] = _hyp0f1_part(i, j, b[chosen], x[chosen])
+    return y.astype(dtype)[()]
+
+
+hyp0f1_derivative: Any = elementwise(
+    "hyp0f1_derivative",
+    _hyp0f1_derivative,
+    (
+        _fixed("hyp0f1_derivative", "q"),
+        _fixed("hyp0f1_derivative", "r"),
+        lambda y, q, r, b, x: hyp0f1_derivative(q + 1, r, b, x),
+        lambda y, q, r, b, x: hyp0f1_derivative(q, r + 1, b, x),
+    ),
+    keep="x",
+    samples=lambda: [
+        Sample((np.array(q), np.array(r), np.array([0.7, 1.3, 2.6]), np.array([-1.2, 0.7, 2.1])))
+        for q, r in ((1, 0), (2, 1))
+    ],
+    source="DLMF 16.2.1",
+)
+
+_OSCILLATES = -12.0
+
+
+def _hyp0f1_by_parameter(y: Any, b: Any, x: Any) -> Any:
+    """The series; far left, where its terms would cancel, by jv (DLMF 10.16.9)."""
+    b = 1.0 * b
+    far = x < _OSCILLATES
+    z = where(far, -x, 12.0)
+    usable = where(far, b, 1.0)
+    moved = gamma(usable) * power(z, 0.5 - 0.5 * usable) * jv_in_order(1, usable - 1, 2 * sqrt(z))
+    left = where(far, y, 0.0) * (digamma(usable) - 0.5 * log(z)) + moved
+    return where(far, left, hyp0f1_derivative(1, 0, b, where(far, 0.0, x)))
+
+
+hyp0f1 = _declare(
+    "hyp0f1",
+    (_hyp0f1_by_parameter, lambda y, v, x: hyp0f1(v + 1, x) / v),
+    keep="xy",
+    samples=lambda: [
+        *[Sample((np.array([v]), np.array([-1.2, 0.7, 2.1]))) for v in (1, 2)],
+        Sample((np.array([1.3, 0.7, 2.6]), np.array([-40.0, 0.7, -1.2]))),
+    ],
+    source="DLMF 16.3.1",
+)
 
 # 2F1 in its parameters ------------------------------------------------------------------------
 

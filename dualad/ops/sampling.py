@@ -59,6 +59,12 @@ class Draws:
             np.random.set_state(rng.get_state())  # noqa: NPY002
         return out
 
+    def again(self) -> Draws:
+        """The same numbers, without moving the caller's generator."""
+        other = copy.copy(self)
+        other.caller = 0
+        return other
+
 
 def _draw(valid: Any, *shapes: Any, distribution: str, draws: Draws, size: Any) -> Any:
     import scipy.stats

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dualad.core.errors import NotDifferentiable
+from dualad.core.tensor import Tensor
 from dualad.ops.arithmetic import equal, quotient, strong_multiply, where
 from dualad.ops.hurwitz import hurwitz
 from dualad.ops.kinds import elementwise
@@ -167,19 +168,62 @@ def _rgamma_slope(x: Any) -> Any:
 rgamma = _declare("rgamma", (lambda y, x: _rgamma_slope(x),), keep="x", samples=_rgamma_samples)
 
 
+def _turn(a: Any, b: Any) -> Any:
+    """a + b less the nearest whole number, without the rounding of the sum."""
+    t = a - rint(a) + (b - rint(b))
+    return t - rint(t)
+
+
+def _are_positive(*xs: Any) -> bool:
+    """Of arrays alone: values of tensors are not looked at."""
+    return not any(type(x) is Tensor for x in xs) and all(np.all(x > 0) for x in xs)
+
+
+def _digamma_of_sum(a: Any, b: Any) -> Any:
+    """digamma(a + b); left of 1/2 by reflection (DLMF 5.5.4), with the distance from the pole, which the sum may round."""
+    c = a + b
+    left = c < 0.5
+    turn = math.pi * where(left, _turn(a, b), 0.25)
+    return digamma(where(left, 1 - c, c)) - where(left, math.pi * cos(turn) / sin(turn), 0.0)
+
+
+def _digamma_difference(a: Any, b: Any) -> Any:
+    """digamma(a) - digamma(a + b): finite where both are poles, a whole number apart, and accurate beside these."""
+    if _are_positive(a, a + b):
+        return digamma(a) - digamma(a + b)
+    c = a + b
+    at_a, at_c = a < 0.5, c < 0.5
+    both = at_a & at_c
+    near, shift = a - rint(a), b - rint(b)
+    turns = rint(near + shift)
+    u, v = math.pi * near, math.pi * (near + shift - turns)
+    sine_u, sine_v, sine = sin(u), sin(v), sin(math.pi * shift) * (1 - 2 * abs(turns))
+    cancels = both & equal(shift, 0) & equal(sine_u, 0)
+    # cot u - cot v = sin(v - u) / (sin u sin v).
+    above = where(both, sine, where(at_a, cos(u), where(at_c, -cos(v), 0 * u)))
+    below = where(cancels | ~(at_a | at_c), 1 + 0 * u, where(both, sine_u * sine_v, where(at_a, sine_u, sine_v)))
+    return digamma(where(at_a, 1 - a, a)) - digamma(where(at_c, 1 - c, c)) - math.pi * above / below
+
+
+def _no_gamma(x: Any) -> Any:
+    return (x <= 0) & equal(x, rint(x))
+
+
 def _binom_partial(in_n: bool) -> Callable[..., Any]:
     def partial(y: Any, n: Any, k: Any) -> Any:
         n, k = 1.0 * n, 1.0 * k
         a, b = k + 1, n - k + 1
+        if _are_positive(a, b):
+            return y * (digamma(n + 1 if in_n else b) - digamma(b if in_n else a))
         # Where the coefficient vanishes its logarithm has no derivative; there the product of reciprocals has.
-        pole = ((a <= 0) & equal(a, rint(a))) | ((b <= 0) & equal(b, rint(b)))
+        pole = _no_gamma(a) | _no_gamma(b)
         an, bn, nn = where(pole, a, 1.0), where(pole, b, 1.0), where(pole, n, 1.0)
-        ag, bg, ng = where(pole, 1.0, a), where(pole, 1.0, b), where(pole, 1.0, n)
+        kg, ng = where(pole, 1.0, k), where(pole, 1.0, n)
         if in_n:
             product = gamma(nn + 1) * rgamma(an) * (digamma(nn + 1) * rgamma(bn) + _rgamma_slope(bn))
-            return where(pole, product, y * (digamma(ng + 1) - digamma(bg)))
+            return where(pole, product, y * _digamma_difference(ng + 1, -kg))
         product = gamma(nn + 1) * (_rgamma_slope(an) * rgamma(bn) - rgamma(an) * _rgamma_slope(bn))
-        return where(pole, product, y * (digamma(bg) - digamma(ag)))
+        return where(pole, product, y * (_digamma_of_sum(ng + 1, -kg) - _digamma_of_sum(kg, 1.0 + 0 * kg)))
 
     return partial
 
@@ -192,17 +236,47 @@ binom = _declare(
     samples=pair((3.1, 5), (0.5, 2.9)),
     source="DLMF 1.2.6, 5.2.1",
 )
+
+
+def _beta_slope(y: Any, a: Any, b: Any) -> Any:
+    """The derivative in a of y = gamma(a) gamma(b) / gamma(a + b)."""
+    a, b = 1.0 * a, 1.0 * b
+    if _are_positive(a, b):
+        return y * (digamma(a) - digamma(a + b))
+    c = a + b
+    at_a, at_b, at_c = _no_gamma(a), _no_gamma(b), _no_gamma(c)
+    # At a zero, as the product of gamma(a) and the reciprocal; at a pole that does not cancel, -inf times its residue's sign.
+    zero, pole = at_c & ~at_a & ~at_b, at_a & ~at_b & ~at_c
+    az, bz, cz = where(zero, a, 1.0), where(zero, b, 1.0), where(zero, c, 1.0)
+    product = gamma(az) * gamma(bz) * (digamma(az) * rgamma(cz) + _rgamma_slope(cz))
+    residue = cos(math.pi * (a - 2 * rint(0.5 * a))) * gamma(where(pole, b, 1.0)) * rgamma(where(pole, c, 1.0))
+    plain = zero | pole | (at_b & at_c)
+    rest = where(plain, 1.0, y) * _digamma_difference(where(plain, 1.0, a), where(plain, 1.0, b))
+    return where(zero, product, where(pole, where(residue > 0, -abs(y), abs(y)), where(plain, math.nan, rest)))
+
+
+def _betaln_slope(a: Any, b: Any) -> Any:
+    if _are_positive(a, b):
+        return digamma(a) - digamma(a + b)
+    apart = _no_gamma(b) & _no_gamma(a + b)  # finite at whole a alone
+    return where(apart, math.nan, _digamma_difference(where(apart, 1.0, a), where(apart, 1.0, b)))
+
+
 beta = _declare(
     "beta",
-    (lambda y, a, b: y * (digamma(a) - digamma(a + b)), lambda y, a, b: y * (digamma(b) - digamma(a + b))),
+    (lambda y, a, b: _beta_slope(y, a, b), lambda y, a, b: _beta_slope(y, b, a)),
     keep="xy",
+    singular=True,
     samples=pair((0.5, 3), (0.5, 3)),
+    source="DLMF 5.12.1",
 )
 betaln = _declare(
     "betaln",
-    (lambda y, a, b: digamma(a) - digamma(a + b), lambda y, a, b: digamma(b) - digamma(a + b)),
+    (lambda y, a, b: _betaln_slope(a, b), lambda y, a, b: _betaln_slope(b, a)),
     keep="x",
+    singular=True,
     samples=pair((0.5, 3), (0.5, 3)),
+    source="DLMF 5.12.1",
 )
 poch = _declare(
     "poch",

@@ -87,13 +87,6 @@ ndtri_exp = _declare(
     source="Wichura 1988, Appl. Stat. 37 (the function)",
 )
 zetac = _declare("zetac", (lambda y, x: _riemann_slope(x),), keep="x", singular=True, samples=real(1.5, 6))
-hyp0f1 = _declare(
-    "hyp0f1",
-    (_fixed("hyp0f1", "v"), lambda y, v, x: hyp0f1(v + 1, x) / v),
-    keep="x",
-    samples=lambda: [Sample((np.array([v]), np.array([-1.2, 0.7, 2.1]))) for v in (1, 2)],
-    source="DLMF 16.3.1",
-)
 hyperu = _declare(
     "hyperu",
     (_fixed("hyperu", "a"), _fixed("hyperu", "b"), lambda y, a, b, x: -1.0 * a * hyperu(a + 1, b + 1, x)),

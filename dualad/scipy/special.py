@@ -1,9 +1,10 @@
 """``scipy.special`` with derivatives: SciPy's names and signatures.
 
-Derivatives are in all arguments, parameters and orders of the functions that JAX or autograd have included, but for integers by
-nature (of ``polygamma`` and ``expn``) and, for x outside [-99, 0.99], the parameters of ``hyp2f1``. Of orthogonal polynomials,
-Struve, spherical Bessel and the other hypergeometric functions only the argument is differentiated: an order or parameter raises
-``NotDifferentiable``. Of names that are not here, ``scipy.special``'s own are returned; they take plain arrays.
+Derivatives are in all arguments, parameters and orders of the functions that JAX or autograd have included, and of ``hyp0f1``,
+``struve`` and ``modstruve`` (x > 0, orders above -1/2), but for integers by nature (of ``polygamma`` and ``expn``) and, for x
+outside [-99, 0.99], the parameters of ``hyp2f1``. Of orthogonal polynomials, spherical Bessel and the other hypergeometric
+functions only the argument is differentiated: an order or parameter raises ``NotDifferentiable``. Of names that are not here,
+``scipy.special``'s own are returned; they take plain arrays.
 """
 
 from __future__ import annotations

@@ -57,6 +57,28 @@ REDUCE = [
         oracle=truth,
     ),
 ]
+PLACES = [0, 3, 1, 1, 2]  # slices of 3, 1, 1, 1 and 2 elements of 4
+
+
+def slices(f: Any, axis: int) -> Any:
+    """The slices that reduceat has for ``PLACES``, by JAX."""
+
+    def of(x: Any) -> Any:
+        x = jnp.moveaxis(x, axis, 0)
+        parts = [x[0:3], x[3:4], x[1:2], x[1:2], x[2:4]]
+        return jnp.moveaxis(jnp.stack([f(p) for p in parts]), 0, axis)
+
+    return of
+
+
+REDUCEAT = [
+    Case(lambda np, x: np.add.reduceat(x, PLACES, axis=1), (X,), oracle=slices(lambda p: p.sum(0), 1)),
+    Case(lambda np, x: np.multiply.reduceat(x, PLACES), (W,), oracle=slices(lambda p: p.prod(0), 0)),
+    Case(lambda np, x: np.maximum.reduceat(x, PLACES, -1), (X,), oracle=slices(lambda p: p.max(0), 1)),
+    Case(lambda np, x: np.minimum.reduceat(x, np.array(PLACES)), (X.T,), oracle=slices(lambda p: p.min(0), 0)),
+    Case(lambda np, x: np.logaddexp.reduceat(x, PLACES, axis=1), (X,), oracle=slices(lambda p: logsumexp(p, 0), 1)),
+    Case(lambda np, x: np.subtract.reduceat(x, PLACES), (W,), oracle=slices(lambda p: p[0] - p[1:].sum(0), 0)),
+]
 ACCUMULATE = [
     Case(lambda np, x: np.add.accumulate(x, axis=1), (X,), oracle=lambda x: x.cumsum(1)),
     Case(lambda np, x: np.multiply.accumulate(x), (X,), oracle=lambda x: x.cumprod(0)),
@@ -80,6 +102,7 @@ KEYWORDS = [
 CASES: dict[str, list[Case]] = {
     "ufunc.reduce": REDUCE,
     "ufunc.accumulate": ACCUMULATE,
+    "ufunc.reduceat": REDUCEAT,
     "ufunc.outer": OUTER,
     "ufunc keywords": KEYWORDS,
 }
@@ -214,8 +237,17 @@ def test_at_with_other_indices() -> None:
     np.testing.assert_allclose(jacrev(f)(X), jacfwd(f)(X))
     with pytest.raises(UntrackedError, match="zeros"):
         grad(lambda x: np.add.at(np.zeros(3), [0], x))(1.0)
-    with pytest.raises(NotDifferentiable, match="reduceat"):
-        grad(lambda x: np.add.reduceat(x, [0, 2]).sum())(V)
+
+
+def test_reduceat_at_its_limits() -> None:
+    with pytest.raises(IndexError, match=r"within \[0, 3\)"):
+        grad(lambda x: np.add.reduceat(x, [0, 3]).sum())(V)
+    with pytest.raises(ArgumentError, match="whole numbers"):
+        grad(lambda x: np.add.reduceat(x, [0.5]).sum())(V)
+    assert np.add.reduceat(dualad.Dual(X, X), np.zeros(0, int), axis=1).shape == (3, 0)
+    out = dnp.zeros((2,)) * dualad.Dual(np.float64(1), np.float64(1))
+    assert np.add.reduceat(dualad.Dual(V, V), [0, 1], out=out) is out
+    np.testing.assert_allclose(jvp(lambda x: np.add.reduceat(x, [0, 1]), (V,), (V,))[1], np.add.reduceat(V, [0, 1]))
 
 
 def test_methods_of_plain_arrays_are_numpys() -> None:
@@ -238,3 +270,9 @@ def test_reductions_of_nothing_and_in_place() -> None:
     assert np.logaddexp.reduce(dualad.Dual(X, X), out=out) is out
     with pytest.raises(NotDifferentiable, match=r"np\.divmod\.outer"):
         np.divmod.outer(dualad.Dual(V, V), W)
+
+
+def test_where_without_out_is_refused() -> None:
+    """NumPy leaves those entries as they were in memory."""
+    with pytest.raises(ArgumentError, match=r"Pass out=dualad.numpy.zeros\(shape\)"):
+        grad(lambda x: np.exp(x, where=np.array([True, False, True])).sum())(V)

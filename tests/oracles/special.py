@@ -6,5 +6,6 @@ BY_DIFFERENCES = {
     "kv_in_order", "kve", "lower_gamma_moment", "sine_integral", "stdtr", "stdtrit", "upper_gamma_moment", "yv_in_order",
     "betainc", "log_ndtr", "binom", "hyp1f1_derivative", "riemann_zeta", "zeta_in_order", "zeta",
     "rgamma", "hyp2f1_derivative", "exponential_integral",
+    "hyp0f1_derivative", "modstruve_in_order", "struve_in_order", "struve_tail",
     "exponential_moment", "reciprocal_moment",
 }  # fmt: skip

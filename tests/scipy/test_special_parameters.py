@@ -63,6 +63,17 @@ CASES: dict[str, tuple[Any, list[tuple[float, ...]], float, float]] = {
         1e-12,
         1e-11,
     ),
+    "hyp0f1": (
+        mp.hyp0f1,
+        [(1.3, 0.7), (0.6, -20.0), (2.5, -24.9), (2.5, -25.1), (1.5, -400.0), (-1.3, 2.0), (2.2, 300.0)],
+        1e-12, 1e-11,
+    ),
+    "struve": (
+        mp.struveh,
+        [(0.5, 0.3), (0.0, 3.0), (2.3, 7.0), (1.5, 11.9), (1.5, 12.1), (-0.4, 14.0), (-0.4, 2.0), (3.0, 40.0), (9.0, 13.0)],
+        1e-11, 1e-10,
+    ),
+    "modstruve": (mp.struvel, [(0.5, 0.3), (0.0, 3.0), (2.3, 7.0), (1.5, 30.0), (-0.4, 2.0)], 1e-13, 1e-12),
     "zeta": (mp.zeta, [(2.0, 1.0), (1.05, 0.3), (7.0, 3.3), (1.5, 200.0)], 1e-14, 1e-13),
     "riemann_zeta": (mp.zeta, [(2.0,), (0.5,), (-0.5,), (-0.99,), (-1.01,), (-6.0,), (-12.3,)], 1e-12, 1e-11),
     "binom": (mp.binomial, [(-2.5, 3.0), (5.0, 2.0), (2.0, 5.0), (3.5, -2.0), (200.0, 100.0)], 1e-12, 1e-10),
@@ -148,3 +159,61 @@ def test_digamma_off_the_real_axis() -> None:
 def test_derivatives_at_the_middle_of_spence() -> None:
     d = dualad.grad(SPECIAL["spence"])
     np.testing.assert_allclose([d(1.0), dualad.grad(d)(1.0), dualad.grad(dualad.grad(d))(1.0)], [-1, 1 / 2, -2 / 3])
+
+
+def binomial(n: Any, k: Any) -> Any:
+    return mp.gamma(n + 1) * mp.rgamma(k + 1) * mp.rgamma(n - k + 1)
+
+
+@pytest.mark.parametrize(
+    ("n", "k"),
+    [(-3 + 1e-9, 2.0), (-3 + 1e-9, 2.3), (-3 + 1e-9, -5 + 1e-9), (2.3, -3 + 1e-8), (-7 + 1e-12, 5.0), (5.0, 7.0)],
+)
+def test_binom_beside_poles(n: float, k: float) -> None:
+    ours = dualad.grad(SPECIAL["binom"], (0, 1))(n, k)
+    exact = [mp.diff(lambda n: binomial(n, mp.mpf(k)), n, h=H**3), mp.diff(lambda k: binomial(mp.mpf(n), k), k, h=H**3)]
+    np.testing.assert_allclose(ours, np.array(exact, float), rtol=4e-15)
+    if k == 2.0:
+        np.testing.assert_allclose(dualad.grad(dualad.grad(SPECIAL["binom"]))(n, k), 1, rtol=4e-15)
+    compiled = dualad.jit(dualad.grad(SPECIAL["binom"], (0, 1)))
+    np.testing.assert_allclose([compiled(n, k), compiled(n, k)], [ours, ours], rtol=4e-15)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [(-3 + 1e-9, 2.0), (-4 + 1e-8, 2.3), (-1.5, -1.5), (-1.75, 0.75), (2.5, -3.5), (-2.9999, -7.7), (-0.5, 0.5)],
+)
+def test_beta_beside_poles_and_at_zeros(a: float, b: float) -> None:
+    """At its zeros too, where the logarithmic derivative is infinite."""
+    f = lambda a, b: mp.gamma(a) * mp.gamma(b) * mp.rgamma(a + b)
+    exact = [mp.diff(lambda a: f(a, mp.mpf(b)), a, h=H**3), mp.diff(lambda b: f(mp.mpf(a), b), b, h=H**3)]
+    np.testing.assert_allclose(dualad.grad(SPECIAL["beta"], (0, 1))(a, b), np.array(exact, float), rtol=4e-15)
+    second = float(mp.diff(lambda a: f(a, mp.mpf(b)), a, 2, h=H**2))
+    if abs(a - round(a)) > 1e-3:
+        np.testing.assert_allclose(dualad.grad(dualad.grad(SPECIAL["beta"]))(a, b), second, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("a", "b"), [(-2.0, 1.0), (-3.0, 2.0), (-50.0, 3.0), (-4.0, 4.0)])
+def test_beta_where_two_poles_cancel(a: float, b: float) -> None:
+    """At whole b, beta is a rational function of a, smooth at whole a < -b too."""
+    f = lambda a: mp.fprod([k + 1 for k in range(int(b) - 1)]) / mp.fprod([a + k for k in range(int(b))])
+    log = lambda a: mp.log(abs(f(a)))
+    for k in (1, 2) if a + b < 0.5 else ():
+        for name, g in (("beta", f), ("betaln", log)):
+            ours = SPECIAL[name]
+            for _ in range(k):
+                ours = dualad.grad(ours)
+            np.testing.assert_allclose(ours(a, b), float(mp.diff(g, a, k, h=H**2)), rtol=1e-13)
+    slope = dualad.jvp(SPECIAL["beta"], (a, b), (1.0, 0.0))[1]
+    np.testing.assert_allclose(slope, float(mp.diff(f, a, h=H**2)), rtol=1e-13)
+    assert np.isnan(dualad.grad(SPECIAL["beta"], 1)(a, b)) and np.isnan(dualad.grad(SPECIAL["betaln"], 1)(a, b))
+
+
+def test_beta_at_poles() -> None:
+    """Of first order: its derivative has one sign on both sides."""
+    ours = [dualad.grad(SPECIAL["beta"])(a, b) for a, b in [(-2.0, 3.0), (-3.0, 1.5), (0.0, 2.0), (-1.0, 2.5)]]
+    beside = [
+        mp.diff(lambda a: mp.gamma(a) * mp.rgamma(a + b), a + H, h=H**2)
+        for a, b in [(-2, 3), (-3, 1.5), (0, 2), (-1, 2.5)]
+    ]
+    np.testing.assert_array_equal(ours, [np.copysign(np.inf, float(v)) for v in beside])

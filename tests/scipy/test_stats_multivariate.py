@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import jax.scipy.stats as of_jax
 import numpy as np
@@ -13,6 +15,7 @@ import scipy.stats
 from dualad import ArgumentError, NotDifferentiable, ShapeError, grad, jacfwd, jacrev, vmap
 from dualad.scipy import stats
 from tests.functions import Case, check, parameters
+from tests.oracles.stats import normal_box
 from tests.scipy.test_stats_continuous import numeric
 from tests.scipy.test_stats_sampling import rng
 
@@ -54,6 +57,19 @@ def test_values() -> None:
     for method in ("logpmf", "pmf"):
         same(method, "multinomial", COUNTS, 5, P)
         same(method, "multinomial", COUNTS[0], 5, P)
+    for method in ("cdf", "logcdf"):
+        for rng_ in (3, rng()):
+            again = copy.deepcopy(rng_)
+            ours = getattr(stats.multivariate_normal, method)(X, MU, A, rng=rng_)
+            theirs = getattr(scipy.stats.multivariate_normal, method)(X, MU, A, rng=again)
+            np.testing.assert_array_equal(ours, theirs)
+        same(method, "multivariate_normal", X[0, :2], MU[:2], A[:2, :2])
+        same(method, "multivariate_normal", X[:, :2].reshape(2, 2, 2), cov=A[:2, :2], lower_limit=-2 * np.ones(2))
+        same(method, "multivariate_normal", X[:1, :1], 0.3, 2.0)
+        same(method, "multivariate_normal", 0.3)
+        same(method, "multivariate_normal", X[:, :2], MU[:2], [1.0, 2.0])
+    same("cdf", "multivariate_normal", X[:, :2], cov=np.eye(2), lower_limit=np.ones(2))
+    same("cdf", "multivariate_normal", 0.3, lower_limit=1.0)
     same("entropy", "multivariate_normal", MU, A)
     same("mean", "multinomial", 5, P)
     same("mean", "wishart", 4.5, A)
@@ -63,6 +79,10 @@ def test_values() -> None:
 
 def _symmetric(np_: Any, a: Any) -> Any:
     return 0.5 * (a + a.T)
+
+
+def _cdf(np_: Any, x: Any, mu: Any, a: Any) -> Any:
+    return stats.multivariate_normal.cdf(x, mu, a)
 
 
 WHY = "JAX has no such function"
@@ -75,6 +95,23 @@ CASES: dict[str, list[Case]] = {
     ],
     "scipy.stats.multivariate_normal.pdf": [
         Case(lambda np, *a: stats.multivariate_normal.pdf(*a), (X[:2], MU, A), of_jax.multivariate_normal.pdf)
+    ],
+    "scipy.stats.multivariate_normal.cdf": [
+        Case(_cdf, (X[:2, :2], MU[:2], A[:2, :2]), lambda x, mu, a: normal_box(a, x - mu)),
+        Case(_cdf, (X[0], MU, A), lambda x, mu, a: normal_box(a, x - mu)),
+        Case(
+            lambda np, x, a, low: stats.multivariate_normal.cdf(x, cov=a, lower_limit=low),
+            (X[:2], A, X[0] - 1),
+            lambda x, a, low: normal_box(a, x, jnp.broadcast_to(low, x.shape)),
+        ),
+        Case(_cdf, (X[0, :1], MU[:1], A[:1, :1]), lambda x, mu, a: normal_box(a, x - mu)),
+    ],
+    "scipy.stats.multivariate_normal.logcdf": [
+        Case(
+            lambda np, x, mu, a: stats.multivariate_normal.logcdf(x, mu, a),
+            (X[:2, :2], MU[:2], A[:2, :2]),
+            lambda x, mu, a: jnp.log(normal_box(a, x - mu)),
+        ),
     ],
     "scipy.stats.multivariate_normal.entropy": [
         Case(
@@ -217,6 +254,48 @@ def test_dirichlet_by_its_own_partials() -> None:
     check(Case(lambda np, a: draw(a), (ALPHA,), degenerate=True))
 
 
+def _one_factor(x: Any, loading: Any, variance: Any) -> Any:
+    """The distribution function for the covariance diag(variance) + loading loading^T: given the factor, a product."""
+    t, w = (jnp.asarray(v) for v in np.polynomial.legendre.leggauss(80))
+    given = jnp.prod(of_jax.norm.cdf((x - 9 * t[:, None] * loading) / jnp.sqrt(variance)), axis=-1)
+    return jnp.sum(9 * w * of_jax.norm.pdf(9 * t) * given)
+
+
+@pytest.mark.parametrize("n", [4, 5])
+def test_distribution_function_of_many_variables(n: int) -> None:
+    """Beyond three, derivatives are by quasi-Monte Carlo probabilities: as accurate as these."""
+    draw = np.random.default_rng(n)
+    args = draw.uniform(-0.5, 1.5, n), draw.uniform(0.2, 0.9, n), draw.uniform(0.5, 1.5, n)
+
+    def f(x: Any, loading: Any, variance: Any) -> Any:
+        return stats.multivariate_normal.cdf(x, cov=variance * np.eye(n) + loading[:, None] * loading)
+
+    np.testing.assert_allclose(f(*args), _one_factor(*args), atol=1e-5)
+    expected = jax.grad(_one_factor, (0, 1, 2))(*args)
+    for ours, theirs in zip(grad(f, (0, 1, 2))(*args), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_distribution_function_at_infinity() -> None:
+    x = np.array([0.3, np.inf, -0.2])
+    ours = grad(lambda x, a: stats.multivariate_normal.cdf(x, cov=a), (0, 1))(x, A)
+    kept = np.ix_([0, 2], [0, 2])
+    theirs = grad(lambda x, a: stats.multivariate_normal.cdf(x, cov=a), (0, 1))(x[[0, 2]], A[kept])
+    np.testing.assert_allclose(ours[0], [theirs[0][0], 0, theirs[0][1]], rtol=1e-12)
+    np.testing.assert_allclose(ours[1][kept], theirs[1], rtol=1e-12)
+    np.testing.assert_array_equal(ours[1][1], 0)
+    assert stats.multivariate_normal.cdf(np.empty((0, 3)), cov=A).shape == (0,)
+    assert stats.multivariate_normal(MU, A).cdf(X).shape == (4,)
+
+
+def test_the_generator_moves_once() -> None:
+    """A derivative takes the numbers of its value, and moves the caller's generator no further."""
+    a, b = rng(), rng()
+    scipy.stats.multivariate_normal.cdf(X, MU, A, rng=a)
+    grad(lambda x: stats.multivariate_normal.cdf(x, MU, A, rng=b).sum())(X)
+    assert a.random() == b.random()
+
+
 def test_off_the_support() -> None:
     x = np.array([0.5, 0.4, 0.3])
     assert stats.dirichlet.logpdf(x, ALPHA) == -np.inf
@@ -246,6 +325,12 @@ def test_errors() -> None:
         stats.multivariate_normal.logpdf(X, MU, np.eye(2))
     with pytest.raises(ShapeError, match=r"points have 3 elements"):
         stats.multivariate_normal.logpdf(X[:, :2], MU, A)
+    with pytest.raises(ShapeError, match=r"points have 3 elements"):
+        stats.multivariate_normal.cdf(X, MU, A, lower_limit=np.zeros(2))
+    with pytest.raises(ArgumentError, match="cov is not positive definite"):
+        stats.multivariate_normal.cdf(X, MU, -A)
+    with pytest.raises(ArgumentError, match="allow_singular=True has no derivative"):
+        stats.multivariate_normal.logcdf(X, MU, A, allow_singular=True)
     with pytest.raises(ArgumentError, match="x is not positive definite"):
         stats.wishart.logpdf(-B, 4.5, A)
     with pytest.raises(ShapeError, match="wishart"):
