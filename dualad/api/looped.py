@@ -9,9 +9,10 @@ import numpy as np
 
 from dualad.api.branched import Recorded, is_input
 from dualad.api.repeated import NUMBERS, WIDE, check_levels, equal, grounded
+from dualad.api.tabled import in_one
 from dualad.core.tensor import Tensor
 from dualad.core.tree import flatten, unflatten
-from dualad.modes.record import COMPILING, NoLoop, NoRoom
+from dualad.modes.record import COMPILING, NoLoop, NoRoom, RecordLevel
 from dualad.native.captured import Captured, TooMuch
 from dualad.ops.arithmetic import not_equal
 from dualad.tape.body import sample
@@ -24,49 +25,10 @@ def looped(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init:
     """The value at the end, in a tuple; None where no tensor takes part. Raises ``NoLoop``, with ``key``, where the loop
     cannot be one operation."""
     base = COMPILING.levels[0]
-    runs = True
     try:
         captured = Captured(cond_fun, body_fun)
-        leaves, structure = flatten(init)
-        leaves = [grounded(x) for x in leaves]
-        if not any(map(is_input, (*leaves, *captured.tensors))):
-            return None
-        weak = any(type(x) in NUMBERS for x in leaves)
-        values = [np.asarray(x)[()] if type(x) in NUMBERS else x for x in leaves]
-        carried = [k for k, x in enumerate(values) if type(x) is Tensor or isinstance(x, (np.ndarray, np.generic))]
-
-        def turn(_: Any, trips: Any, *own: Any) -> Any:
-            before = list(values)
-            for k, x in zip(carried, own, strict=True):
-                before[k] = x
-            value = body_fun(unflatten(structure, before))
-            return truth(cond_fun(value)), trips + 1, value
-
-        start = [values[k] for k in carried]
-        going = truth(cond_fun(unflatten(structure, values)))
-        runs = bool(sample(going))
-        recorded = Recorded(turn, (), captured.tensors, [np.True_, np.int64(0), *start])
-        if captured.drew() or captured.changed() is not None:
-            raise NoLoop("the body changes what it captures")
-        if recorded.structure != flatten((0, 0, init))[1]:
-            raise NoLoop("the structure changes")
-        after = recorded.outs[2:]
-        fixed = {k for k in range(len(values)) if k not in carried}
-        if any(not (values[k] is after[k] or equal(values[k], after[k])) for k in fixed):
-            raise NoLoop("a value that is no number changes")
-        body, more = recorded.body({2 + k for k in fixed})
-        if any(body.spec(k) != body.spec(body.outs[k]) for k in range(body.carries)):
-            raise NoLoop("the shape or dtype of the value changes")
-        if weak and not all(s.dtype in WIDE for s in body.specs.values() if hasattr(s, "dtype")):
-            raise NoLoop("numbers beside narrow dtypes")
-        operands = [going, np.int64(0), *start, *captured.tensors, *more]
-        kept = [k for k in range(len(operands)) if k < body.carries or k in body.read]
-        body, operands = body.trimmed(kept), [operands[k] for k in kept]
-        for x in operands:
-            check_levels(x, base)
-        base.looped = True
-        room = 1 << (max(FIRST, COMPILING.rooms.get(key, 0)) - 1).bit_length()
-        out = loop(body, operands, room, False, Trips(key, known=False))
+        attempt = lambda condition, body: _attempt(condition, body, init, key, captured, base)
+        return in_one(attempt, (cond_fun, body_fun), captured)
     except NoRoom:
         raise
     except NoLoop as e:
@@ -74,9 +36,64 @@ def looped(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init:
     except TooMuch:
         raise NoLoop("the body captures too much", key) from None
     except Exception as e:  # an error of the user's comes again where Python runs the loop
-        if not runs and not COMPILING.blind:
-            return None  # a body that does not run here, and may not
         raise NoLoop(repr(e), key) from None
+
+
+def _attempt(
+    cond_fun: Callable[[Any], Any],
+    body_fun: Callable[[Any], Any],
+    init: Any,
+    key: Any,
+    captured: Captured,
+    base: RecordLevel,
+) -> Any:
+    leaves, structure = flatten(init)
+    leaves = [grounded(x) for x in leaves]
+    if not any(map(is_input, (*leaves, *captured.tensors))):
+        return None
+    weak = any(type(x) in NUMBERS for x in leaves)
+    values = [np.asarray(x)[()] if type(x) in NUMBERS else x for x in leaves]
+    carried = [k for k, x in enumerate(values) if type(x) is Tensor or isinstance(x, (np.ndarray, np.generic))]
+
+    def turn(_: Any, trips: Any, *own: Any) -> Any:
+        before = list(values)
+        for k, x in zip(carried, own, strict=True):
+            before[k] = x
+        value = body_fun(unflatten(structure, before))
+        return truth(cond_fun(value)), trips + 1, value
+
+    start = [values[k] for k in carried]
+    going = truth(cond_fun(unflatten(structure, values)))
+    runs = bool(sample(going))
+    try:
+        recorded = Recorded(turn, (), captured.tensors, [np.True_, np.int64(0), *start])
+    except NoLoop:
+        raise
+    except Exception:
+        if runs or COMPILING.blind:
+            raise
+        return None  # a body that does not run here, and may not
+    if captured.drew() or captured.changed() is not None:
+        raise NoLoop("the body changes what it captures")
+    if recorded.structure != flatten((0, 0, init))[1]:
+        raise NoLoop("the structure changes")
+    after = recorded.outs[2:]
+    fixed = {k for k in range(len(values)) if k not in carried}
+    if any(not (values[k] is after[k] or equal(values[k], after[k])) for k in fixed):
+        raise NoLoop("a value that is no number changes")
+    body, more = recorded.body({2 + k for k in fixed})
+    if any(body.spec(k) != body.spec(body.outs[k]) for k in range(body.carries)):
+        raise NoLoop("the shape or dtype of the value changes")
+    if weak and not all(s.dtype in WIDE for s in body.specs.values() if hasattr(s, "dtype")):
+        raise NoLoop("numbers beside narrow dtypes")
+    operands = [going, np.int64(0), *start, *captured.tensors, *more]
+    kept = [k for k in range(len(operands)) if k < body.carries or k in body.read]
+    body, operands = body.trimmed(kept), [operands[k] for k in kept]
+    for x in operands:
+        check_levels(x, base)
+    base.looped = True
+    room = 1 << (max(FIRST, COMPILING.rooms.get(key, 0)) - 1).bit_length()
+    out = loop(body, operands, room, False, Trips(key, known=False))
     result = list(leaves)
     for k, x in zip(carried, out[2:], strict=False):
         result[k] = x

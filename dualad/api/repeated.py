@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dualad.api.tabled import in_one
 from dualad.core.level import GROUND
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
@@ -28,6 +29,7 @@ from dualad.tape.repeat import loop
 
 LEAST = 8  # iterations; fewer are compiled one after the other
 NUMBERS = (bool, int, float, complex)
+LARGEST = 63  # bits of an integer that is carried
 WIDE = {np.dtype(t) for t in (np.float64, np.complex128, np.int64, np.bool_)}
 
 
@@ -107,11 +109,21 @@ def repeated(
         if wide:  # there NumPy's promotion makes no difference between a float and an array
             carries = [np.float64(x) if type(x) is float else x for x in carries]
         start, step = (count - 1, -1) if down else (0, 1)
-        first = _Iteration(f, carries, structure, [v[start] for v in leaves], args)
-        second = _Iteration(f, first.after, structure, [v[start + step] for v in leaves], args)
-        if captured.drew() or captured.changed() is not None:
-            raise NoLoop("the body changes what it captures")
-        out = _as_loop(first, second, structure, leaves, count, down, counter or wide, COMPILING.levels[0])
+
+        def attempt(f: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
+            own = list(carries)
+            while True:
+                first = _Iteration(f, own, structure, [v[start] for v in leaves], args)
+                second = _Iteration(f, first.after, structure, [v[start + step] for v in leaves], args)
+                changing = _counters(own, first.after, second.after) if wide else []
+                if not changing:
+                    break
+                own = [np.asarray(x)[()] if k in changing else x for k, x in enumerate(own)]
+            if captured.drew() or captured.changed() is not None:
+                raise NoLoop("the body changes what it captures")
+            return _as_loop(first, second, structure, leaves, count, down, counter or wide, COMPILING.levels[0])
+
+        return in_one(attempt, (f,), captured)
     except NoRoom:
         raise
     except NoLoop as e:
@@ -120,7 +132,24 @@ def repeated(
         raise NoLoop("the body captures too much", key) from None
     except Exception as e:  # an error of the user's comes again where the plain loop is recorded
         raise NoLoop(repr(e), key) from None
-    return out
+
+
+def _counters(*values: Sequence[Any]) -> list[int]:
+    """Places of the Python integers and booleans that differ in successive iterations, as a counter does, or become arrays
+    of that type."""
+    found = []
+    for k, (x, y, z) in enumerate(zip(*values, strict=False)):
+        if type(x) not in (bool, int):
+            continue
+        if type(y) in NUMBERS:
+            moves = type(x) is type(y) is type(z) and (x != y or y != z)
+        else:
+            moves = getattr(y, "shape", None) == () and y.dtype == (np.bool_ if type(x) is bool else np.int64)
+        if moves:
+            if x.bit_length() > LARGEST:
+                raise NoLoop("a large integer is carried")
+            found.append(k)
+    return found
 
 
 def recording(key: Any = None) -> bool:

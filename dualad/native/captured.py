@@ -124,9 +124,9 @@ class Captured:
     def _function(self, name: str, f: types.FunctionType) -> None:
         name = name or f.__qualname__
         for cell, variable in zip(f.__closure__ or (), f.__code__.co_freevars, strict=True):
-            value = _contents(cell)
+            value = contents(cell)
             if value is MISSING:
-                self.checks.append((variable, lambda cell=cell: _contents(cell) is MISSING))  # type: ignore[misc]
+                self.checks.append((variable, lambda cell=cell: contents(cell) is MISSING))  # type: ignore[misc]
                 continue
             self._held.add(variable, (cell, False, "cell_contents", value))
             self._todo.append((variable, value))
@@ -134,13 +134,13 @@ class Captured:
         self._todo += [(f"a default of {name}", v) for v in (f.__kwdefaults__ or {}).values()]
         if f.__dict__:
             self._todo += [(f"{name}.{k}", v) for k, v in f.__dict__.items()]
-        if _library(f.__code__.co_filename):
+        if from_library(f.__code__.co_filename):
             return
         self._held.add(f"the code of {name}", (f, False, "__code__", f.__code__))
         if f.__defaults__:
             self._held.add(f"the defaults of {name}", (f, False, "__defaults__", f.__defaults__))
         space = f.__globals__
-        names = _names(f.__code__)
+        names = names_in(f.__code__)
         for k in names:
             value = space.get(k, MISSING)
             if value is MISSING:
@@ -295,14 +295,14 @@ def _equal(a: Any, b: Any) -> bool:
     return bool(np.array_equal(a, b)) if isinstance(a, np.ndarray) else a == b
 
 
-def _contents(cell: Any) -> Any:
+def contents(cell: Any) -> Any:
     try:
         return cell.cell_contents
     except ValueError:  # not yet bound
         return MISSING
 
 
-def _names(code: types.CodeType) -> list[str]:
+def names_in(code: types.CodeType) -> list[str]:
     """Global and attribute names in a function and the functions inside it."""
     out: dict[str, None] = {}
     stack = [code]
@@ -313,7 +313,7 @@ def _names(code: types.CodeType) -> list[str]:
     return list(out)
 
 
-def _library(path: str) -> bool:
+def from_library(path: str) -> bool:
     """Whether a file belongs to Python or an installed package, whose insides are trusted not to change."""
     return path.startswith(("<frozen", _PACKAGE, *_PATHS))
 
@@ -322,7 +322,7 @@ def _of_library(module: types.ModuleType | None) -> bool:
     if module is None or module.__name__ == "__main__":
         return False
     path = getattr(module, "__file__", None)
-    return path is None or _library(path)
+    return path is None or from_library(path)
 
 
 def _writable(x: Any) -> bool:

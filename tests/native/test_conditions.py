@@ -317,6 +317,7 @@ def test_errors_are_pythons() -> None:
 
 
 UNARY = 6
+TABLES: dict[Any, Any] = {Ours: np.linspace(0.8, 0.9, 9), lax: jnp.linspace(0.8, 0.9, 9)}
 
 
 def apply(k: int, np: Any, v: Any, x: Any) -> Any:
@@ -360,17 +361,18 @@ def run(block: Any, lax: Any, np: Any, v: Any, x: Any) -> Any:
             going = lambda s, at=at: (s[0] < 1 + 5 * abs(x[0] + at)) & (s[1].sum() < 4)
             v = lax.while_loop(going, lambda s, turn=turn: (s[0] + 1, turn(s[1]) * 0.9), (0, v))[1]
         elif kind == "scan":
-            v, ys = lax.scan(lambda c, u, turn=turn: (turn(c) * u, c.sum()), v, np.linspace(0.8, 1.0, 9))
+            step = lambda c, u, turn=turn: ((c[0] + 3, turn(c[1]) * u + 0.1 * TABLES[lax][c[0] % 9]), c[1].sum())
+            (_, v), ys = lax.scan(step, (0, v), np.linspace(0.8, 1.0, 9))
             v = v + ys.sum() * 0.01
         elif kind == "fori":
-            v = lax.fori_loop(0, 9, lambda i, v, turn=turn: turn(v) * 0.9 + 0.01 * i, v)
+            v = lax.fori_loop(0, 9, lambda i, v, turn=turn: turn(v) * TABLES[lax][i] + 0.01 * i, v)
         else:
             for _ in range(3):
                 v = turn(v) * 0.9
     return v
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 @given(blocks(), st.integers(0, 2**20))
 def test_random_programs(block: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)
