@@ -84,7 +84,7 @@ def test_every_primitive(prim: Any, sample: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ran = [runs(g, *[other(x, k) if k else x for x in xs]) for k in (0, 0, 0, 1, 2)]
-    assert ran[2] == 1 or prim.multiple
+    assert ran[2] == 1 or prim.multiple or "draws" in sample.params  # what draws is another operation at each call
 
 
 def normal(*shape: int, dtype: Any = float) -> Any:
