@@ -72,6 +72,26 @@ def test_every_width_gives_the_same_bits(name: str) -> None:
         assert not differs.any(), f"{name}: width {width} differs at {[x[differs][0] for x in xs]}"
 
 
+@pytest.mark.parametrize("fma", [True, False])
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_one_huge_argument_among_others(name: str, fma: bool) -> None:
+    """In each place of four registers, of AVX-512 and of SSE."""
+    width = 32 if fma else 8
+    near = np.array([2.0**19 * np.pi / 2, 2.0**20])
+    huge = np.concatenate(
+        [np.nextafter(near, 0.0), near, np.nextafter(near, np.inf), [1e6, 1e22, 1e300, np.inf, np.nan]]
+    )
+    huge = np.concatenate([huge, -huge])
+    xs = np.tile(np.linspace(0.1, 1.0, width), (len(huge), width, 1))
+    for k in range(width):
+        xs[:, k, k] = huge
+    x = xs.ravel()
+    ys, expected = kernel(name, width, fma=fma)(x), kernel(name, 1, fma=fma)(x)
+    assert np.array_equal(ys, expected, equal_nan=True)
+    finite = np.isfinite(x)
+    check(name, (np.unique(x[finite]),), kernel(name, width, fma=fma)(np.unique(x[finite])))
+
+
 @pytest.mark.parametrize(
     "name", ["cosh", "erfc", "exp", "exp2", "expit", "expm1", "gamma", "log_expit", "power", "sinh"]
 )
