@@ -6,13 +6,14 @@ Where a value is looked at after all (a guard, an operation that is not deferred
 
 from __future__ import annotations
 
-import functools
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from dualad.core.spec import Shaped
 
 LEAST = 1 << 16  # elements: below, computing takes no time worth saving
 ELEMENTWISE = {np.where, np.real, np.imag, np.clip}
@@ -24,7 +25,7 @@ ABOUT = {np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealo
 _OPERANDS = (np.ndarray, np.generic, bool, int, float, complex)
 
 
-class Deferred(NDArrayOperatorsMixin):
+class Deferred(NDArrayOperatorsMixin, Shaped):
     """``f(*args, **params)``, of a shape and dtype that are known, not computed yet; or (``f`` None) an array."""
 
     __slots__ = ("args", "dtype", "f", "params", "shape")
@@ -38,25 +39,6 @@ class Deferred(NDArrayOperatorsMixin):
         self.shape: tuple[int, ...] = shape
         self.dtype: np.dtype[Any] = dtype
         self.params = params
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        n = 1
-        for k in self.shape:
-            n *= k
-        return n
-
-    @property
-    def itemsize(self) -> int:
-        return self.dtype.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        return self.size * self.dtype.itemsize
 
     def value(self) -> Any:
         """The array itself."""
@@ -88,8 +70,7 @@ class Deferred(NDArrayOperatorsMixin):
         if f in SHAPING:
             return _shaped(f, args, keywords)
         if f in JOINING and len(args) == 1 and set(keywords) <= {"axis"}:
-            (xs,) = args
-            return _joined(tuple(xs), functools.partial(_join, f, keywords))
+            return _joined(f, tuple(args[0]), keywords)
         if f in ABOUT:
             return f(*map(stand_in, args), **keywords)
         return f(*_deep(args), **{k: _deep(v) for k, v in keywords.items()})
@@ -183,13 +164,9 @@ def _shaped(f: Any, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
     return Deferred(f, tuple(map(held, args)), y.shape, y.dtype, params)
 
 
-def _join(f: Any, params: dict[str, Any], *xs: Any) -> Any:
-    return f(xs, **params)
-
-
-def _joined(xs: tuple[Any, ...], f: Any) -> Any:
-    y = f(*map(stand_in, xs))
-    return Deferred(f, tuple(map(held, xs)), y.shape, y.dtype, {})
+def _joined(f: Any, xs: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    y = f([stand_in(x) for x in xs], **params)
+    return Deferred(lambda *own: f(own, **params), tuple(map(held, xs)), y.shape, y.dtype, {})
 
 
 def held(a: Any) -> Any:

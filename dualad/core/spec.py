@@ -1,24 +1,23 @@
-"""Spec: the shape and dtype of a value without the value."""
+"""Shapes and dtypes, and Spec: those of a value without the value."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 
-class Spec:
-    """What a tape keeps of a value that no rule needs: its shape and its dtype.
+class Shaped:
+    """What follows from a ``shape`` and a ``dtype``."""
 
-    A rule that touches anything else of an argument it did not list in ``keep`` gets an
-    ``AttributeError`` or ``TypeError`` here, never a wrong number.
-    """
+    __slots__ = ()
+    if TYPE_CHECKING:
 
-    __slots__ = ("dtype", "shape")
+        @property
+        def shape(self) -> tuple[int, ...]: ...
 
-    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
-        self.shape = shape
-        self.dtype = dtype
+        @property
+        def dtype(self) -> Any: ...
 
     @property
     def ndim(self) -> int:
@@ -32,8 +31,30 @@ class Spec:
         return n
 
     @property
+    def itemsize(self) -> int:
+        n: int = self.dtype.itemsize
+        return n
+
+    @property
     def nbytes(self) -> int:
-        return self.size * self.dtype.itemsize
+        n: int = self.size * self.dtype.itemsize
+        return n
+
+
+class Spec(Shaped):
+    """What a tape keeps of a value that no rule needs: its shape and its dtype.
+
+    A rule that touches anything else of an argument it did not list in ``keep`` gets an
+    ``AttributeError`` or ``TypeError`` here, never a wrong number.
+    """
+
+    __slots__ = ("dtype", "shape")
+    shape: tuple[int, ...]
+    dtype: Any
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
+        self.shape = shape
+        self.dtype = dtype
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Spec) and self.shape == other.shape and self.dtype == other.dtype

@@ -10,9 +10,10 @@ import numpy as np
 
 from dualad.core.errors import UntrackedError
 from dualad.core.level import GROUND, Level
+from dualad.core.spec import Shaped
 
 
-class Tensor:
+class Tensor(Shaped):
     """A value on a level, with what that level's mode keeps of it (``aux``).
 
     ``value`` is a NumPy array or scalar, or a tensor of a lower level. Operators are installed by the
@@ -40,25 +41,6 @@ class Tensor:
     @property
     def dtype(self) -> np.dtype[Any]:
         return self.value.dtype
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        n = 1
-        for k in self.shape:
-            n *= k
-        return n
-
-    @property
-    def itemsize(self) -> int:
-        return self.dtype.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        return self.size * self.dtype.itemsize
 
     @property
     def primal(self) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dualad.core.primitive import REGISTRY, Primitive
-from dualad.core.spec import Spec
+from dualad.core.spec import Shaped, Spec
 from dualad.core.tensor import Tensor
 from dualad.modes.record import GUARD, LIFT, RecordLevel
 from dualad.modes.reverse import PICK
@@ -27,7 +27,7 @@ SCALARS = (bool, int, float, complex)
 DONE, BAD_INDEX, NOT_FINITE = -1, -2, -3  # what native code returns where no guard failed
 
 
-class Value:
+class Value(Shaped):
     """One array of the program: an input, a constant, what a primitive returned, or one output of several.
 
     ``op`` is ``input`` (``data``: its position), ``constant`` (``data``: the array or number), ``call`` (``prim`` on
@@ -35,6 +35,8 @@ class Value:
     """
 
     __slots__ = ("args", "data", "dtype", "index", "op", "params", "prim", "shape")
+    shape: tuple[int, ...]
+    dtype: Any
 
     def __init__(
         self,
@@ -54,13 +56,6 @@ class Value:
         self.args = args
         self.params: dict[str, Any] = params or {}
         self.index = -1
-
-    @property
-    def size(self) -> int:
-        n = 1
-        for k in self.shape:
-            n *= k
-        return n
 
     @property
     def name(self) -> str:
