@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from dualad.api.repeated import NUMBERS, check_levels, equal, grounded
+from dualad.api.repeated import NUMBERS, check_levels, equal, output, standing_for
 from dualad.core.level import GROUND
 from dualad.core.tensor import Tensor
 from dualad.core.tree import flatten, unflatten
-from dualad.modes.record import COMPILING, NoLoop, NoRoom, compiling, sampling
+from dualad.modes.record import COMPILING, NoLoop, compiling, sampling
 from dualad.modes.trace import TraceLevel
-from dualad.native.captured import Captured, TooMuch
+from dualad.native.captured import Captured
 from dualad.tape.body import Body, made, renumbered, sample
 from dualad.tape.branch import chosen
 
@@ -29,7 +29,7 @@ DEEPEST = 20  # branches within branches
 def branched(index: Any, functions: Sequence[Callable[..., Any]], operands: Any, key: Any) -> Any:
     """``functions[index](*operands)`` as one operation. Raises ``NoLoop``, with ``key``, where it cannot be one."""
     base = COMPILING.levels[0]
-    try:
+    with standing_for(key):
         if len(COMPILING.levels) > DEEPEST:
             raise NoLoop("branches within branches without end")
         captured = Captured(*functions, operands)
@@ -50,14 +50,6 @@ def branched(index: Any, functions: Sequence[Callable[..., Any]], operands: Any,
             check_levels(x, base)
         base.looped = True
         results = iter(chosen(index, operands, bodies))
-    except NoRoom:
-        raise
-    except NoLoop as e:
-        raise NoLoop(e.why, key) from None
-    except TooMuch:
-        raise NoLoop("a branch captures too much", key) from None
-    except Exception as e:  # an error of the user's comes again if the branch is taken
-        raise NoLoop(repr(e), key) from None
     return unflatten(structure, [fixed[k] if k in fixed else next(results) for k in range(len(columns))])
 
 
@@ -88,10 +80,8 @@ class Recorded:
                     raise NoLoop("an assignment into what it was given")
 
     def _output(self, y: Any) -> Any:
-        y = grounded(y)
-        if type(y) is Tensor:
-            return Tensor(y.value, y.level, y.aux) if y.level is self.level else self.level.lift(y)
-        return self.level.lift(np.array(y)[()]) if isinstance(y, (np.ndarray, np.generic)) else y
+        y = output(self.level, y)
+        return Tensor(y.value, y.level, y.aux) if type(y) is Tensor else y
 
     def body(self, fixed: Any = ()) -> tuple[Body, list[Any]]:
         """The program from the inputs to the results but ``fixed`` ones, and what it captures beside."""

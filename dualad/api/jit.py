@@ -17,6 +17,7 @@ from dualad.api.transform import Transform, outputs
 from dualad.core.deferred import LEAST, Deferred, deferred, settled
 from dualad.core.errors import ArgumentError, DtypeError
 from dualad.core.level import GROUND
+from dualad.core.spec import WIDE
 from dualad.core.tensor import Tensor
 from dualad.core.tree import LEAF, flatten, unflatten
 from dualad.modes.record import NoLoop, NoRoom, RecordLevel, compiling
@@ -31,7 +32,6 @@ P = ParamSpec("P")
 PATHS = 16  # compiled paths for one signature
 RECORDINGS = 256  # that are compiled, of one function, all signatures together
 ATTEMPTS = 3  # at functions that change what they capture
-WIDE = {np.dtype(t) for t in (np.float64, np.complex128, np.int64, np.bool_)}
 PLAIN = "positional arrays and floats"  # the structure of such arguments
 Fast = tuple[Callable[..., Any], tuple[Callable[[], bool], ...], "Path"]
 Finish = Callable[[Any], Any]

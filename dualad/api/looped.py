@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from dualad.api.branched import Recorded, is_input
-from dualad.api.repeated import NUMBERS, WIDE, check_levels, equal, grounded
+from dualad.api.repeated import NUMBERS, check_levels, equal, grounded, standing_for
 from dualad.api.tabled import in_one
+from dualad.core.spec import WIDE
 from dualad.core.tensor import Tensor
 from dualad.core.tree import flatten, unflatten
-from dualad.modes.record import COMPILING, NoLoop, NoRoom, RecordLevel
-from dualad.native.captured import Captured, TooMuch
+from dualad.modes.record import COMPILING, NoLoop, RecordLevel
+from dualad.native.captured import Captured
 from dualad.ops.arithmetic import not_equal
 from dualad.tape.body import sample
 from dualad.tape.repeat import Trips, loop
@@ -25,18 +26,10 @@ def looped(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init:
     """The value at the end, in a tuple; None where no tensor takes part. Raises ``NoLoop``, with ``key``, where the loop
     cannot be one operation."""
     base = COMPILING.levels[0]
-    try:
+    with standing_for(key):
         captured = Captured(cond_fun, body_fun)
         attempt = lambda condition, body: _attempt(condition, body, init, key, captured, base)
         return in_one(attempt, (cond_fun, body_fun), captured)
-    except NoRoom:
-        raise
-    except NoLoop as e:
-        raise NoLoop(e.why, key) from None
-    except TooMuch:
-        raise NoLoop("the body captures too much", key) from None
-    except Exception as e:  # an error of the user's comes again where Python runs the loop
-        raise NoLoop(repr(e), key) from None
 
 
 def _attempt(

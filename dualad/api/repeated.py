@@ -8,14 +8,15 @@ has another outcome at any. Whatever else speaks against it raises ``NoLoop`` to
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from dualad.api.tabled import in_one
 from dualad.core.level import GROUND
-from dualad.core.spec import Spec
+from dualad.core.spec import WIDE, Spec
 from dualad.core.tensor import Tensor
 from dualad.core.tree import flatten, unflatten
 from dualad.modes.batch import BatchLevel
@@ -30,7 +31,6 @@ from dualad.tape.repeat import loop
 LEAST = 8  # iterations; fewer are compiled one after the other
 NUMBERS = (bool, int, float, complex)
 LARGEST = 63  # bits of an integer that is carried
-WIDE = {np.dtype(t) for t in (np.float64, np.complex128, np.int64, np.bool_)}
 
 
 class _Iteration:
@@ -52,8 +52,8 @@ class _Iteration:
                 raise NoLoop("an assignment into what the body was given")
             after, self.structure = flatten(result[0])
             ys, self.y_structure = flatten(result[1])
-            self.outs = [_output(level, y) for y in after]
-            self.ys = [_output(level, y) for y in ys]
+            self.outs = [output(level, y) for y in after]
+            self.ys = [output(level, y) for y in ys]
             self.after = [y.value if type(y) is Tensor else y for y in self.outs]
 
     def body(self, carried: Sequence[int]) -> tuple[Body, list[Any]]:
@@ -74,13 +74,29 @@ def _watched(level: RecordLevel, x: Any) -> Any:
     return level.watch(x) if numeric else x
 
 
-def _output(level: RecordLevel, y: Any) -> Any:
+def output(level: RecordLevel, y: Any) -> Any:
     if type(y) is Tensor and y.level is level:
         return y
     y = grounded(y)
     if type(y) is Tensor:
         return level.lift(y)
     return level.lift(np.array(y)[()]) if isinstance(y, (np.ndarray, np.generic)) else y
+
+
+@contextlib.contextmanager
+def standing_for(key: Any) -> Iterator[None]:
+    """Whatever speaks against an operation in place of Python's loop or branches becomes ``NoLoop``, with ``key``: also an error
+    of the user's, which comes again where Python runs them."""
+    try:
+        yield
+    except NoRoom:
+        raise
+    except NoLoop as e:
+        raise NoLoop(e.why, key) from None
+    except TooMuch:
+        raise NoLoop("a body or branch captures too much", key) from None
+    except Exception as e:
+        raise NoLoop(repr(e), key) from None
 
 
 def repeated(
@@ -98,7 +114,7 @@ def repeated(
     ``counter``: a tensor takes the place of a Python number, which is weak in NumPy's promotion."""
     if count < LEAST or not recording(key):
         return None
-    try:
+    with standing_for(key):
         captured = Captured(f)
         carries, structure = flatten(init)
         carries = [grounded(x) for x in carries]
@@ -124,14 +140,6 @@ def repeated(
             return _as_loop(first, second, structure, leaves, count, down, counter or wide, COMPILING.levels[0])
 
         return in_one(attempt, (f,), captured)
-    except NoRoom:
-        raise
-    except NoLoop as e:
-        raise NoLoop(e.why, key) from None
-    except TooMuch:
-        raise NoLoop("the body captures too much", key) from None
-    except Exception as e:  # an error of the user's comes again where the plain loop is recorded
-        raise NoLoop(repr(e), key) from None
 
 
 def _counters(*values: Sequence[Any]) -> list[int]:

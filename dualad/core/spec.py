@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+WIDE = {np.dtype(t) for t in (np.float64, np.complex128, np.int64, np.bool_)}
+"""Beside arrays of these a Python number, which is weak in NumPy's promotion, gives what a NumPy scalar does."""
+
 
 class Shaped:
     """What follows from a ``shape`` and a ``dtype``."""

@@ -173,10 +173,10 @@ class _Compiling(threading.local):
 
 
 @contextlib.contextmanager
-def sampling(blind: bool = False) -> Iterator[None]:
-    """While something is recorded at values that do not matter."""
+def sampling(on: bool = True, blind: bool = False) -> Iterator[None]:
+    """While something is recorded at values that do not matter; not ``on``: while values are computed that do."""
     before = COMPILING.sampling, COMPILING.blind
-    COMPILING.sampling, COMPILING.blind = True, before[1] or blind
+    COMPILING.sampling, COMPILING.blind = on, before[1] or blind
     try:
         yield
     finally:

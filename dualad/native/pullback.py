@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from dualad.core.primitive import REGISTRY
-from dualad.core.spec import Spec
+from dualad.core.spec import WIDE, Spec
 from dualad.core.tensor import Tensor
 from dualad.modes.record import RecordLevel
 from dualad.modes.reverse import _NO_PARAMS, WIDTH, Node, backwards, pull
@@ -34,7 +34,6 @@ SMALL = 2048  # bytes: larger arrays are not copied for that
 INPUTS = 400  # arguments of a program
 VALUES = 4000  # operations of a program: more may take seconds to compile
 CONSTANTS = 1 << 18  # bytes that a program may keep
-WIDE = {np.dtype(t) for t in (np.float64, np.complex128, np.int64, np.bool_)}
 NUMBERS = (float, int, bool, complex)
 # Parameters that are the same where their types are and == says so.
 PLAIN = (str, type(None), slice, tuple, list, np.dtype, type, type(Ellipsis), np.integer, *NUMBERS)

@@ -93,11 +93,8 @@ def _run(*operands: Any, body: Body, count: int, down: bool, trips: Trips | None
 
 
 def _run_later(*operands: Any, **params: Any) -> tuple[Any, ...]:
-    before, COMPILING.sampling = COMPILING.sampling, False  # whoever looks: what is computed now stays
-    try:
+    with sampling(on=False):  # whoever looks: what is computed now stays
         return _run(*operands, **params)
-    finally:
-        COMPILING.sampling = before
 
 
 def _pick(results: tuple[Any, ...], k: int) -> Any:
