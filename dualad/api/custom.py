@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 import types
@@ -16,31 +15,20 @@ from dualad.api.transform import match, outputs
 from dualad.core.deferred import settled
 from dualad.core.errors import ArgumentError, NotDifferentiable
 from dualad.core.level import GROUND
-from dualad.core.primitive import bind
 from dualad.core.tensor import Tensor
 from dualad.core.tree import flatten, unflatten
 from dualad.modes.checkpointed import parse_bytes
-from dualad.ops.kinds import General, zeros_like
+from dualad.native.captured import contents, copied
+from dualad.ops.kinds import Unregistered, zeros_like
 
 
-class _Call(General):
-    """One call of a function with rules of its own, as a primitive made for that call."""
+class _Call(Unregistered):
+    """One call of a function with rules of its own, as a primitive that lives as long as the call's tape."""
 
     kind = "custom"
 
-    def __init__(self, name: str, impl: Any, jvp: Any, vjp: Any) -> None:
-        # Not registered: it lives as long as the call's tape.
-        self.name = self.__name__ = name
-        self.impl = lambda *args: impl(*[settled(a) for a in args])
-        self.keep, self.keep_x, self.keep_y = "xy", True, True
-        self._jvp, self._vjp = jvp, vjp
-        self.multiple = True
-        self.batch_rule = self.taylor_rule = self.sparsity_rule = None
-
-    def __call__(self, *args: Any, **params: Any) -> Any:
-        if any(type(a) is Tensor for a in args):
-            return bind(self, args, params)
-        return self.impl(*args)
+    def __init__(self, name: str, impl: Any, jvp: Any, vjp: Any, keep: str = "xy") -> None:
+        super().__init__(name, lambda *args: impl(*[settled(a) for a in args]), jvp, vjp, keep=keep)
 
     def batch(self, args: Any, batched: Any, size: int, params: Any) -> Any:
         return _batched(self, tuple(0 if b else None for b in batched))(*args)
@@ -339,8 +327,7 @@ def checkpoint(f: Callable[..., Any], memory: int | str | None = None) -> Callab
                 cts[i] = c
             return cts
 
-        call = _Call("checkpoint", run, push, pull)
-        call.keep, call.keep_y = "x", False
+        call = _Call("checkpoint", run, push, pull, keep="x")
         ys = call(*[leaves[i] for i in arrays])
         return unflatten(structure[0], list(ys))
 
@@ -351,13 +338,9 @@ def _captured(f: Any) -> dict[str, Any]:
     """What a function captures that has tensors in it, by name."""
     if not isinstance(f, types.FunctionType):
         return {}
-    found = {}
-    for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
-        with contextlib.suppress(ValueError):  # a name that is not bound yet
-            leaves, _ = flatten(cell.cell_contents)
-            if any(type(x) is Tensor and x.level is not GROUND for x in leaves):
-                found[name] = cell.cell_contents
-    return found
+    values = {name: contents(c) for name, c in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True)}
+    moving = lambda x: type(x) is Tensor and x.level is not GROUND
+    return {name: v for name, v in values.items() if any(map(moving, flatten(v)[0]))}
 
 
 def _capturing(f: Any, values: dict[str, Any]) -> Any:
@@ -365,7 +348,4 @@ def _capturing(f: Any, values: dict[str, Any]) -> Any:
     if not values:
         return f
     cells = zip(f.__code__.co_freevars, f.__closure__, strict=True)
-    own = tuple([types.CellType(values[name]) if name in values else cell for name, cell in cells])
-    g = types.FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, own)
-    g.__kwdefaults__ = f.__kwdefaults__
-    return g
+    return copied(f, f.__globals__, [types.CellType(values[n]) if n in values else c for n, c in cells])

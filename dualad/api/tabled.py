@@ -16,7 +16,7 @@ import numpy as np
 from dualad.core.level import GROUND
 from dualad.core.tensor import Tensor
 from dualad.modes.record import NoLoop, NoRoom
-from dualad.native.captured import MISSING, Captured, contents, from_library, names_in
+from dualad.native.captured import MISSING, Captured, contents, copied, from_library, names_in
 
 
 def in_one(attempt: Callable[..., Any], functions: Sequence[Callable[..., Any]], captured: Captured) -> Any:
@@ -97,10 +97,8 @@ class Tabled:
         space = f.__globals__
         if not from_library(f.__code__.co_filename):
             space = dict(space)
-        cells = tuple([self._cell(c) for c in f.__closure__ or ()])
-        g = self._known[id(f)] = types.FunctionType(f.__code__, space, f.__name__, f.__defaults__, cells)
-        g.__qualname__, g.__kwdefaults__ = f.__qualname__, f.__kwdefaults__
-        g.__dict__.update(f.__dict__)
+        cells = [self._cell(c) for c in f.__closure__ or ()]
+        g = self._known[id(f)] = copied(f, space, cells)
         for c, own in zip(f.__closure__ or (), cells, strict=True):
             self._fill(c, own)
         g.__defaults__ = None if f.__defaults__ is None else tuple(map(self._of, f.__defaults__))

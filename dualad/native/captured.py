@@ -14,7 +14,7 @@ import random
 import sys
 import sysconfig
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -300,6 +300,14 @@ def contents(cell: Any) -> Any:
         return cell.cell_contents
     except ValueError:  # not yet bound
         return MISSING
+
+
+def copied(f: types.FunctionType, space: dict[str, Any], cells: Sequence[types.CellType]) -> types.FunctionType:
+    """The function with other globals and captured variables."""
+    g = types.FunctionType(f.__code__, space, f.__name__, f.__defaults__, tuple(cells))
+    g.__qualname__, g.__kwdefaults__ = f.__qualname__, f.__kwdefaults__
+    g.__dict__.update(f.__dict__)
+    return g
 
 
 def names_in(code: types.CodeType) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dualad.core.primitive import Primitive
@@ -61,16 +61,16 @@ class Chooser:
         return lines
 
 
-class _Fork(Primitive):
-    """The operation; its parameter ``body`` is a ``Fork``."""
+class Nested(Primitive):
+    """An operation with programs in it, which its parameter ``body`` holds and ``runner`` makes ready to run."""
 
     kind = "custom"
     multiple = True
 
-    def __init__(self) -> None:
-        self.name = self.__name__ = "fork"
+    def __init__(self, name: str, runner: Callable[..., Any]) -> None:
+        self.name = self.__name__ = name
         self.keep, self.keep_x, self.keep_y = "", False, False
-        self.impl = lambda *args, body: Chooser(body, native=False)(*args)
+        self.impl = lambda *args, body: runner(body, native=False)(*args)
 
 
-FORK = _Fork()
+FORK = Nested("fork", Chooser)

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from dualad.core.primitive import Primitive
 from dualad.core.spec import Spec
-from dualad.native.fork import FORK, Chooser
+from dualad.native.fork import FORK, Chooser, Nested
 
 
 class Read:
@@ -228,17 +227,5 @@ class Runner:
         return [*self.loop.heading(how), *[f"  {line}" for line in self.notes]]
 
 
-class _Loop(Primitive):
-    """The operation; its parameter ``body`` is an ``Iteration``."""
-
-    kind = "custom"
-    multiple = True
-
-    def __init__(self) -> None:
-        self.name = self.__name__ = "loop"
-        self.keep, self.keep_x, self.keep_y = "", False, False
-        self.impl = lambda *args, body: Runner(body, native=False)(*args)
-
-
-LOOP = _Loop()
+LOOP = Nested("loop", Runner)
 NESTED: dict[Any, Any] = {LOOP: Runner, FORK: Chooser}  # operations with programs in them, and how these are run

@@ -357,6 +357,20 @@ class General(Primitive):
         return None if self.taylor_rule is None else self.taylor_rule(series, order, **params)
 
 
+class Unregistered(General):
+    """An operation with several results that is made where it is used: it has no samples, and is in no registry."""
+
+    def __init__(
+        self, name: str, impl: Callable[..., Any], jvp: Callable[..., Any], vjp: Callable[..., Any], *, keep: str
+    ) -> None:
+        self.name = self.__name__ = name
+        self.impl = self.run = impl
+        self.keep, self.keep_x, self.keep_y = keep, "x" in keep, "y" in keep
+        self.batch_rule = self.taylor_rule = self.sparsity_rule = None
+        self.multiple = True
+        self._jvp, self._vjp = jvp, vjp
+
+
 def _safe(prim: Primitive) -> dependence.Rule:
     """The rule that always holds."""
     return dependence.blocks if prim.batch_rule is leading_dims else dependence.everything

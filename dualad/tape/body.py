@@ -193,6 +193,28 @@ def made(
     return Body(len(carries), len(slices), samples, nodes, [numbers[y.aux] for y in outs]), captured.values
 
 
+def closed(
+    level: RecordLevel, carries: Sequence[Any], slices: Sequence[Any], captures: Sequence[Any], outs: Sequence[Any]
+) -> Body:
+    """``made`` from all that it may capture, to ``outs``, of which those that are not of the level are constants."""
+    ends = [y if type(y) is Tensor and y.level is level else level.lift(y) for y in outs]
+    body, more = made(level, carries, slices, captures, ends)
+    if more:
+        raise NoLoop("a derivative or batch of the body captures")
+    return body
+
+
+def in_batch(
+    level: RecordLevel, batch: BatchLevel, body: Body, given: Sequence[bool]
+) -> tuple[list[Any], dict[int, Any]]:
+    """The inputs of a body on the level, of which those ``given`` are batches; and all its values, computed of these."""
+    pairs = list(zip(body.samples, given, strict=True))
+    inputs = [level.watch(np.repeat(np.asarray(x)[None], batch.size, 0) if b else x) for x, b in pairs]
+    env = {k: Tensor(t, batch, None) if given[k] else t for k, t in enumerate(inputs)}
+    run(body.nodes, env)
+    return inputs, env
+
+
 def is_float(s: Spec) -> bool:
     """Whether a value can have a derivative."""
     return s.dtype.kind in "fc"

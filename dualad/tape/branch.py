@@ -12,37 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from dualad.core.primitive import bind
 from dualad.core.tensor import Tensor
 from dualad.modes.batch import BatchLevel
 from dualad.modes.forward import ForwardLevel
 from dualad.modes.record import NoLoop, RecordLevel, sampling
 from dualad.modes.reverse import ReverseLevel, backwards, pull
-from dualad.ops.kinds import General, zeros_like
-from dualad.tape.body import Body, is_float, made, run
+from dualad.ops.kinds import Unregistered, zeros_like
+from dualad.tape.body import Body, closed, in_batch, is_float, run
 from dualad.tape.repeat import each
 
 Operands = Sequence[Any]
 Branches = tuple[Body, ...]
 
 
-class _Branch(General):
+class _Branch(Unregistered):
     """The results of the branch ``index``, which is in range. Branches have the same inputs, all of them captures, and
     results of the same shapes and dtypes."""
-
-    def __init__(self) -> None:
-        # Not registered: it has no samples, and is called by recordings only.
-        self.name = self.__name__ = "branch"
-        self.impl = self.run = _run
-        self.keep, self.keep_x, self.keep_y = "x", True, False
-        self.batch_rule = self.taylor_rule = self.sparsity_rule = None
-        self.multiple = True
-        self._jvp, self._vjp = _push, _pull
-
-    def __call__(self, *args: Any, **params: Any) -> Any:
-        if any(type(a) is Tensor for a in args):
-            return bind(self, args, params)
-        return _run(*args, **params)
 
     def batch(self, args: Operands, batched: Sequence[bool], size: int, params: dict[str, Any]) -> Any:
         return _batch(args, batched, size, **params)
@@ -72,11 +57,7 @@ def _derived(body: Body, key: Any, more: Sequence[Any], rule: Callable[..., Sequ
         with sampling(), RecordLevel() as level, np.errstate(all="ignore"):
             own = [level.watch(x) for x in body.samples]
             others = [level.watch(x) for x in more]
-            ys = [y if type(y) is Tensor and y.level is level else level.lift(y) for y in rule(body, own, others)]
-            found, captured = made(level, [], [], [*own, *others], ys)
-            if captured:
-                raise NoLoop("a derivative that captures")
-        body.made[key] = found
+            found = body.made[key] = closed(level, [], [], [*own, *others], rule(body, own, others))
     return found
 
 
@@ -142,18 +123,12 @@ def _batch(args: Operands, batched: Sequence[bool], size: int, *, branches: Bran
         key = ("batch", given, size)
         if key not in body.made:
             with sampling(), RecordLevel() as level, BatchLevel(size) as batch, np.errstate(all="ignore"):
-                pairs = list(zip(body.samples, given, strict=True))
-                inputs = [level.watch(np.repeat(np.asarray(x)[None], size, 0) if b else x) for x, b in pairs]
-                env = {k: Tensor(t, batch, None) if given[k] else t for k, t in enumerate(inputs)}
-                run(body.nodes, env)
+                inputs, env = in_batch(level, batch, body, given)
                 ends = [env[k] for k in body.outs]
                 ys = [y.value if type(y) is Tensor and y.level is batch else batch.lift(y).value for y in ends]
-                ys = [y if type(y) is Tensor and y.level is level else level.lift(y) for y in ys]
-                body.made[key], captured = made(level, [], [], inputs, ys)
-                if captured:
-                    raise NoLoop("a batched branch that captures")
+                body.made[key] = closed(level, [], [], inputs, ys)
         own.append(body.made[key])
     return chosen(args[0], args[1:], own)
 
 
-BRANCH = _Branch()
+BRANCH = _Branch("branch", _run, _push, _pull, keep="x")

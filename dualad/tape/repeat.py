@@ -14,16 +14,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dualad.core.deferred import Deferred, held, settled
-from dualad.core.primitive import Primitive, bind
+from dualad.core.primitive import Primitive
 from dualad.core.tensor import Tensor
 from dualad.modes.batch import BatchLevel
 from dualad.modes.forward import ForwardLevel
 from dualad.modes.record import COMPILING, GUARD, LIFT, NoLoop, NoRoom, RecordLevel, sampling
 from dualad.modes.reverse import PICK, Node, ReverseLevel, pull
 from dualad.modes.trace import TraceLevel
-from dualad.ops.kinds import General, zeros_like
+from dualad.ops.kinds import Unregistered, zeros_like
 from dualad.ops.shape import broadcast_to, transpose
-from dualad.tape.body import Body, is_float, made, run, sample
+from dualad.tape.body import Body, closed, in_batch, is_float, made, sample
 from dualad.tape.linearized import push
 from dualad.tape.tape import needed
 
@@ -38,24 +38,10 @@ class Trips(NamedTuple):
     known: bool
 
 
-class _Repeat(General):
+class _Repeat(Unregistered):
     """``count`` iterations, over arrays from first to last or (``down``) from last to first; returns the carries at the end
     and the slices of results, stacked. With ``trips`` it is for ``count`` iterations that arrays have room, from the first
     on."""
-
-    def __init__(self) -> None:
-        # Not registered: it has no samples, and is called by loops only.
-        self.name = self.__name__ = "repeat"
-        self.impl = self.run = _run
-        self.keep, self.keep_x, self.keep_y = "xy", True, True
-        self.batch_rule = self.taylor_rule = self.sparsity_rule = None
-        self.multiple = True
-        self._jvp, self._vjp = _push, _pull
-
-    def __call__(self, *args: Any, **params: Any) -> Any:
-        if any(type(a) is Tensor for a in args):
-            return bind(self, args, params)
-        return _run(*args, **params)
 
     def later(self, *operands: Any, body: Body, count: int, down: bool, trips: Trips | None = None) -> Any:
         if trips is not None or body.guarded or COMPILING.sampling:
@@ -217,9 +203,7 @@ class _Recorder:
         self.slices = {k: t for k, t in self.slices.items() if t.aux in read}
         self.captures = {k: t for k, t in self.captures.items() if t.aux in read}
         carries, slices, captures = [list(g.values()) for g in (self.carries, self.slices, self.captures)]
-        body, more = made(level, carries, slices, captures, ends)
-        if more:
-            raise NoLoop("a derivative that captures")
+        body = closed(level, carries, slices, captures, ends)
         return _Derived(body, list(self.carries), list(self.slices), list(self.captures), results)
 
 
@@ -424,11 +408,7 @@ def _batched(body: Body, given: tuple[bool, ...], size: int) -> tuple[Body, list
     moving = list(given)
     while True:
         with sampling(), RecordLevel() as level, BatchLevel(size) as batch, np.errstate(all="ignore"):
-            inputs = []
-            for x, b in zip(body.samples, moving, strict=True):
-                inputs.append(level.watch(np.repeat(np.asarray(x)[None], size, 0) if b else x))
-            env: dict[int, Any] = {k: Tensor(t, batch, None) if moving[k] else t for k, t in enumerate(inputs)}
-            run(body.nodes, env)
+            inputs, env = in_batch(level, batch, body, moving)
             ends = [env[k] for k in body.outs]
             out = [type(y) is Tensor and y.level is batch for y in ends]
             more = [k for k in range(body.carries) if out[k] and not moving[k]]
@@ -440,12 +420,9 @@ def _batched(body: Body, given: tuple[bool, ...], size: int) -> tuple[Body, list
                 if moving[k] and not out[k]:
                     ends[k], out[k] = batch.lift(ends[k]), True
             ys = [y.value if b else y for y, b in zip(ends, out, strict=True)]
-            ys = [y if type(y) is Tensor and y.level is level else level.lift(y) for y in ys]
             cut = body.carries + body.slices
-            made_, more_ = made(level, inputs[: body.carries], inputs[body.carries : cut], inputs[cut:], ys)
-            if more_:
-                raise NoLoop("a batched loop that captures")
-            found = body.made[key] = (made_, out)
+            own = closed(level, inputs[: body.carries], inputs[body.carries : cut], inputs[cut:], ys)
+            found = body.made[key] = (own, out)
             return found
 
 
@@ -502,4 +479,4 @@ def _swapped(x: Any) -> Any:
     return transpose(x, axes=(1, 0, *range(2, x.ndim)))
 
 
-REPEAT = _Repeat()
+REPEAT = _Repeat("repeat", _run, _push, _pull, keep="xy")

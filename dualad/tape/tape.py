@@ -189,11 +189,10 @@ def needed(nodes: Sequence[Node], outputs: Sequence[int | None]) -> list[Node]:
     """The nodes on which ``outputs`` (indices) depend, and the guards, in order."""
     wanted = set(outputs)
     kept: list[Node] = []
-    keep, want = kept.append, wanted.update
     for node in reversed(nodes):
         if node[0] in wanted or node[1] is GUARD:
-            keep(node)
-            want(node[2])
+            kept.append(node)
+            wanted.update(node[2])
     kept.reverse()
     return kept
 
