@@ -216,6 +216,10 @@ MORE: dict[str, Entry] = {
         lambda h: SPECIAL["owens_t"](h, 0.7),
         lambda h: mp.quad(lambda t: mp.exp(-h * h * (1 + t * t) / 2) / (1 + t * t), [0, Q(0.7)]) / (2 * mp.pi), -3, 3,
     ),
+    "log_quadrant(h, 0.7)": (
+        lambda h: SPECIAL["log_quadrant"](h, 0.7),
+        lambda h: mp.log(2 * mp.quad(lambda t: mp.npdf(t) * mp.ncdf(-Q(0.7) * t), mp.linspace(h, h + 4, 5) + [mp.inf])), 0, 30,
+    ),
     "xlogy(x, 2.5)": (lambda x: SPECIAL["xlogy"](x, 2.5), lambda x: x * mp.log(2.5), 0.01, 50),
     "xlogy(2.5, y)": (lambda y: SPECIAL["xlogy"](2.5, y), lambda y: mp.mpf(2.5) * mp.log(y), 0.01, 50),
     "exprel": (special.exprel, lambda x: mp.expm1(x) / x, -3, 3),
@@ -373,7 +377,8 @@ SAMPLES = {"beta_quantile", "f_quantile", "skewnorm_quantile", "t_quantile", "tr
 """Pathwise derivatives of samples: quotients of derivatives of distributions, which are measured."""
 
 SLOW = {
-    "skewnorm.cdf(x, 1.5)", "vonmises.cdf(x, 2)", "owens_t(h, 0.7)", "itj0y0, j0", "itj0y0, y0", "iti0k0, i0", "iti0k0, k0",
+    "log_quadrant(h, 0.7)", "skewnorm.cdf(x, 1.5)", "vonmises.cdf(x, 2)", "owens_t(h, 0.7)",
+    "itj0y0, j0", "itj0y0, y0", "iti0k0, i0", "iti0k0, k0",
     "berp", "beip", "kerp", "keip",
 }  # fmt: skip
 """Entries that mpmath takes long for: a tenth of the points."""

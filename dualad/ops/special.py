@@ -439,16 +439,6 @@ cosine_integral = elementwise(
     samples=real(0.5, 4),
     source="DLMF 6.2.11",
 )
-owens_t = _declare(
-    "owens_t",
-    (
-        lambda y, h, a: -exp(-0.5 * h * h) * erf(a * h / math.sqrt(2)) / math.sqrt(8 * math.pi),
-        lambda y, h, a: exp(-0.5 * h * h * (1 + a * a)) / (2 * math.pi * (1 + a * a)),
-    ),
-    keep="x",
-    samples=pair((-2, 2), (-2, 2)),
-    source="Owen 1956, Ann. Math. Stat. 27, eq. 2.1",
-)
 
 # Entropy-like: 0 log 0 = 0.
 

@@ -11,6 +11,7 @@ from dualad.ops import faddeeva as faddeeva
 from dualad.ops import hypergeometric as hypergeometric
 from dualad.ops import incomplete as incomplete
 from dualad.ops import orthogonal as orthogonal
+from dualad.ops import owen as owen
 from dualad.ops import struve as struve
 from dualad.ops import sundry as sundry
 from dualad.ops.special import SPECIAL as SPECIAL

@@ -246,6 +246,33 @@ def test_derivatives_beside_invalid_and_outside_elements() -> None:
     np.testing.assert_array_equal(g[1], 0)
 
 
+@pytest.mark.parametrize("a", [0.287, 1.4, 30.0, -0.287, -3.0])
+@pytest.mark.parametrize("z", [-35.0, -22.8, -5.0, 0.4, 8.0, 35.0])
+def test_tails_of_the_skew_normal(z: float, a: float) -> None:
+    """Far in the thin tail ndtr(z) - 2 T(z, a) has no digits left, where SciPy integrates the density to 1e-8."""
+    with mpmath.workdps(40):
+        x, b = mpmath.mpf(z), mpmath.mpf(a)
+        density = lambda t: 2 * mpmath.npdf(t) * mpmath.ncdf(b * t)
+        away = 1 if z > 0 else -1
+        relative = lambda u: density(x + away * u) / density(x)
+        tail = density(x) * mpmath.quad(relative, [0, *(mpmath.mpf(2) ** k for k in range(-16, 7))])
+        expected = mpmath.log1p(-tail) if z > 0 else mpmath.log(tail)
+        below = mpmath.exp(expected)
+        slope = density(x) / below
+        by_a = -mpmath.exp(-x * x * (1 + b * b) / 2) / (mpmath.pi * (1 + b * b)) / below
+    for value, derivatives in (
+        (stats.skewnorm.logcdf(z, a), grad(stats.skewnorm.logcdf, argnums=(0, 1))(z, a)),
+        (
+            stats.skewnorm.logsf(-z, -a),
+            [-g for g in grad(stats.skewnorm.logsf, argnums=(0, 1))(-z, -a)],
+        ),
+    ):
+        # A probability by its logarithm has that one's rounding, relatively.
+        rounding = 1e-15 * (10 + abs(float(mpmath.log(tail))))
+        np.testing.assert_allclose(value, float(expected), rtol=rounding, atol=1e-300)
+        np.testing.assert_allclose(derivatives, (float(slope), float(by_a)), rtol=rounding, atol=1e-300)
+
+
 def test_where_scipy_is_off() -> None:
     with mpmath.workdps(40):
         c = mpmath.mpf(1e-6)

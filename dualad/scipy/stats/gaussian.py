@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 from dualad.ops.arithmetic import isfinite, where
+from dualad.ops.owen import log_quadrant
 from dualad.ops.sampling import skewnorm_quantile, truncnorm_quantile
 from dualad.ops.special import erf, log_ndtr, ndtr, ndtri
-from dualad.ops.specials import special
-from dualad.ops.transcendental import exp, expm1, log, sqrt
-from dualad.scipy.stats.distribution import LOG2, LOG_ROOT_2PI, Continuous, Symmetric, log1mexp
+from dualad.ops.transcendental import exp, expm1, log, log1p, sqrt
+from dualad.scipy.stats.distribution import LOG2, LOG_ROOT_2PI, Continuous, Symmetric, log1mexp, log_of
 
 
 class Norm(Symmetric):
@@ -209,11 +209,6 @@ class TruncNorm(Continuous):
         return truncnorm_quantile(q, z, a, b)
 
 
-def _positive(p: Any) -> Any:
-    """A probability that rounding may have brought below 0."""
-    return where(p > 0, p, 0.0)
-
-
 class SkewNorm(Continuous):
     """Azzalini's: twice the normal density times ndtr(a z)."""
 
@@ -228,11 +223,30 @@ class SkewNorm(Continuous):
     def _logpdf(self, z: Any, a: Any) -> Any:
         return LOG2 - 0.5 * z * z - LOG_ROOT_2PI + log_ndtr(a * z)
 
+    def _logcdf(self, z: Any, a: Any) -> Any:
+        return self._log_towards(z, a, a >= 0)
+
+    def _logsf(self, z: Any, a: Any) -> Any:
+        return self._log_towards(-z, -a, a < 0)
+
     def _cdf(self, z: Any, a: Any) -> Any:
-        return _positive(ndtr(z) - 2 * special("owens_t")(z, a))
+        return exp(self._logcdf(z, a))
 
     def _sf(self, z: Any, a: Any) -> Any:
-        return _positive(ndtr(-z) + 2 * special("owens_t")(z, a))
+        return exp(self._logsf(z, a))
+
+    def _log_towards(self, z: Any, a: Any, thin: Any) -> Any:
+        """log P(X < z) where the left tail is the ``thin`` one (a >= 0), or the other (a <= 0).
+
+        With h = |z| the thin tail beyond h is q = ndtr(-h) - 2 T(h, |a|) and the other tail 2 ndtr(-h) - q.
+        """
+        left = z < 0
+        h = where(left, -z, z)
+        log_q = log_quadrant(h, where(a < 0, -a, a))
+        log_half = log_ndtr(-h)
+        log_rest = log_half + log(2 - exp(log_q - log_half))
+        right = log_of(exp(log_q) + erf(where(left, 0.0, z) / math.sqrt(2)), exp(log_rest))
+        return where(thin, where(left, log_q, right), where(left, log_rest, log1p(-exp(log_q))))
 
     def _implicit(self, q: Any, z: Any, a: Any) -> Any:
         return skewnorm_quantile(q, z, a)
