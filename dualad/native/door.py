@@ -19,7 +19,7 @@ from llvmlite import ir
 from dualad.native.callee import WORD as ROOM
 from dualad.native.callee import Room, direct
 from dualad.native.captured import Captured, Held, Place
-from dualad.native.entry import TYPE, layout_holds, python
+from dualad.native.entry import TYPE, layout_holds, python, referred
 from dualad.native.machine import I8, I64, PTR, absolute, constant
 from dualad.native.objects import Machine
 
@@ -61,7 +61,7 @@ def door(f: Any, captured: Captured, slow: Callable[..., Any], finish: Callable[
     returns (None: nothing).
     """
     owner = f.__module__  # of a C function: what it keeps
-    if not layout_holds() or not hasattr(owner, "machine"):
+    if not layout_holds() or not hasattr(owner, "address"):
         return None
     places, checks = captured.watched()
     rows, left = [], []
@@ -73,7 +73,7 @@ def door(f: Any, captured: Captured, slow: Callable[..., Any], finish: Callable[
             rows.append(row)
     checks = [*Held.checks(left), *checks]
     rows += [_asked(c) for c in checks]
-    return Door(owner.machine.address("call"), f.__self__, slow, finish, rows, (f, captured, checks))
+    return Door(owner.address, f.__self__, slow, finish, rows, (f, captured, checks))
 
 
 @functools.cache
@@ -137,7 +137,7 @@ def _emit(module: ir.Module) -> None:
         python(b, "Py_DecRef", ir.VoidType(), x)
 
     held = load(called, SLOT, PTR)
-    python(b, "Py_IncRef", ir.VoidType(), held)  # since what is called may replace it
+    referred(b, held)  # since what is called may replace it
     table = load(held, ROOM, PTR)
     n = load(table, COUNT)
     b.cbranch(b.icmp_unsigned("==", keywords, null), blocks["next"], blocks["slow"])

@@ -10,7 +10,6 @@ from llvmlite import ir
 
 from dualad.core.spec import Spec
 from dualad.native import entry, library
-from dualad.native.compiler import LONG
 from dualad.native.complexes import REAL, in_memory, kind_of
 from dualad.native.elementwise import TYPES
 from dualad.native.extents import Loop
@@ -19,7 +18,6 @@ from dualad.native.graph import Graph, Guard, Repeated, Value
 from dualad.native.iteration import NESTED, Iteration, Read, Stack
 from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
 from dualad.native.memory import memory
-from dualad.native.objects import Machine
 from dualad.native.program import _depths, native_guard
 from dualad.native.scalars import load
 from dualad.native.segment import ALIGN, Segment
@@ -34,18 +32,16 @@ Item = tuple[
 
 def driven(loop: Iteration) -> tuple[Any, Body] | None:
     """The code of a loop all of whose body is native, and the body; else None."""
-    module = ir.Module("dualad")
+    module = library.module()
     driver = _Driver(module, loop, "run")
     if not driver.emit():
         return None
     inputs = [Value("input", tuple(s.shape), np.dtype(s.dtype), k) for k, s in enumerate(loop.args)]
     outputs = [Value("input", tuple(s.shape), np.dtype(s.dtype)) for s in loop.results]
     body = driver.body
-    entry.emit(module, inputs, outputs, body.workspace, driver.work > LONG)
-    library.link(module)
-    machine = Machine(module)
-    body.text = machine.text
-    return entry.Code(machine, inputs, outputs, body.workspace, driver.keep), body
+    code = entry.Code(module, inputs, outputs, body.workspace, driver.work, driver.keep)
+    body.text = code.machine.text
+    return code, body
 
 
 def whole(graph: Graph, kinds: dict[int, str]) -> tuple[Any, _Parts] | None:
@@ -59,15 +55,13 @@ def whole(graph: Graph, kinds: dict[int, str]) -> tuple[Any, _Parts] | None:
         return None
     if not all(isinstance(g, Repeated) or native_guard(g, kinds) for g in graph.guards):
         return None
-    module = ir.Module("dualad")
+    module = library.module()
     parts = _Parts(module, graph, kinds)
     if not parts.build("run"):
         return None
-    entry.emit(module, parts.inputs, parts.outputs, parts.workspace, parts.work > LONG)
-    library.link(module)
-    machine = Machine(module)
-    parts.text = machine.text
-    return entry.Code(machine, parts.inputs, parts.outputs, parts.workspace, parts.keep), parts
+    code = entry.Code(module, parts.inputs, parts.outputs, parts.workspace, parts.work, parts.keep)
+    parts.text = code.machine.text
+    return code, parts
 
 
 def _body(module: ir.Module, graph: Graph, name: str) -> Body | None:

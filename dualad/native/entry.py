@@ -1,32 +1,42 @@
 """How Python calls native code: a C function made at run time, which checks its arguments and makes its results.
 
-The function reads NumPy arrays and Python floats where they lie, by the layout of their structures; ``layout_holds`` verifies
-that layout on this interpreter before any such function is made. Otherwise ``ctypes`` calls the code, more slowly.
+There is one code for all programs; what it must know of one is in a table, the function's ``self``. It reads NumPy arrays and
+Python floats where they lie, by the layout of their structures; ``layout_holds`` verifies that layout on this interpreter
+before any such function is made. Otherwise ``ctypes`` calls the program, more slowly.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
-from dualad.native.extents import ROUND, extent, grows, place, sized, split
+from dualad.native.extents import ROUND, split
 from dualad.native.graph import Value
-from dualad.native.machine import F64, I1, I8, I32, I64, PTR, absolute, address, constant
+from dualad.native.machine import I8, I32, I64, PTR, absolute, address, constant
 from dualad.native.objects import Machine
 
-TYPE, NUMBER = 8, 16  # of any object: its type; of a float or NumPy scalar: its value
+REFERENCES, TYPE, NUMBER = 0, 8, 16  # of any object: how many; its type; of a float or NumPy scalar: its value
 DATA, RANK, DIMS, DESCR, FLAGS = 16, 24, 32, 56, 64  # of an array
 CONTIGUOUS_ALIGNED = 0x0101
 NEW_ARRAY, NEW_SCALAR, ARRAY_TYPE = 94, 60, 2  # places in NumPy's table of C functions, which never change
-STACK = 1 << 15  # bytes of workspace taken from the stack; beyond that from the heap
+STACK = 1 << 15  # bytes of a frame taken from the stack; beyond that from the heap
+ALIGN = 64  # of workspaces
+LONG = 50_000.0  # nanoseconds of work from which on other threads may run Python meanwhile
 FASTCALL = 0x0080
+SLOT = 16  # bytes for a number, a complex one at most
+# Words of the table: the program's function; bytes of a frame (pointers to all inputs, outputs and the workspace; the outputs;
+# their numbers; the workspace) and where its parts are; whether the program takes long; how many arguments, inputs (which are
+# arguments, or numbers in the table) and outputs; a record of each input and output, of which the first word says what it is.
+START, FRAME, MADE, SLOTS, SPACE, ALONE, ARGUMENTS, INPUTS, OUTPUTS, FIRST = range(10)
+IN_TABLE = -1  # a number, which is the next word; else the number of axes
 
 
 class MethodDef(ctypes.Structure):
@@ -49,6 +59,12 @@ def new_function(definition: MethodDef, own: Any, keep: Any) -> Callable[..., An
 def python(b: Any, name: str, out: Any, *args: Any) -> Any:
     """Call a function of Python's C interface."""
     return _at(b, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value, out, list(args))
+
+
+def referred(b: Any, x: Any) -> None:
+    """One reference more to an object that is not immortal."""
+    p = b.gep(x, [constant(I64, REFERENCES)], source_etype=I8)
+    b.store(b.add(b.load(p, typ=I64), constant(I64, 1)), p)
 
 
 def _at(b: Any, address: Any, out: Any, args: list[Any]) -> Any:
@@ -89,6 +105,10 @@ def _layout_of(kind: int, number: int, data: int, rank: int, dims: int, descr: i
         )
         if not held or (x.ndim and tuple(shape) != x.shape):
             return False
+    shared = np.zeros(1)
+    before, more = word(shared, REFERENCES), [shared] * 5
+    if word(more[0], REFERENCES) != before + len(more):
+        return False
     for y in (2.5, np.float64(-3.25)):
         if word(y, kind) != id(type(y)) or ctypes.c_double.from_address(id(y) + number).value != float(y):
             return False
@@ -106,66 +126,82 @@ def _layout_of(kind: int, number: int, data: int, rank: int, dims: int, descr: i
 
 
 class Code:
-    """Native code of a segment as a Python callable: ``code(*arrays)`` returns its result(s).
+    """A program's code, its function ``run``, as a Python callable: ``code.call(*arrays)`` returns its result(s).
 
-    None says that an argument is not as expected (another type, shape or layout), an int which guard failed.
+    None says that an argument is not as expected (another type, shape or layout), an int which guard failed. ``work``: the
+    nanoseconds that it takes, roughly.
     """
 
     def __init__(
         self,
-        machine: Machine,
+        module: ir.Module,
         inputs: Sequence[Value],
         outputs: Sequence[Value],
         workspace: int,
+        work: float,
         keep: Any,
         every: Every | None = None,
     ) -> None:
-        self.machine = machine
-        self.keep = keep
-        self.parts = inputs, outputs, workspace, every
-        if layout_holds():
-            self.definition = MethodDef(b"compiled", machine.address("call"), FASTCALL, None)
+        _start(module)
+        self.machine = Machine(module)
+        self.inputs, self.outputs, self.workspace, self.work = inputs, outputs, workspace, work
+        self.keep, self.every = keep, every
         self.call = self.at(None) if every is None else None
 
     def at(self, words: np.ndarray | None) -> Callable[..., Any]:
         """The function; of code for all sizes, that which takes arrays of the size in ``words`` and no others."""
+        space, work = self.workspace, self.work
+        if self.every is not None and words is not None:
+            n = int(words[0])
+            space, work = self.every.bytes(space, n), work * n / self.every.standing
         if not layout_holds():
-            return Slow(self.machine, *self.parts[:3], self.keep, self.parts[3], words)
-        # The function owns these objects: the code, and the numbers that the code reads.
-        return new_function(self.definition, words, _Owner(self))
+            return Slow(self, words, space)
+        numbers = self._numbers(words)
+        given, n, m = sum(x is None for x in numbers), len(numbers), len(self.outputs)
+        made = 8 * (n + m + 1)
+        slots = made + 8 * m
+        start = -(-(slots + SLOT * m) // ALIGN) * ALIGN
+        table = [self.machine.address("start"), start + space, made, slots, start, work > LONG, given, n, m]
+        for v, x in zip(self.inputs, numbers, strict=True):
+            table += self._argument(v, words) if x is None else [IN_TABLE, int(x[0])]
+        for v in self.outputs:
+            shape = self.shape(v, words)
+            table += [len(shape), id(np.dtype(v.dtype)), *shape]
+        return new_function(_definition(), np.array(table, np.int64), _Owner(self))
+
+    def _argument(self, v: Value, words: np.ndarray | None) -> list[int]:
+        shape, dtype = self.shape(v, words), np.dtype(v.dtype)
+        if shape:
+            return [len(shape), id(dtype), *shape]
+        return [0, id(dtype.type), id({"d": float, "D": complex}.get(dtype.char, dtype.type))]
+
+    def _numbers(self, words: np.ndarray | None) -> list[Any]:
+        """Of each input: the words of a number, or None for an argument."""
+        places = {} if self.every is None else {index: k for k, index in enumerate(self.every.numbers)}
+        return [words[places[v.index] :] if words is not None and v.index in places else None for v in self.inputs]
+
+    def shape(self, v: Value, words: np.ndarray | None) -> tuple[int, ...]:
+        return v.shape if self.every is None or words is None else self.every.shape(v, int(words[0]))
 
 
 class _Owner:
     """Keeps the code alive as long as a function that runs it."""
 
     def __init__(self, code: Code) -> None:
-        self.machine, self.keep, self.definition = code.machine, code.keep, code.definition
+        self.keep = code.machine, code.keep
+        self.address = _code().address("call")
 
 
 class Slow:
     """The same by ctypes, which needs no knowledge of structures."""
 
-    def __init__(
-        self,
-        machine: Machine,
-        inputs: Sequence[Value],
-        outputs: Sequence[Value],
-        workspace: int,
-        keep: Any,
-        every: Every | None,
-        words: np.ndarray | None,
-    ) -> None:
-        self.keep = machine, keep
-        n = 0 if words is None else int(words[0])
-        shape = (lambda v: every.shape(v, n)) if every is not None else (lambda v: v.shape)
-        places = {} if every is None else {index: k for k, index in enumerate(every.numbers)}
-        # Of each input: the words of a number, or None for an argument.
-        self.numbers = [words[places[v.index] :] if words is not None and v.index in places else None for v in inputs]
-        self.inputs = [(shape(v), v.dtype) for v in inputs if v.index not in places]
-        self.outputs = [(shape(v), v.dtype) for v in outputs]
-        self.workspace = workspace if every is None else every.bytes(workspace, n)
-        pointers = [ctypes.c_void_p] * (len(inputs) + len(outputs) + 1)
-        self.run = ctypes.CFUNCTYPE(ctypes.c_int64, *pointers)(machine.address("plain"))
+    def __init__(self, code: Code, words: np.ndarray | None, space: int) -> None:
+        self.code, self.space = code, space
+        self.numbers = code._numbers(words)
+        given = [v for v, x in zip(code.inputs, self.numbers, strict=True) if x is None]
+        self.inputs = [(code.shape(v, words), v.dtype) for v in given]
+        self.outputs = [(code.shape(v, words), v.dtype) for v in code.outputs]
+        self.start = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(code.machine.address("start"))
 
     def __call__(self, *args: Any) -> Any:
         if len(args) != len(self.inputs):
@@ -179,11 +215,13 @@ class Slow:
                 return None
             arrays.append(a)
         results = [np.empty(shape, dtype) for shape, dtype in self.outputs]
-        space = np.empty(self.workspace + 64, np.uint8)
-        start = -(-space.ctypes.data // 64) * 64
+        space = np.empty(self.space + ALIGN, np.uint8)
         rest = iter(arrays)
         whole = [next(rest) if x is None else x for x in self.numbers]
-        code = self.run(*[a.ctypes.data for a in whole], *[y.ctypes.data for y in results], start)
+        pointers = np.array(
+            [*[a.ctypes.data for a in [*whole, *results]], -(-space.ctypes.data // ALIGN) * ALIGN], np.int64
+        )
+        code = self.start(pointers.ctypes.data)
         if code != -1:
             return int(code)
         results = [y if y.ndim else y[()] for y in results]
@@ -207,145 +245,233 @@ class Every:
         return a * (-(-n // ROUND) * ROUND) + rest
 
 
-def emit(
-    module: ir.Module,
-    inputs: Sequence[Value],
-    outputs: Sequence[Value],
-    workspace: int,
-    alone: int,
-    every: Every | None = None,
-) -> None:
-    """Emit ``call`` (for Python) and ``plain`` (for ctypes) around the module's function ``run``.
-
-    ``alone``: it takes long, and lets other threads have the interpreter meanwhile; in code for all sizes from that size on.
-    """
+def _start(module: ir.Module) -> None:
+    """Emit ``start`` around the module's function ``run``: the same, given its arguments as an array."""
     run = module.globals["run"]
-    plain = ir.Function(module, run.function_type, "plain")
-    b = ir.IRBuilder(plain.append_basic_block())
-    b.ret(b.call(run, plain.args))
-    if layout_holds():
-        _Entry(module, run, inputs, outputs, workspace, every).emit(alone)
+    f = ir.Function(module, ir.FunctionType(I64, [PTR]), "start")
+    b = ir.IRBuilder(f.append_basic_block())
+    places = [b.gep(f.args[0], [constant(I64, k)], source_etype=PTR) for k in range(len(run.args))]
+    b.ret(b.call(run, [b.load(p, typ=PTR) for p in places]))
+
+
+@functools.cache
+def _code() -> Machine:
+    module = ir.Module("dualad")
+    _Entry(module).emit()
+    return Machine(module)
+
+
+@functools.cache
+def _definition() -> MethodDef:
+    return MethodDef(b"compiled", _code().address("call"), FASTCALL, None)
 
 
 class _Entry:
-    def __init__(
-        self,
-        module: ir.Module,
-        run: Any,
-        inputs: Sequence[Value],
-        outputs: Sequence[Value],
-        workspace: int,
-        every: Every | None,
-    ) -> None:
-        self.module, self.run, self.every = module, run, every
-        self.inputs, self.outputs, self.workspace = inputs, outputs, workspace
-        f = ir.Function(module, ir.FunctionType(PTR, [PTR, PTR, I64]), "call")
+    def __init__(self, module: ir.Module) -> None:
+        self.f = f = ir.Function(module, ir.FunctionType(PTR, [PTR, PTR, I64]), "call")
         self.args, self.count = f.args[1], f.args[2]
         self.b: Any = ir.IRBuilder(f.append_basic_block("entry"))
-        if every is not None:
-            self.words = self._load(f.args[0], DATA, PTR)
-            sized(self.b, every.standing, self.words)
         self.foreign = f.append_basic_block("foreign")
         self.failed = f.append_basic_block("failed")
 
-    def emit(self, alone: int) -> None:
+    def emit(self) -> None:
         b = self.b
-        numbers = list(self.every.numbers) if self.every is not None else []
-        given = [v for v in self.inputs if v.index not in numbers]
-        self._expect(b.icmp_signed("==", self.count, constant(I64, len(given))))
-        pointers = [
-            self._argument(given.index(v), v)
-            if v.index not in numbers
-            else b.gep(self.words, [constant(I64, numbers.index(v.index))], source_etype=I64)
-            for v in self.inputs
-        ]
-        made: list[Any] = []
-        slots: list[Any] = []
-        for v in self.outputs:
-            if v.shape:
-                made.append(self._new_array(v))
-                slots.append(self._load(made[-1], DATA, PTR))
-            else:
-                made.append(None)
-                slots.append(b.alloca(ir.ArrayType(I64, 2)))  # a complex number at most
-        space, heap = self._space()
-        code = self._run([*pointers, *slots, space], alone)
-        if heap is not None:
-            self._python("PyMem_RawFree", ir.VoidType(), heap)
-        done = b.append_basic_block("done")
-        missed = b.append_basic_block("missed")
+        self.table = self._load(self.f.args[0], DATA, PTR)
+        self.record = self._variable(b.gep(self.table, [constant(I64, FIRST)], source_etype=I64))
+        inputs, outputs = self._word(self.table, INPUTS), self._word(self.table, OUTPUTS)
+        self.next = self._variable(self.args)
+        self.done = self._variable(constant(I64, 0))  # outputs that have been made, or need not be
+        self._take_frame()
+        self._expect(b.icmp_signed("==", self.count, self._word(self.table, ARGUMENTS)))
+        with self._each(inputs) as i:
+            self._argument(i)
+        first = b.load(self.record, typ=PTR)
+        with self._each(outputs) as o:
+            self._output(o, b.add(inputs, o))
+            b.store(b.add(o, constant(I64, 1)), self.done)
+        b.store(self._part(SPACE), self._at(self.pointers, b.add(inputs, outputs)))
+        code = self._run()
+        done, missed = b.append_basic_block("done"), b.append_basic_block("missed")
         b.cbranch(b.icmp_signed("==", code, constant(I64, -1)), done, missed)
         b.position_at_end(missed)
-        for x in made:
-            if x is not None:
-                self._python("Py_DecRef", ir.VoidType(), x)
-        b.ret(self._python("PyLong_FromLongLong", PTR, code))
+        self._let_go()
+        self._return(self._python("PyLong_FromLongLong", PTR, code))
         b.position_at_end(done)
-        results = [
-            self._new_scalar(v, s) if x is None else x for v, x, s in zip(self.outputs, made, slots, strict=True)
-        ]
-        if len(results) == 1:
-            b.ret(results[0])
-        else:
-            whole = self._whole(self._python("PyTuple_New", PTR, constant(I64, len(results))))
-            for k, x in enumerate(results):
-                self._python("PyTuple_SetItem", I32, whole, constant(I64, k), x)
-            b.ret(whole)
+        b.store(first, self.record)
+        with self._each(outputs) as o:
+            self._number(o)
+        one, several = b.append_basic_block("one"), b.append_basic_block("several")
+        b.cbranch(b.icmp_signed("==", outputs, constant(I64, 1)), one, several)
+        b.position_at_end(one)
+        self._return(b.load(self._part(MADE), typ=PTR))
+        b.position_at_end(several)
+        whole = self._whole(self._python("PyTuple_New", PTR, outputs))
+        with self._each(outputs) as o:
+            self._python("PyTuple_SetItem", I32, whole, o, b.load(self._at(self._part(MADE), o), typ=PTR))
+        self._return(whole)
         b.position_at_end(self.foreign)
         none = self._object(None)
         self._python("Py_IncRef", ir.VoidType(), none)
-        b.ret(none)
-        b.position_at_end(self.failed)
-        b.ret(ir.Constant(PTR, None))
+        self._return(none)
+        b.position_at_end(self.failed)  # Python's error goes on
+        self._let_go()
+        self._return(ir.Constant(PTR, None))
 
-    def _run(self, args: list[Any], alone: int) -> Any:
+    def _take_frame(self) -> None:
         b = self.b
-        if self.every is None:
-            state = self._python("PyEval_SaveThread", PTR) if alone else None
-            code = b.call(self.run, args)
-            if state is not None:
-                self._python("PyEval_RestoreThread", ir.VoidType(), state)
-            return code
-        long = b.icmp_signed(">=", b.size.n, constant(I64, alone))
-        slot = b.alloca(I64)
-        with b.if_then(long):
-            b.store(b.ptrtoint(self._python("PyEval_SaveThread", PTR), I64), slot)
-        code = b.call(self.run, args)
-        with b.if_then(long):
-            self._python("PyEval_RestoreThread", ir.VoidType(), b.inttoptr(b.load(slot, typ=I64), PTR))
+        size = self._word(self.table, FRAME)
+        self.large = b.icmp_signed(">", size, constant(I64, STACK))
+        self.heap, place = self._variable(ir.Constant(PTR, None)), self._variable(ir.Constant(PTR, None))
+        with b.if_else(self.large) as (then, otherwise):
+            with then:
+                got = self._python("PyMem_RawMalloc", PTR, b.add(size, constant(I64, ALIGN)))
+                with b.if_then(b.icmp_unsigned("==", got, ir.Constant(PTR, None))):
+                    b.ret(self._python("PyErr_NoMemory", PTR))
+                b.store(got, self.heap)
+                start = b.and_(b.add(b.ptrtoint(got, I64), constant(I64, ALIGN - 1)), constant(I64, -ALIGN))
+                b.store(b.inttoptr(start, PTR), place)
+            with otherwise:
+                own = b.alloca(I8, size)
+                own.align = ALIGN
+                b.store(own, place)
+        self.pointers = b.load(place, typ=PTR)
+
+    def _part(self, word: int) -> Any:
+        """Of the frame."""
+        return self.b.gep(self.pointers, [self._word(self.table, word)], source_etype=I8)
+
+    def _return(self, x: Any) -> None:
+        b = self.b
+        with b.if_then(self.large):
+            self._python("PyMem_RawFree", ir.VoidType(), b.load(self.heap, typ=PTR))
+        b.ret(x)
+
+    def _run(self) -> Any:
+        b = self.b
+        alone = b.icmp_signed("!=", self._word(self.table, ALONE), constant(I64, 0))
+        state = self._variable(ir.Constant(PTR, None))
+        with b.if_then(alone):
+            b.store(self._python("PyEval_SaveThread", PTR), state)
+        kind = ir.FunctionType(I64, [PTR]).as_pointer()
+        code = b.call(b.inttoptr(self._word(self.table, START), kind), [self.pointers])
+        with b.if_then(alone):
+            self._python("PyEval_RestoreThread", ir.VoidType(), b.load(state, typ=PTR))
         return code
 
     # Arguments --------------------------------------------------------------------------------
 
-    def _argument(self, k: int, v: Value) -> Any:
-        """The address of the data of argument ``k``, if it is as expected."""
+    def _argument(self, i: Any) -> None:
+        """Find the data of input ``i``, if it is as expected."""
         b = self.b
-        x = b.load(b.gep(self.args, [constant(I64, k)], source_etype=PTR), typ=PTR)
+        record = b.load(self.record, typ=PTR)
+        rank = self._word(record, 0)
+        number, given = b.append_basic_block("number"), b.append_basic_block("given")
+        scalar, array, found = (b.append_basic_block(k) for k in ("scalar", "array", "found"))
+        b.cbranch(b.icmp_signed("<", rank, constant(I64, 0)), number, given)
+        b.position_at_end(number)
+        self._found(i, b.gep(record, [constant(I64, 1)], source_etype=I64), record, constant(I64, 2))
+        b.branch(found)
+        b.position_at_end(given)
+        at = b.load(self.next, typ=PTR)
+        b.store(b.gep(at, [constant(I64, 1)], source_etype=PTR), self.next)
+        x = b.load(at, typ=PTR)
         kind = self._load(x, TYPE, I64)
-        dtype = np.dtype(v.dtype)
-        if not v.shape:
-            fits = b.icmp_signed("==", kind, address(b, id(dtype.type)))
-            number = {"d": float, "D": complex}.get(dtype.char)
-            if number is not None:
-                fits = b.or_(fits, b.icmp_signed("==", kind, address(b, id(number))))
-            self._expect(fits)
-            return b.gep(x, [constant(I64, NUMBER)], source_etype=I8)
+        b.cbranch(b.icmp_signed("==", rank, constant(I64, 0)), scalar, array)
+        b.position_at_end(scalar)
+        self._expect(b.or_(*[b.icmp_signed("==", kind, self._word(record, k)) for k in (1, 2)]))
+        self._found(i, b.gep(x, [constant(I64, NUMBER)], source_etype=I8), record, constant(I64, 3))
+        b.branch(found)
+        b.position_at_end(array)
         self._expect(b.icmp_signed("==", kind, address(b, id(np.ndarray))))
         flags = b.and_(self._load(x, FLAGS, I32), constant(I32, CONTIGUOUS_ALIGNED))
-        fits = b.and_(
-            b.and_(
-                b.icmp_signed("==", self._load(x, RANK, I32), constant(I32, len(v.shape))),
-                b.icmp_signed("==", self._load(x, DESCR, I64), address(b, id(dtype))),
-            ),
-            b.icmp_signed("==", flags, constant(I32, CONTIGUOUS_ALIGNED)),
-        )
-        self._expect(fits)
-        dims = self._load(x, DIMS, PTR)
-        fits = constant(I1, 1)
-        for j, n in enumerate(v.shape):
-            fits = b.and_(fits, b.icmp_signed("==", self._load(dims, 8 * j, I64), extent(b, n)))
-        self._expect(fits)
-        return self._load(x, DATA, PTR)
+        same = b.icmp_signed("==", self._load(x, DESCR, I64), self._word(record, 1))
+        same = b.and_(same, b.icmp_signed("==", self._load(x, RANK, I32), b.trunc(rank, I32)))
+        self._expect(b.and_(same, b.icmp_signed("==", flags, constant(I32, CONTIGUOUS_ALIGNED))))
+        dims, shape = self._load(x, DIMS, PTR), b.gep(record, [constant(I64, 2)], source_etype=I64)
+        with self._each(rank) as j:
+            self._expect(
+                b.icmp_signed("==", *[b.load(b.gep(p, [j], source_etype=I64), typ=I64) for p in (dims, shape)])
+            )
+        self._found(i, self._load(x, DATA, PTR), record, b.add(rank, constant(I64, 2)))
+        b.branch(found)
+        b.position_at_end(found)
+
+    def _found(self, i: Any, data: Any, record: Any, words: Any) -> None:
+        b = self.b
+        b.store(data, self._at(self.pointers, i))
+        b.store(b.gep(record, [words], source_etype=I64), self.record)
+
+    # Results ----------------------------------------------------------------------------------
+
+    def _output(self, o: Any, place: Any) -> None:
+        """A new array, or room for a number."""
+        b = self.b
+        record = b.load(self.record, typ=PTR)
+        rank = self._word(record, 0)
+        none = ir.Constant(PTR, None)
+        with b.if_else(b.icmp_signed("==", rank, constant(I64, 0))) as (number, array):
+            with number:
+                b.store(none, self._at(self._part(MADE), o))
+                self._found(place, self._slot(o), record, constant(I64, 2))
+            with array:
+                descr = b.inttoptr(self._word(record, 1), PTR)
+                referred(b, descr)  # it is stolen
+                shape = b.gep(record, [constant(I64, 2)], source_etype=I64)
+                args = [self._object(np.ndarray), descr, b.trunc(rank, I32), shape, none, none, constant(I32, 0), none]
+                x = self._whole(self._numpy(NEW_ARRAY, args))
+                b.store(x, self._at(self._part(MADE), o))
+                self._found(place, self._load(x, DATA, PTR), record, b.add(rank, constant(I64, 2)))
+
+    def _number(self, o: Any) -> None:
+        """Output ``o`` as an object, if it is a number."""
+        b = self.b
+        record = b.load(self.record, typ=PTR)
+        rank = self._word(record, 0)
+        b.store(b.gep(record, [b.add(rank, constant(I64, 2))], source_etype=I64), self.record)
+        with b.if_then(b.icmp_signed("==", rank, constant(I64, 0))):
+            args = [self._slot(o), b.inttoptr(self._word(record, 1), PTR), ir.Constant(PTR, None)]
+            b.store(self._whole(self._numpy(NEW_SCALAR, args)), self._at(self._part(MADE), o))
+
+    def _slot(self, o: Any) -> Any:
+        return self.b.gep(self._part(SLOTS), [self.b.mul(o, constant(I64, SLOT))], source_etype=I8)
+
+    def _whole(self, x: Any) -> Any:
+        """``x``, unless it could not be made."""
+        b = self.b
+        made = b.append_basic_block("made")
+        b.cbranch(b.icmp_unsigned("!=", x, ir.Constant(PTR, None)), made, self.failed)
+        b.position_at_end(made)
+        return x
+
+    def _let_go(self) -> None:
+        """Of the outputs that have been made."""
+        b = self.b
+        with self._each(b.load(self.done, typ=I64)) as o:
+            self._python("Py_DecRef", ir.VoidType(), b.load(self._at(self._part(MADE), o), typ=PTR))
+
+    # Instructions -----------------------------------------------------------------------------
+
+    def _variable(self, x: Any) -> Any:
+        with self.b.goto_entry_block():
+            p = self.b.alloca(x.type)
+        self.b.store(x, p)
+        return p
+
+    @contextlib.contextmanager
+    def _each(self, n: Any) -> Iterator[Any]:
+        """for i in range(n)"""
+        b = self.b
+        i = self._variable(constant(I64, 0))
+        head, body, done = (b.append_basic_block(k) for k in ("head", "body", "done"))
+        b.branch(head)
+        b.position_at_end(head)
+        now = b.load(i, typ=I64)
+        b.cbranch(b.icmp_signed("<", now, n), body, done)
+        b.position_at_end(body)
+        yield now
+        b.store(b.add(now, constant(I64, 1)), i)
+        b.branch(head)
+        b.position_at_end(done)
 
     def _expect(self, fits: Any) -> None:
         b = self.b
@@ -353,56 +479,14 @@ class _Entry:
         b.cbranch(fits, following, self.foreign)
         b.position_at_end(following)
 
+    def _word(self, p: Any, k: int) -> Any:
+        return self._load(p, 8 * k, I64)
+
+    def _at(self, p: Any, k: Any) -> Any:
+        return self.b.gep(p, [k], source_etype=PTR)
+
     def _load(self, p: Any, at: int, t: Any) -> Any:
         return self.b.load(self.b.gep(p, [constant(I64, at)], source_etype=I8), typ=t)
-
-    # Results ----------------------------------------------------------------------------------
-
-    def _new_array(self, v: Value) -> Any:
-        b = self.b
-        if any(grows(b, k) for k in v.shape):
-            g = b.alloca(ir.ArrayType(I64, len(v.shape)))
-            for j, k in enumerate(v.shape):
-                b.store(extent(b, k), b.gep(g, [constant(I32, 0), constant(I32, j)]))
-        else:
-            shape = ir.Constant(ir.ArrayType(I64, len(v.shape)), list(v.shape))
-            g = ir.GlobalVariable(self.module, shape.type, self.module.get_unique_name("shape"))
-            g.initializer, g.global_constant, g.linkage = shape, True, "internal"
-        descr = self._object(np.dtype(v.dtype))
-        self._python("Py_IncRef", ir.VoidType(), descr)  # it is stolen
-        none = ir.Constant(PTR, None)
-        args = [
-            self._object(np.ndarray), descr, constant(I32, len(v.shape)), b.bitcast(g, PTR), none, none,
-            constant(I32, 0), none,
-        ]  # fmt: skip
-        return self._whole(self._numpy(NEW_ARRAY, args))
-
-    def _new_scalar(self, v: Value, slot: Any) -> Any:
-        none = ir.Constant(PTR, None)
-        return self._whole(self._numpy(NEW_SCALAR, [slot, self._object(np.dtype(v.dtype)), none]))
-
-    def _whole(self, x: Any) -> Any:
-        """``x``, unless it could not be made: then Python's error goes on."""
-        b = self.b
-        made = b.append_basic_block("made")
-        b.cbranch(b.icmp_unsigned("!=", x, ir.Constant(PTR, None)), made, self.failed)
-        b.position_at_end(made)
-        return x
-
-    def _space(self) -> tuple[Any, Any]:
-        """The workspace, and what is to be freed of it."""
-        b = self.b
-        if self.workspace == 0:
-            return ir.Constant(PTR, None), None
-        if self.workspace <= STACK:
-            a = b.alloca(ir.ArrayType(F64, -(-self.workspace // 8)))
-            a.align = 64
-            return a, None
-        heap = self._whole(self._python("PyMem_RawMalloc", PTR, place(b, self.workspace + 64)))
-        start = b.and_(b.add(b.ptrtoint(heap, I64), constant(I64, 63)), constant(I64, -64))
-        return b.inttoptr(start, PTR), heap
-
-    # Calls ------------------------------------------------------------------------------------
 
     def _object(self, x: Any) -> Any:
         return absolute(self.b, id(x))

@@ -29,7 +29,9 @@ def gathering(dtype: np.dtype[Any], shape: tuple[int, ...]) -> Callable[..., Any
         return None
     module = ir.Module("gather")
     _Gather(module, usual, shape).emit()
-    return entry.Code(Machine(module), [], [], 0, None).call
+    machine = Machine(module)
+    definition = entry.MethodDef(b"gather", machine.address("call"), entry.FASTCALL, None)
+    return entry.new_function(definition, None, (machine, definition))
 
 
 class _Gather:

@@ -15,7 +15,6 @@ from dualad.native.elementwise import TYPES
 from dualad.native.entry import Code, Every
 from dualad.native.extents import Unsuited, in_words
 from dualad.native.graph import Graph
-from dualad.native.objects import Machine
 from dualad.native.program import _kinds, native_guard
 from dualad.native.segment import Segment
 from dualad.native.sizes import STANDING, Pattern
@@ -32,11 +31,10 @@ class Generic:
         if str(made[0][1]) != str(made[1][1]):
             raise Unsuited("the code depends on the size")
         self.segment, module, self.every = made[0]
-        machine = Machine(module)
-        self.segment.text = machine.text
         s = self.segment
         self.least = s.least
-        self.code = Code(machine, s.inputs, s.outputs, s.workspace, s.keep, self.every)
+        self.code = Code(module, s.inputs, s.outputs, s.workspace, s.work + s.products, s.keep, self.every)
+        s.text = self.code.machine.text
 
     def _emitted(self, standing: int) -> Any:
         graph, numbers = self.pattern.standing(standing)
@@ -52,7 +50,7 @@ class Generic:
             raise Unsuited("it is not one native function")
         segment = Segment(calls, kinds, graph.outputs, graph.guards, inputs, standing, self.few, graph.zeros)
         every = Every(standing, numbers)
-        return segment, emitted(segment, every), every
+        return segment, emitted(segment), every
 
     def at(self, graph: Graph) -> Any:
         """The native function for arrays of the size of a recording, and no others."""

@@ -74,6 +74,7 @@ def target_machine() -> Any:
     )
 
 
+@functools.cache
 def described() -> str:
     """All of this machine and compiler that compiled code depends on."""
     return f"{llvm.get_host_cpu_name()} {features()} {vector_bytes()} {llvm.llvm_version_info} {PASSES}"
@@ -95,10 +96,13 @@ def optimized(text: str, target: Any) -> Any:
     return parsed
 
 
+_writer = functools.cache(target_machine)
+
+
 def object_code(text: str) -> bytes:
     """A module as an object file."""
     with _lock:
-        target = target_machine()
+        target = _writer()
         return bytes(target.emit_object(optimized(text, target)))
 
 

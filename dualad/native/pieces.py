@@ -60,7 +60,7 @@ def cut(length: int, work: float, step: int, standing: int, most: int = MOST) ->
     if standing:
         return Cut(most, step) if split(length, standing)[0] and most >= FEWEST else None
     n = min(most, length // step)
-    return Cut(n) if n >= FEWEST else None
+    return Cut(1 << n.bit_length() - 1) if n >= FEWEST else None  # the same number for each thread, of two, four, ...
 
 
 def cost(kind: str, data: Any) -> float:

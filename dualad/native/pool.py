@@ -24,7 +24,7 @@ from dualad.native import threads
 from dualad.native.objects import loaded
 
 MOST = 256  # threads
-SPINS = 1000  # pauses before a helper sleeps, or a caller yields: some 20 to 50 microseconds
+SPINS = 4000  # pauses before a helper sleeps, or a caller yields: some 100 to 200 microseconds
 NEEDED = ("pthread_create", "pthread_join", "pthread_sigmask", "pthread_mutex_init", "pthread_mutex_lock",
           "pthread_mutex_unlock", "pthread_cond_init", "pthread_cond_wait", "pthread_cond_signal",
           "pthread_cond_broadcast", "sched_yield")  # fmt: skip

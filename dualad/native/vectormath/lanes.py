@@ -54,26 +54,39 @@ class Lanes:
         return Number(self, self.builder.call(callee, [a.ir for a in args]))
 
     def function(self, name: str, body: Callable[..., Any], inputs: int, outputs: int = 1) -> ir.Function:
-        """``body`` as a private function of the module, made at its first use. Several outputs come as a structure."""
+        """``body`` as a private function of the module, made at its first use; declared only, in a module whose ``has`` says
+        that it is elsewhere. Several outputs come as a structure."""
         name = f"dualad.{name}.v{self.width}{'' if self.fma else '.nofma'}"
-        known = self.builder.module.globals
-        if name in known:
-            return known[name]
-        type = self.of(DOUBLE)
-        result = type if outputs == 1 else ir.LiteralStructType([type] * outputs)
-        f = ir.Function(self.builder.module, ir.FunctionType(result, [type] * inputs), name)
-        f.linkage = "internal"
-        for attribute in ("nounwind", "readnone"):
-            f.attributes.add(attribute)
-        lanes = self.alike(ir.IRBuilder(f.append_basic_block()), self.width)
-        value = body(*[Number(lanes, a) for a in f.args])
-        if outputs == 1:
-            lanes.builder.ret(value.ir)
-        else:
+        module = self.builder.module
+        if name in module.globals:
+            return module.globals[name]
+
+        def written(module: ir.Module, elsewhere: bool = False) -> ir.Function:
+            type = self.of(DOUBLE)
+            result = type if outputs == 1 else ir.LiteralStructType([type] * outputs)
+            f = ir.Function(module, ir.FunctionType(result, [type] * inputs), name)
+            for attribute in ("nounwind", "readnone"):
+                f.attributes.add(attribute)
+            if elsewhere:
+                return f
+            f.linkage = "internal"
+            lanes = self.alike(ir.IRBuilder(f.append_basic_block()), self.width)
+            value = body(*[Number(lanes, a) for a in f.args])
+            if outputs == 1:
+                lanes.builder.ret(value.ir)
+                return f
             out = ir.Constant(result, ir.Undefined)
             for k, v in enumerate(value):
                 out = lanes.builder.insert_value(out, v.ir, k)
             lanes.builder.ret(out)
+            return f
+
+        has = module.__dict__.get("has")
+        if has is None:
+            return written(module)
+        f = written(module, elsewhere=has(name, written))
+        if f.blocks:
+            f.attributes.add("alwaysinline")
         return f
 
     def call(self, name: str, body: Callable[..., Any], *args: Number, outputs: int = 1) -> Any:
