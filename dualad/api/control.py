@@ -101,7 +101,7 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
     >>> vmap(lambda x: cond(x > 0, lambda v: v * 2, lambda v: -v, x))(np.array([1.0, -3.0]))
     array([2., 3.])
     """
-    key = (_code(true_fun), _code(false_fun))
+    key = (code(true_fun), code(false_fun))
     if is_input(pred) and pred.shape == () and recording(key):
         return branched(pred.astype(np.bool_), (false_fun, true_fun), operands, key)
     holds = _holds(pred, "cond")
@@ -123,7 +123,7 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     place: Any
     if not branches:
         raise ArgumentError("switch needs at least one branch.")
-    key = ("switch", *[_code(f) for f in branches])
+    key = ("switch", *[code(f) for f in branches])
     if is_input(index) and index.shape == () and index.dtype.kind in "iub" and recording(key):
         place = minimum(maximum(index.astype(np.int64), 0), len(branches) - 1)
         return branched(place, branches, operands, key)
@@ -146,7 +146,7 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     >>> float(grad(lambda x: while_loop(lambda v: v < 100.0, lambda v: v * v, x))(3.0))
     17496.0
     """
-    key = ("while", _code(cond_fun), _code(body_fun))
+    key = ("while", code(cond_fun), code(body_fun))
     if recording(key) and (done := looped(cond_fun, body_fun, init_val, key)) is not None:
         return done[0]
     value = init_val
@@ -176,7 +176,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[int, Any], Any], init_
     >>> float(grad(lambda x: fori_loop(0, 3, lambda i, v: v * x, 1.0))(2.0))
     12.0
     """
-    key = ("fori", _code(body_fun))
+    key = ("fori", code(body_fun))
     going, turn = lambda s: s[0] < upper, lambda s: (s[0] + 1, body_fun(s[0], s[1]))
     if any(is_input(n) and n.dtype.kind in "iu" for n in (lower, upper)) and recording(key):
         ended = looped(going, turn, (lower, init_val), key)
@@ -189,7 +189,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[int, Any], Any], init_
     if recording():
         turns = np.arange(lower, upper)
         body = lambda value, i: (body_fun(i, value), None)
-        done = repeated(body, _code(body_fun), init_val, [turns], lambda cut: cut[0], len(turns), False, counter=True)
+        done = repeated(body, code(body_fun), init_val, [turns], lambda cut: cut[0], len(turns), False, counter=True)
         if done is not None:
             return done[0]
     value = init_val
@@ -198,7 +198,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[int, Any], Any], init_
     return value
 
 
-def _code(f: Any) -> Any:
+def code(f: Any) -> Any:
     """What stands for a body among those that are no loops: the code that functions made anew have in common."""
     return getattr(f, "__code__", None) or getattr(f, "__qualname__", None) or type(f)
 
@@ -233,7 +233,7 @@ def scan(
         raise ShapeError(f"scan: the leaves of xs (and length) differ in length: {sorted(lengths)}.")
     (n,) = lengths
     done = repeated(
-        f, _code(f), init, leaves, lambda cut: None if xs is None else unflatten(structure, list(cut)), n, reverse
+        f, code(f), init, leaves, lambda cut: None if xs is None else unflatten(structure, list(cut)), n, reverse
     )
     if done is not None:
         return done

@@ -29,7 +29,8 @@ class Fork:
         return sum(len(g.guards) for g in self.graphs[:k])
 
     def heading(self, how: str) -> list[str]:
-        return [f"one of {len(self.graphs)} branches ({how})"]
+        n = len(self.graphs)
+        return [f"one of {n} branches ({how})" if n > 1 else f"checkpoint ({how})"]
 
 
 class Chooser:

@@ -489,7 +489,7 @@ def test_a_fault_of_the_compiler_is_survived(monkeypatch: Any, caplog: Any) -> N
     def broken(*_: Any) -> Any:
         raise RuntimeError("no code today")
 
-    monkeypatch.setattr("dualad.native.compiler.Machine", broken)
+    monkeypatch.setattr("dualad.native.entry.Machine", broken)
     f = jit(smooth)
     with caplog.at_level(logging.WARNING, "dualad.jit"):
         f(X)
