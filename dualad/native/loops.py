@@ -231,6 +231,10 @@ class Nest:
         if blocked:
             put_away = {id(red): self._accumulators(red, 1, width)[0] for red in blocked}
         each = copies * width
+        part = self.span if self.rank == 1 else None
+        if chains and n % each and n >= ROW * each and not (self.reductions or self.scatters or grows(b, n)):
+            self._overlapping(part, width)
+            return
 
         def main(start: Any, stop: Any) -> None:
             loop = Loop(b, start, stop, each)
@@ -246,7 +250,6 @@ class Nest:
         first = {k: a[0] for k, a in accumulators.items()}
         whole = n // each * each
         last = min(width, width if summing else lanes(size, n - whole or 1, width * size // vector_bytes() or 1))
-        part = self.span if self.rank == 1 else None
         if grows(b, n):
             rows = dict(self.rows)  # what is found in a branch is not known after it
             total = extent(b, n)
@@ -288,6 +291,19 @@ class Nest:
             else:
                 slot = self.outer[id(red)][0]
                 b.store(red.combine(b, b.load(slot, typ=red.type), x), slot)
+
+    def _overlapping(self, part: Span | None, width: int) -> None:
+        """A loop that only stores, without code of its own for what is left at the end: the last elements are done with some
+        before them, once more."""
+        b, n = self.b, self.domain[-1]
+        last = constant(I64, n - width)
+        if part is None:
+            loop = Loop(b, 0, n, width)
+        else:
+            loop = Loop(b, part.start, b.select(part.last, constant(I64, n), part.stop), width)
+        i = b.select(b.icmp_signed("<", loop.i, last), loop.i, last)
+        self._body(i, width, None, {})
+        loop.close()
 
     def _tail(self, start: Any, width: int, accumulators: dict[int, Any]) -> None:
         """What is left of the innermost loop from ``start`` on."""
