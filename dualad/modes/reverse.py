@@ -111,14 +111,17 @@ class ReverseLevel(Level):
             return self.record(prim, (v,), (x.aux,), y, params)
         values = []
         parents = []
+        plain = True
         for a in args:
             if type(a) is Tensor and a.level is self:
-                values.append(a.value)
-                parents.append(a.aux)
+                a, parent = a.value, a.aux
             else:
-                values.append(a)
-                parents.append(None)
-        return self.record(prim, tuple(values), tuple(parents), prim(*values, **params), params)
+                parent = None
+            values.append(a)
+            parents.append(parent)
+            plain = plain and type(a) is not Tensor
+        y = prim.impl(*values, **params) if plain else prim(*values, **params)
+        return self.record(prim, tuple(values), tuple(parents), y, params)
 
     def record(
         self, prim: Primitive, args: tuple[Any, ...], parents: tuple[Any, ...], y: Any, params: dict[str, Any]

@@ -58,7 +58,8 @@ class TraceLevel(RecordLevel):
             return Tensor(y, self, k)
         if y.dtype is OBJECT:
             refuse_objects(y)
-        if type(y) is ndarray and y.nbytes <= LARGE and pa is not None and pb is not None:
+        kept = (pa is not None or type(a) is float) and (pb is not None or type(b) is float)  # as they are
+        if kept and type(y) is ndarray and y.nbytes <= LARGE:
             self.nodes.append((k, prim, (pa, pb), (a, b), y, _NO_PARAMS, None))
             return Tensor(y, self, k)
         held = (self.own(a) if pa is None else _light(a), self.own(b) if pb is None else _light(b))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import itertools
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,7 +28,12 @@ from dualad.native.objects import Machine
 CODE, OWN, SLOW, FINISH, COUNT, FIRST = 0, 8, 16, 24, 32, 40
 SLOT = ROOM + 8  # of an object that has a door
 SPARE = 1 << 63  # a flag in the number of arguments: the word before them may be written
-KIND, OWNER, KEY, VALUE, SIZE = 0, 8, 16, 24, 32  # of a comparison
+KIND, OWNER, KEY, VALUE, TABLE, ENTRY, SIZE = 0, 8, 16, 24, 32, 40, 48  # of a comparison
+DICT_TABLE, DICT_VALUES = (
+    32,
+    40,
+)  # of a dictionary: its table of keys and values; or where its values are, if they are not there
+Row = tuple[int, int, int, int, int, int]
 WORD, ITEM, CALL = 0, 1, 2  # kinds: a word of an object, an item of a dictionary, a function that says whether
 
 
@@ -86,16 +92,28 @@ def _never() -> bool:
     return False
 
 
-def _asked(check: Callable[[], bool]) -> tuple[int, int, int, int]:
-    return CALL, id(check), 0, 0
+def _asked(check: Callable[[], bool]) -> Row:
+    return CALL, id(check), 0, 0, 0, 0
 
 
-def _compared(place: Place) -> tuple[int, int, int, int] | None:
+def _compared(place: Place) -> Row | None:
     owner, item, key, value = place
     if item:
-        return (ITEM, id(owner), id(key), id(value)) if type(owner) is dict else None
+        return (ITEM, id(owner), id(key), id(value), *_entry(owner, key, value)) if type(owner) is dict else None
     at = _offset(key)
-    return None if at is None else (WORD, id(owner), at, id(value))
+    return None if at is None else (WORD, id(owner), at, id(value), 0, 0)
+
+
+def _entry(owner: dict[Any, Any], key: Any, value: Any) -> tuple[int, int]:
+    """A dictionary's table, and where in it the pair lies: while both are there, nothing needs to be looked up. Zeros where that
+    cannot be told."""
+    word = lambda at: ctypes.c_int64.from_address(id(owner) + at).value
+    if not (3, 11) <= sys.version_info < (3, 15) or word(DICT_VALUES):
+        return 0, 0
+    table = word(DICT_TABLE)
+    words = np.array((ctypes.c_int64 * ((owner.__sizeof__() - dict.__basicsize__) // 8)).from_address(table))
+    found = np.flatnonzero((words[:-1] == id(key)) & (words[1:] == id(value)))
+    return (table, table + 8 * int(found[0])) if len(found) == 1 else (0, 0)
 
 
 @functools.cache
@@ -124,10 +142,8 @@ def _emit(module: ir.Module) -> None:
     f = ir.Function(module, ir.FunctionType(PTR, [PTR, PTR, I64, PTR]), "door")
     called, args, given, keywords = f.args
     null = ir.Constant(PTR, None)
-    blocks = {
-        k: f.append_basic_block(k) for k in ("entry", "next", "compare", "word", "item", "lost", "ask", "asked", "same")
-    }
-    blocks |= {k: f.append_basic_block(k) for k in ("run", "ran", "finish", "slow", "again", "done")}
+    names = "entry next compare word item known lookup lost ask asked same following run ran finish slow again done"
+    blocks = {k: f.append_basic_block(k) for k in names.split()}
     b = ir.IRBuilder(blocks["entry"])
 
     def load(p: Any, at: int, t: Any = I64) -> Any:
@@ -157,6 +173,15 @@ def _emit(module: ir.Module) -> None:
     word = b.load(b.gep(owner, [key], source_etype=I8), typ=PTR)
     b.branch(blocks["same"])
     b.position_at_end(blocks["item"])
+    table_now, table_then = load(owner, DICT_TABLE), load(row, TABLE)
+    b.cbranch(b.icmp_unsigned("==", table_now, table_then), blocks["known"], blocks["lookup"])
+    b.position_at_end(blocks["known"])
+    entry = load(row, ENTRY, PTR)
+    as_then = b.and_(
+        b.icmp_unsigned("==", load(entry, 0), key), b.icmp_unsigned("==", load(entry, 8), b.ptrtoint(value, I64))
+    )
+    b.cbranch(as_then, blocks["following"], blocks["lookup"])
+    b.position_at_end(blocks["lookup"])
     item = python(b, "PyDict_GetItemWithError", PTR, owner, b.inttoptr(key, PTR))
     b.cbranch(b.icmp_unsigned("==", item, null), blocks["lost"], blocks["same"])
     b.position_at_end(blocks["lost"])
@@ -171,12 +196,13 @@ def _emit(module: ir.Module) -> None:
     b.branch(blocks["same"])
     b.position_at_end(blocks["same"])
     now, then = b.phi(PTR), b.phi(PTR)
-    for block, x, y in (("word", word, value), ("item", item, value), ("asked", answer, expected)):
+    for block, x, y in (("word", word, value), ("lookup", item, value), ("asked", answer, expected)):
         now.add_incoming(x, blocks[block])
         then.add_incoming(y, blocks[block])
-    following = b.add(k, constant(I64, 1))
-    k.add_incoming(following, blocks["same"])
-    b.cbranch(b.icmp_unsigned("==", now, then), blocks["next"], blocks["slow"])
+    b.cbranch(b.icmp_unsigned("==", now, then), blocks["following"], blocks["slow"])
+    b.position_at_end(blocks["following"])
+    k.add_incoming(b.add(k, constant(I64, 1)), blocks["following"])
+    b.branch(blocks["next"])
 
     b.position_at_end(blocks["run"])
     count = b.and_(given, constant(I64, SPARE - 1))

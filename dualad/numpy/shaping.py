@@ -351,9 +351,10 @@ def stack(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None, cas
     xs = operands(arrays)
     if not xs:
         raise ShapeError("stack needs at least one array.")
-    if builtins.any(x.shape != xs[0].shape for x in xs):
+    first = xs[0].shape
+    if builtins.any(x.shape != first for x in xs):
         raise ShapeError(f"stack: all shapes must be equal, they are {[x.shape for x in xs]}.")
-    return _finish(shape.stack(*xs, axis=axis_of(axis, xs[0].ndim + 1)), out, dtype, casting)
+    return _finish(shape.stack(*xs, axis=axis_of(axis, len(first) + 1)), out, dtype, casting)
 
 
 @on_tensors(np.vstack)

@@ -215,6 +215,42 @@ def test_without_the_layout_python_is_asked(monkeypatch: Any) -> None:
     assert g(X).tolist() == [2, 4, 6]
 
 
+def test_globals_whose_table_changes() -> None:
+    """A name is found where it was; where the dictionary has another table by now, or the name another place, by its hash."""
+    names: dict[str, Any] = {"np": np, "factor": FACTOR}
+    exec("def f(x): return np.abs(x) * factor", names)
+    f = opened(jit(names["f"]), X)
+    assert door._entry(names, "factor", FACTOR) != (0, 0)
+    names.update({f"other{k}": k for k in range(1000)})
+    assert f(X).tolist() == [2, 4, 6]
+    assert has_door(f)
+    del names["factor"]
+    with pytest.raises(NameError):
+        f(X)
+    names["factor"] = 3.0
+    assert f(X).tolist() == [3, 6, 9]
+    opened(f, X)
+    del names["factor"]
+    names["factor"] = 5.0
+    assert f(X).tolist() == [5, 10, 15]
+    names.clear()
+    names.update(np=np, factor=7.0, __builtins__={})
+    assert f(X).tolist() == [7, 14, 21]
+
+
+def test_where_the_entry_of_a_dictionary_is() -> None:
+    class Some:
+        def __init__(self) -> None:
+            self.a = FACTOR
+
+    assert door._entry({"a": 1, "b": FACTOR}, "b", FACTOR) != (0, 0)
+    assert door._entry({}, "b", FACTOR) == (0, 0)
+    assert door._entry({"b": 3.0}, "b", FACTOR) == (0, 0)
+    assert door._entry({1: FACTOR, "a": 3}, 1, FACTOR) != (0, 0)
+    split = Some()
+    assert isinstance(door._entry(split.__dict__, "a", split.a), tuple)
+
+
 def test_results_of_every_structure() -> None:
     """The door makes the result's structure of what native code returns, with nothing shared between calls."""
     for f in (
