@@ -70,7 +70,7 @@ class Recorded:
             self.level = level
             self.carries = [level.watch(sample(x)) for x in carries]
             self.own = [level.watch(sample(x)) for x in inputs]
-            with _in_place_of(inputs, self.own):
+            with in_place_of(inputs, self.own):
                 given = [(x, x.aux) for x in (*self.carries, *inputs)]
                 ys, self.structure = flatten(f(*args, *self.carries))
                 self.outs = [self._output(y) for y in ys]
@@ -92,7 +92,7 @@ class Recorded:
 
 
 @contextlib.contextmanager
-def _in_place_of(inputs: Sequence[Tensor], own: Sequence[Tensor]) -> Iterator[None]:
+def in_place_of(inputs: Sequence[Tensor], own: Sequence[Tensor]) -> Iterator[None]:
     before = [(x.value, x.level, x.aux) for x in inputs]
     for x, t in zip(inputs, own, strict=True):
         x.value, x.level, x.aux = t.value, t.level, t.aux

@@ -10,8 +10,8 @@ does a Taylor series; the other compositions find out at the second derivative (
                                                                   t - s: their difference is 4 f''(x) (t, s)
 
 The first and the last hold where f is differentiable, and that is checked: derivatives along some directions must add up to
-those along their sums, and values must not depend on the direction. In all but the first, f must take what is differentiated
-as arguments: of what it captured, nothing would be seen.
+those along their sums, and values must not depend on the direction. In all but the first, tensors that f captures, or takes as
+other arguments, are arguments like those that are differentiated.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ from typing import Any
 import numpy as np
 
 from dualad.api.batching import vmap
+from dualad.api.branched import in_place_of
 from dualad.api.custom import _Call
 from dualad.api.derivatives import jvp, vjp
 from dualad.api.taylor import jet
 from dualad.api.transform import Chosen, outputs, rebuild, with_aux
 from dualad.core.errors import NotDifferentiable, Undetermined
+from dualad.core.level import GROUND, ClosedLevel
 from dualad.core.tensor import Tensor
 from dualad.core.tree import flatten, unflatten
+from dualad.native.captured import Captured, TooMuch
 from dualad.numpy import sqrt, where
 from dualad.ops.arithmetic import absolute, real_part, stop_gradient
 from dualad.ops.gauges import raw
@@ -42,13 +45,17 @@ Function = Callable[..., list[Any]]
 
 def pushed(chosen: Chosen, leaves: list[Any], tangents: Sequence[Any], shapes: Any, has_aux: bool, error: Any) -> Any:
     """What ``push`` returns: values, tangents, structure and aux."""
-    if not _levels([*leaves, *tangents]):
+    captured = _captured(chosen, leaves)
+    if not _levels([*leaves, *tangents, *captured]):
         raise error
     out, aux = with_aux(chosen.call(rebuild(leaves, shapes)), has_aux, "jvp")
     ys, structure = outputs(out, "jvp")
+    f = _alone(chosen, shapes, has_aux, captured)
+    leaves = [*leaves, *captured]
     n = len(leaves)
-    given = [zeros_like(x) if t is None else t for x, t in zip(leaves, tangents, strict=True)]
-    f = _alone(chosen, shapes, has_aux)
+    given = [
+        zeros_like(x) if t is None else t for x, t in zip(leaves, [*tangents, *[None] * len(captured)], strict=True)
+    ]
 
     def run(*both: Any) -> Any:
         return _own(tuple(jvp(f, both[:n], both[n:])[1]), both, error)
@@ -70,12 +77,15 @@ def pushed(chosen: Chosen, leaves: list[Any], tangents: Sequence[Any], shapes: A
 
 def pulled(chosen: Chosen, leaves: list[Any], gs: Sequence[Any], shapes: Any, has_aux: bool, error: Any) -> list[Any]:
     """The cotangents of the leaves."""
-    n = len(leaves)
-    f = _alone(chosen, shapes, has_aux)
     if type(error) is Undetermined:
-        return _gathered(f, leaves, gs, error)
-    if not _levels([*leaves, *gs]):
+        return _gathered(_alone(chosen, shapes, has_aux), leaves, gs, error)
+    captured = _captured(chosen, leaves)
+    if not _levels([*leaves, *gs, *captured]):
         raise error
+    f = _alone(chosen, shapes, has_aux, captured)
+    mine = len(leaves)
+    leaves = [*leaves, *captured]
+    n = len(leaves)
 
     def run(*both: Any) -> Any:
         return _own(vjp(f, *both[:n])[1](list(both[n:])), both, error)
@@ -91,12 +101,31 @@ def pulled(chosen: Chosen, leaves: list[Any], gs: Sequence[Any], shapes: Any, ha
         hs = tuple(zeros_like(v) if c is None else c for c, v in zip(h, y, strict=True))
         return (*_curved(f, x, hs, g), *jvp(f, x, hs)[1])
 
-    return list(_Call("cotangent", run, push, pull)(*leaves, *gs))
+    return list(_Call("cotangent", run, push, pull)(*leaves, *gs))[:mine]
 
 
-def _alone(chosen: Chosen, shapes: Any, has_aux: bool) -> Function:
-    """The function of all leaves, that returns a list of leaves."""
-    return lambda *xs: outputs(with_aux(chosen.call(rebuild(xs, shapes)), has_aux, "jvp")[0], "jvp")[0]
+def _alone(chosen: Chosen, shapes: Any, has_aux: bool, captured: Sequence[Tensor] = ()) -> Function:
+    """The function of all leaves, and of what it captures, that returns a list of leaves."""
+
+    def f(*xs: Any) -> list[Any]:
+        n = len(xs) - len(captured)
+        own = [x if type(x) is Tensor else Tensor(x, GROUND, None) for x in xs[n:]]
+        with in_place_of(captured, own):
+            return outputs(with_aux(chosen.call(rebuild(xs[:n], shapes)), has_aux, "jvp")[0], "jvp")[0]
+
+    vars(f)["others"] = chosen.args, chosen.kwargs  # for ``_captured``, which looks into functions
+    return f
+
+
+def _captured(chosen: Chosen, leaves: Sequence[Any]) -> list[Tensor]:
+    """The tensors of transforms in progress that a function sees besides the leaves. (Of those that ended, ``_alone`` has some,
+    to put others in their place.)"""
+    try:
+        found = Captured(chosen.f, chosen.args, chosen.kwargs).tensors
+    except TooMuch:
+        return []
+    found = [x for x in found if not isinstance(x.level, ClosedLevel) and not any(x is y for y in leaves)]
+    return [x for x in found if x.dtype.kind in "fc"]
 
 
 def _gathered(f: Function, leaves: list[Any], gs: Sequence[Any], error: Any) -> list[Any]:

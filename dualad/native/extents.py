@@ -76,6 +76,14 @@ def place(b: Any, k: int) -> Any:
     return b.add(b.mul(b.size.rounded, constant(I64, a)), constant(I64, rest)) if a else constant(I64, rest)
 
 
+class Span(NamedTuple):
+    """A part of the outermost loop, and whether it is the last; of a single loop the last part has the tail too."""
+
+    start: Any
+    stop: Any
+    last: Any
+
+
 class Loop:
     """for i in range(start, stop, step), at least once; ``close`` at the end of its body."""
 

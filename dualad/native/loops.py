@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from llvmlite import ir
 
 from dualad.native.elementwise import BYTES, cast, emit, type_of
 from dualad.native.expressions import Affine, Expr, Expressions
-from dualad.native.extents import Loop, extent, grows
+from dualad.native.extents import Loop, Span, extent, grows
 from dualad.native.graph import Value
 from dualad.native.machine import (
     F32,
@@ -40,14 +40,6 @@ class Scatter:
 
     def __init__(self, v: Value, k: int, scaled: Sequence[tuple[int, int, int]], at: Affine) -> None:
         self.v, self.k, self.scaled, self.at = v, k, scaled, at
-
-
-class Span(NamedTuple):
-    """A part of the outermost loop, and whether it is the last; of a single loop the last part has the tail too."""
-
-    start: Any
-    stop: Any
-    last: Any
 
 
 class Nest:
@@ -195,9 +187,7 @@ class Nest:
     def _by_lines(self, v: Value, at: Affine, width: int) -> None:
         """The innermost loop with stores of ``v`` that cross no cache line; the first and the last overlap their neighbours."""
         b = self.b
-        start, stop = constant(I64, 0), constant(I64, self.domain[-1])
-        if self.span is not None and self.rank == 1:
-            start, stop = self.span.start, b.select(self.span.last, stop, self.span.stop)
+        start, stop = self._stretch()
         m = memory(type_of(v.dtype))
         first = b.ptrtoint(b.gep(self._row(v, at), [start], source_etype=m), I64)
         line = min(vector_bytes(), width * m_bytes(m))  # no more than the first vector
@@ -231,9 +221,8 @@ class Nest:
         if blocked:
             put_away = {id(red): self._accumulators(red, 1, width)[0] for red in blocked}
         each = copies * width
-        part = self.span if self.rank == 1 else None
         if chains and n % each and n >= ROW * each and not (self.reductions or self.scatters or grows(b, n)):
-            self._overlapping(part, width)
+            self._overlapping(width)
             return
 
         def main(start: Any, stop: Any) -> None:
@@ -250,6 +239,7 @@ class Nest:
         first = {k: a[0] for k, a in accumulators.items()}
         whole = n // each * each
         last = min(width, width if summing else lanes(size, n - whole or 1, width * size // vector_bytes() or 1))
+        part = self.span if self.rank == 1 else None
         if grows(b, n):
             rows = dict(self.rows)  # what is found in a branch is not known after it
             total = extent(b, n)
@@ -292,18 +282,20 @@ class Nest:
                 slot = self.outer[id(red)][0]
                 b.store(red.combine(b, b.load(slot, typ=red.type), x), slot)
 
-    def _overlapping(self, part: Span | None, width: int) -> None:
+    def _overlapping(self, width: int) -> None:
         """A loop that only stores, without code of its own for what is left at the end: the last elements are done with some
         before them, once more."""
-        b, n = self.b, self.domain[-1]
-        last = constant(I64, n - width)
-        if part is None:
-            loop = Loop(b, 0, n, width)
-        else:
-            loop = Loop(b, part.start, b.select(part.last, constant(I64, n), part.stop), width)
-        i = b.select(b.icmp_signed("<", loop.i, last), loop.i, last)
-        self._body(i, width, None, {})
+        b, last = self.b, constant(I64, self.domain[-1] - width)
+        loop = Loop(b, *self._stretch(), width)
+        self._body(b.select(b.icmp_signed("<", loop.i, last), loop.i, last), width, None, {})
         loop.close()
+
+    def _stretch(self) -> tuple[Any, Any]:
+        """Where the innermost loop begins and ends."""
+        stop = constant(I64, self.domain[-1])
+        if self.span is None or self.rank > 1:
+            return constant(I64, 0), stop
+        return self.span.start, self.b.select(self.span.last, stop, self.span.stop)
 
     def _tail(self, start: Any, width: int, accumulators: dict[int, Any]) -> None:
         """What is left of the innermost loop from ``start`` on."""

@@ -16,9 +16,9 @@ from llvmlite import ir
 
 from dualad.native import pool
 from dualad.native.expressions import Affine, Expr, Expressions
-from dualad.native.extents import Loop, extent, sized, split
+from dualad.native.extents import Loop, Span, extent, sized, split
 from dualad.native.graph import Value
-from dualad.native.loops import Nest, Span
+from dualad.native.loops import Nest
 from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
 from dualad.native.memory import memory
 from dualad.native.reduction import Reduction

@@ -264,6 +264,5 @@ def refuse_undirected(x: Any, w: Any, zero: bool = False, directed: bool = False
         raise Undirected(
             "equal eigenvalues or singular values: in this composition the direction of a second derivative is not known "
             "when their vectors are chosen, on which it depends. Use hessian or hvp, or nest jvp, vjp, grad, jacfwd and jacrev "
-            "of a function that takes all that is differentiated as arguments (and captures none of it), or matrices with "
-            "different eigenvalues."
+            "of a function that takes all that is differentiated as arguments, or matrices with different eigenvalues."
         )

@@ -253,15 +253,37 @@ def test_what_has_no_second_derivative_is_refused(f: Any) -> None:
         assert np.isfinite(d(f)(np.diag([2.0, 1.0]))).all()
 
 
-def test_what_is_captured_is_refused() -> None:
-    f = lambda x: (np.linalg.eigvalsh(x) ** 3).sum()
-    for inner in (lambda c: grad(lambda x: f(c * x))(EYE).sum(), lambda c: jvp(lambda x: f(c * x), (EYE,), (EYE,))[1]):
-        with pytest.raises(dualad.NotDifferentiable, match="captures none of it"):
-            grad(inner)(2.0)
-    as_argument = lambda c: grad(lambda x, c: f(c * x))(EYE, c).sum()
-    with pytest.raises(dualad.NotDifferentiable, match="captures none of it"):
-        grad(as_argument)(2.0)
-    assert np.isclose(grad(lambda c: grad(lambda x, c: f(c * x), (0, 1))(EYE, c)[0].sum())(2.0), 3 * 3 * 2.0**2 * 3)
+@pytest.mark.parametrize("name", EIGENVALUES)
+def test_what_is_captured(name: str) -> None:
+    """Second derivatives in a tensor that the function captures, in a list or by a method, or takes as another argument."""
+    f, direct = EIGENVALUES[name]
+    t = half(RNG.normal(size=(3, 3)))
+    d = dualad.vjp
+
+    class Scaled:
+        def __init__(self, h: Any, c: Any) -> None:
+            self.h, self.held = h, [c]
+
+        def __call__(self, x: Any) -> Any:
+            return self.h(self.held[0] * x)
+
+    def inners(h: Any) -> list[Any]:
+        return [
+            lambda c: (d(lambda x: h(c * x), EYE)[1](1.0)[0] * t).sum(),
+            lambda c: jvp(lambda x: h(c * x), (EYE,), (t,))[1],
+            lambda c: jvp(Scaled(h, c), (EYE,), (t,))[1],
+            lambda c: (grad(lambda x, c: h(c * x))(EYE, c) * t).sum(),
+            lambda c: (grad(lambda x: h(c * x + c * c * t))(EYE) * t).sum(),
+        ]
+
+    for k, (ours, theirs) in enumerate(zip(inners(f), inners(direct), strict=True)):
+        expected = grad(theirs)(2.0)
+        if k == 4:  # other eigenvalues
+            np.testing.assert_allclose(grad(ours)(0.0), grad(theirs)(0.0), atol=1e-10)
+            continue
+        np.testing.assert_allclose(grad(ours)(2.0), expected, rtol=1e-9, atol=1e-10)
+        np.testing.assert_allclose(jvp(ours, (2.0,), (1.0,))[1], expected, rtol=1e-9, atol=1e-10)
+        np.testing.assert_allclose(jit(grad(ours))(2.0), expected, rtol=1e-9, atol=1e-10)
 
 
 def test_large_matrices_are_refused_element_by_element() -> None:
