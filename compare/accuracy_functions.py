@@ -180,6 +180,13 @@ def _ferrers_moment(phi: Any, m: Any) -> Any:
     return mp.quad(lambda t: mp.sin(t) ** 2 / (1 - m * mp.sin(t) ** 2) ** mp.mpf(1.5), [0, phi])
 
 
+def _log_quadrant(h: Any) -> Any:
+    """log of the integral of 2 phi(t) ndtr(-0.7 t) from h on; the integrand relative to its first value."""
+    density = lambda t: 2 * mp.npdf(t) * mp.ncdf(-Q(0.7) * t)
+    relative = mp.quad(lambda u: density(h + u) / density(h), [0, *(mp.mpf(2) ** k for k in range(-8, 6))])
+    return mp.log(density(h)) + mp.log(relative)
+
+
 def _skew_normal(x: Any) -> Any:
     density = lambda t: 2 * mp.npdf(t) * _ndtr(mp.mpf(1.5) * t)
     return mp.quad(density, [-mp.inf, -8, -2, 0, x] if x > 0 else [-mp.inf, -8, -2, x])
@@ -216,10 +223,7 @@ MORE: dict[str, Entry] = {
         lambda h: SPECIAL["owens_t"](h, 0.7),
         lambda h: mp.quad(lambda t: mp.exp(-h * h * (1 + t * t) / 2) / (1 + t * t), [0, Q(0.7)]) / (2 * mp.pi), -3, 3,
     ),
-    "log_quadrant(h, 0.7)": (
-        lambda h: SPECIAL["log_quadrant"](h, 0.7),
-        lambda h: mp.log(2 * mp.quad(lambda t: mp.npdf(t) * mp.ncdf(-Q(0.7) * t), mp.linspace(h, h + 4, 5) + [mp.inf])), 0, 30,
-    ),
+    "log_quadrant(h, 0.7)": (lambda h: SPECIAL["log_quadrant"](h, 0.7), _log_quadrant, 0, 30),
     "xlogy(x, 2.5)": (lambda x: SPECIAL["xlogy"](x, 2.5), lambda x: x * mp.log(2.5), 0.01, 50),
     "xlogy(2.5, y)": (lambda y: SPECIAL["xlogy"](2.5, y), lambda y: mp.mpf(2.5) * mp.log(y), 0.01, 50),
     "exprel": (special.exprel, lambda x: mp.expm1(x) / x, -3, 3),
