@@ -22,7 +22,7 @@ from dualad.native.callee import Room, direct
 from dualad.native.captured import Captured, Held, Place
 from dualad.native.entry import TYPE, layout_holds, python, referred
 from dualad.native.machine import I8, I64, PTR, absolute, constant
-from dualad.native.objects import Machine
+from dualad.native.objects import Machine, once
 
 # In the table: addresses, how many comparisons, the first of them.
 CODE, OWN, SLOW, FINISH, COUNT, FIRST = 0, 8, 16, 24, 32, 40
@@ -130,7 +130,7 @@ def _offset(attribute: str) -> int | None:
     return found[0] if len(found) == 1 else None
 
 
-@functools.cache
+@once
 def _code() -> Machine:
     module = ir.Module("dualad")
     _emit(module)

@@ -21,7 +21,7 @@ from llvmlite import ir
 from dualad.native.extents import ROUND, split
 from dualad.native.graph import Value
 from dualad.native.machine import I8, I32, I64, PTR, absolute, address, constant
-from dualad.native.objects import Machine
+from dualad.native.objects import Machine, once
 
 REFERENCES, TYPE, NUMBER = 0, 8, 16  # of any object: how many; its type; of a float or NumPy scalar: its value
 DATA, RANK, DIMS, DESCR, FLAGS = 16, 24, 32, 56, 64  # of an array
@@ -254,14 +254,14 @@ def _start(module: ir.Module) -> None:
     b.ret(b.call(run, [b.load(p, typ=PTR) for p in places]))
 
 
-@functools.cache
+@once
 def _code() -> Machine:
     module = ir.Module("dualad")
     _Entry(module).emit()
     return Machine(module)
 
 
-@functools.cache
+@once
 def _definition() -> MethodDef:
     return MethodDef(b"compiled", _code().address("call"), FASTCALL, None)
 

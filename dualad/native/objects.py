@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import hashlib
 import os
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from llvmlite import binding as llvm
 from llvmlite import ir
@@ -24,6 +26,19 @@ from dualad.native.machine import described, object_code, target_machine
 
 MOST = 4000
 _lock = threading.Lock()
+T = TypeVar("T")
+
+
+def once(f: Callable[[], T]) -> Callable[[], T]:
+    """``f``, run once in a process: of two threads that ask at a time one waits. (What is dropped is no code any more.)"""
+    lock, kept = threading.Lock(), functools.cache(f)
+
+    @functools.wraps(f)
+    def asked() -> T:
+        with lock:
+            return kept()
+
+    return asked
 
 
 def loaded(text: str) -> Any:

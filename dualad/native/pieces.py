@@ -55,12 +55,13 @@ class Cut:
 
 
 def cut(length: int, work: float, step: int, standing: int, most: int = MOST) -> Cut | None:
-    """How a loop is cut whose body takes ``work`` nanoseconds, into pieces of at least ``step``; None: not at all."""
+    """How a loop is cut whose body takes ``work`` nanoseconds, into pieces of at least ``step``, a power of two of them (the
+    same number for each of two or four threads); None: not at all."""
     step = max(step, math.ceil(PIECE / max(work, 1e-6)))
     if standing:
         return Cut(most, step) if split(length, standing)[0] and most >= FEWEST else None
     n = min(most, length // step)
-    return Cut(1 << n.bit_length() - 1) if n >= FEWEST else None  # the same number for each thread, of two, four, ...
+    return Cut(1 << n.bit_length() - 1) if n >= FEWEST else None
 
 
 def cost(kind: str, data: Any) -> float:
