@@ -88,6 +88,9 @@ _FLOAT: dict[str, Callable[..., Any]] = {
     "minimum_share": lambda b, x, y: _share(b, x, y, b.fcmp_ordered("<", x, y)),
     "fmax_share": lambda b, x, y: _share(b, x, y, _wins_over_nan(b, ">", x, y)),
     "fmin_share": lambda b, x, y: _share(b, x, y, _wins_over_nan(b, "<", x, y)),
+    "fmod": lambda b, x, y: b.frem(x, y),
+    "remainder": lambda b, x, y: _rounded_down(b, x, y)[1],
+    "floor_divide": lambda b, x, y: _rounded_down(b, x, y)[0],
     "sign": lambda b, x: _sign(b, x),
     "ratio": lambda b, x, y: _ratio(b, x, y),
     "strong_multiply": lambda b, x, y: _strong_multiply(b, x, y),
@@ -98,6 +101,24 @@ _FLOAT: dict[str, Callable[..., Any]] = {
 }
 _NEEDS_EXP = {"logistic_share"}
 _OF_INTEGERS = {"divide", "quotient", "sqrt"}  # of integers they are those of their values as floats
+
+
+def _rounded_down(b: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    """Quotient and remainder of the sign of y, as NumPy's ``divmod`` has them."""
+    zero, one = constant(x.type, 0), constant(x.type, 1)
+    by_zero, quotient, rest = _zero(b, y), b.fdiv(x, y), b.frem(x, y)
+    exact = _zero(b, rest)
+    below = b.and_(
+        b.fcmp_unordered("!=", rest, zero),
+        b.xor(b.fcmp_ordered("<", y, zero), b.fcmp_ordered("<", rest, zero)),
+    )
+    whole = b.fdiv(b.fsub(x, rest), y)
+    whole = b.select(below, b.fsub(whole, one), whole)
+    rest = b.select(exact, intrinsic(b, "copysign", zero, y), b.select(below, b.fadd(rest, y), rest))
+    down = intrinsic(b, "floor", whole)
+    down = b.select(b.fcmp_ordered(">", b.fsub(whole, down), constant(x.type, 0.5)), b.fadd(down, one), down)
+    down = b.select(_zero(b, whole), intrinsic(b, "copysign", zero, quotient), down)
+    return b.select(by_zero, quotient, down), b.select(by_zero, b.frem(x, y), rest)
 
 
 def _zero(b: Any, x: Any) -> Any:

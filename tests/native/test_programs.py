@@ -123,6 +123,27 @@ def test_sums_are_as_exact_as_numpy_s() -> None:
     )
 
 
+@pytest.mark.parametrize("f", [np.fmod, np.remainder, np.floor_divide])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_remainders_have_numpys_bits(f: Any, dtype: Any) -> None:
+    rng = np.random.default_rng(3)
+    some = [0.0, 1.0, 0.5, 3.0, 0.1, 2.0**53, 2.0**60, 1e300, 1e-310, 5e-324, np.inf]
+    with np.errstate(all="ignore"):
+        special = np.array([*some, *[-x for x in some], np.nan]).astype(dtype)
+        x, y = (v.ravel() for v in np.meshgrid(special, special))
+        x = np.concatenate([x, (rng.normal(size=999) * 10 ** rng.uniform(-5, 9, 999)).astype(dtype)])
+        y = np.concatenate([y, (rng.normal(size=999) * 10 ** rng.uniform(-3, 3, 999)).astype(dtype)])
+        expected = f(x, y)
+        for g, args in ((jit(lambda x, y: f(x, y)), (x, y)), (jit(lambda x, y: f(x, y)), (x[:3], y[:3]))):
+            g(*args)
+            found = g(*args)
+            want = expected[: len(found)]
+            assert "NumPy" not in g.explain()
+            assert found.dtype == dtype
+            same = (found == want) & (np.signbit(found) == np.signbit(want)) | (np.isnan(found) & np.isnan(want))
+            assert same.all(), [(a[~same], b[~same]) for a, b in ((args[0], args[1]), (found, want))]
+
+
 def test_special_values() -> None:
     x = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 5e-324, -1.0, 1.0, 1e308])
     with np.errstate(all="ignore"):
