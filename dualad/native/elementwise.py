@@ -91,6 +91,7 @@ _FLOAT: dict[str, Callable[..., Any]] = {
     "fmod": lambda b, x, y: b.frem(x, y),
     "remainder": lambda b, x, y: _rounded_down(b, x, y)[1],
     "floor_divide": lambda b, x, y: _rounded_down(b, x, y)[0],
+    "heaviside": lambda b, x, y: _heaviside(b, x, y),
     "sign": lambda b, x: _sign(b, x),
     "ratio": lambda b, x, y: _ratio(b, x, y),
     "strong_multiply": lambda b, x, y: _strong_multiply(b, x, y),
@@ -139,6 +140,12 @@ def _unless_nan(b: Any, op: str, x: Any, y: Any) -> Any:
     """The one that wins, or is a number."""
     first = b.or_(b.fcmp_ordered(op, x, y), b.fcmp_unordered("uno", y, y))
     return b.select(first, x, y)
+
+
+def _heaviside(b: Any, x: Any, y: Any) -> Any:
+    zero = constant(x.type, 0)
+    beside = b.select(b.fcmp_ordered("<", x, zero), zero, b.select(_zero(b, x), y, x))
+    return b.select(b.fcmp_ordered(">", x, zero), constant(x.type, 1), beside)
 
 
 def _sign(b: Any, x: Any) -> Any:

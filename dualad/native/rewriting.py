@@ -216,8 +216,20 @@ def _index(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
     return None
 
 
+def _round(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
+    if y.dtype.kind != "f" or y.dtype == np.float16:
+        return None
+    decimals = params["decimals"]
+    power = y.dtype.type(10.0 ** abs(decimals))
+    there, back = ("multiply", "divide") if decimals > 0 else ("divide", "multiply")
+    x = do(there, (args[0], power), y.shape, y.dtype) if decimals else args[0]
+    x = do("rint", (x,), y.shape, y.dtype)
+    return do(back, (x, power), y.shape, y.dtype) if decimals else x
+
+
 RULES: dict[str, Callable[..., Any]] = {
     "mean": _mean,
+    "round": _round,
     "matmul": _matmul,
     "einsum": _einsum,
     "scatter": _scatter,

@@ -144,6 +144,18 @@ def test_remainders_have_numpys_bits(f: Any, dtype: Any) -> None:
             assert same.all(), [(a[~same], b[~same]) for a, b in ((args[0], args[1]), (found, want))]
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_steps_and_rounding_have_numpys_bits(dtype: Any) -> None:
+    x = np.array([0.0, -0.0, 1.25, -1.25, 2.5, 0.125, 12345.678, -5e-5, 1e30, np.inf, -np.inf, np.nan]).astype(dtype)
+    f = lambda x: (np.heaviside(x, 0.5), np.heaviside(x, x[::-1]), *[np.round(x, d) for d in (0, 1, 3, -1, -2)])
+    g = jit(f)
+    g(x)
+    assert "NumPy" not in g.explain()
+    for a, b in zip(g(x), f(x), strict=True):
+        assert a.dtype == b.dtype
+        assert ((a == b) & (np.signbit(a) == np.signbit(b)) | (np.isnan(a) & np.isnan(b))).all(), (a, b)
+
+
 def test_special_values() -> None:
     x = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 5e-324, -1.0, 1.0, 1e308])
     with np.errstate(all="ignore"):
