@@ -22,40 +22,41 @@ from dualad.native.graph import Value
 from dualad.native.machine import F32, F64, I32, I64, absolute, constant
 from dualad.native.schedule import contiguous, matrix
 
-TABLE = "scipy.linalg.cython_blas"
+TABLES = "cython_blas", "cython_lapack"
 
 
 @functools.cache
-def _table() -> dict[str, Any]:
+def _table(table: str) -> dict[str, Any]:
     """By its module alone where that can be had: to import all of ``scipy.linalg`` takes a tenth of a second."""
     found = None
     if "scipy.linalg" not in sys.modules:
         with contextlib.suppress(ImportError, OSError):
-            found = _alone()
-    return dict((found or importlib.import_module(TABLE)).__pyx_capi__)
+            found = _alone(table)
+    return dict((found or importlib.import_module(f"scipy.linalg.{table}")).__pyx_capi__)
 
 
-def _alone() -> Any:
+def _alone(table: str) -> Any:
     import scipy
 
     folder = pathlib.Path(scipy.__path__[0]) / "linalg"
     for suffix in importlib.machinery.EXTENSION_SUFFIXES:
-        spec = importlib.util.spec_from_file_location(TABLE, folder / f"cython_blas{suffix}")
-        if spec is None or spec.loader is None or not (folder / f"cython_blas{suffix}").exists():
+        name, place = f"scipy.linalg.{table}", folder / f"{table}{suffix}"
+        spec = importlib.util.spec_from_file_location(name, place)
+        if spec is None or spec.loader is None or not place.exists():
             continue
         module = importlib.util.module_from_spec(spec)
         try:
             spec.loader.exec_module(module)
         finally:
-            sys.modules.pop(TABLE, None)  # it is imported as ever when it is asked for
+            sys.modules.pop(name, None)  # it is imported as ever when it is asked for
         return module
     return None
 
 
 @functools.cache
 def address(name: str) -> int:
-    """Where the BLAS function is, from the table that SciPy exports for Cython."""
-    capsule = _table()[name]
+    """Where the function of BLAS or LAPACK is, from the tables that SciPy exports for Cython."""
+    capsule = next(found for table in TABLES if (found := _table(table).get(name)) is not None)
     api = ctypes.pythonapi
     api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
     api.PyCapsule_GetPointer.restype = ctypes.c_void_p

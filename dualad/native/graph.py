@@ -24,7 +24,7 @@ from dualad.tape.repeat import REPEAT
 logger = logging.getLogger("dualad.jit")
 FOLD_LIMIT = 1 << 20  # bytes: results of constant operations up to this size are computed once
 SCALARS = (bool, int, float, complex)
-DONE, BAD_INDEX, NOT_FINITE = -1, -2, -3  # what native code returns where no guard failed
+DONE, BAD_INDEX, NOT_FINITE, SINGULAR = -1, -2, -3, -4  # what native code returns where no guard failed
 
 
 class Value(Shaped):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dualad.native.graph import NOT_FINITE, Graph, Guard, Repeated, Value
+from dualad.native.graph import NOT_FINITE, SINGULAR, Graph, Guard, Repeated, Value
 from dualad.native.iteration import NESTED
 
 logger = logging.getLogger("dualad.jit")
@@ -222,6 +222,8 @@ class Native:
         if type(y) is int:
             if y == NOT_FINITE:
                 raise NotFinite
+            if y == SINGULAR:
+                raise np.linalg.LinAlgError("a matrix is singular, or not positive definite")
             if y < 0:
                 raise IndexError("an index is out of range")
             raise Missed(y)

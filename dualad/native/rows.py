@@ -181,6 +181,8 @@ class Rows(Scalars):
             if p is None or p in v.params["axis"]:
                 raise Unsuited
             return p - sum(k < p for k in v.params["axis"])
+        if kind == "system":
+            raise Unsuited
         if kind == "matmul":
             a, b = at
             if a == 0 and b is None and len(v.args[0].shape) == 2:

@@ -42,6 +42,8 @@ def suits(values: Sequence[Value], kinds: dict[int, str], inputs: Sequence[Value
         return False
     if any(v.name in ("index", "scatter") and any(a.op != "constant" for a in v.args[1:]) for v in values):
         return False
+    if any(kinds[v.index] == "system" for v in values):
+        return False
     moved = sum(kinds[v.index] in ("movement", "alias", "join", "scatter") for v in values)
     return max(sizes) <= TINY or 4 * moved >= len(values)
 

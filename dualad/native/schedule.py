@@ -19,7 +19,9 @@ from dualad.native.graph import Value
 
 MOVEMENTS = {"reshape", "transpose", "broadcast_to", "index", "scatter", "index_set", "concatenate", "stack"}
 REDUCTIONS = {"sum", "max", "min", "prod", "count", "any", "all"}
-OWN = ("matmul", "scatter")  # kinds of values with a loop nest of their own
+OWN = ("matmul", "system", "scatter")  # kinds of values with a loop nest of their own
+SYSTEMS = ("solve", "inv", "inverse_or_nan", "cholesky", "solve_triangular")
+ROOM = 1 << 14  # bytes of a matrix and a right-hand side: systems up to here are solved within native code
 MANY = 512  # multiplications for one of many matrices, from where on each is left to BLAS
 FEW = 4  # operands that are joined by selection,
 SHORT = 256  # elements up to which they are; longer joins are written part by part
@@ -27,7 +29,7 @@ SHORT = 256  # elements up to which they are; longer joins are written part by p
 
 def kind_of(v: Value) -> str | None:
     """``elementwise``, ``movement``, ``alias`` (a reshape of a buffer), ``reduction``, ``scatter`` (with
-    index arrays) or ``matmul``; None: NumPy computes it."""
+    index arrays), ``matmul`` or ``system`` (of equations, or a factor); None: NumPy computes it."""
     if v.op != "call" or v.prim is None or v.prim.multiple or v.dtype not in TYPES:
         return None
     if any(a.op != "constant" and a.dtype not in TYPES for a in v.args):
@@ -39,6 +41,8 @@ def kind_of(v: Value) -> str | None:
         return "reduction" if _reduces(v) else None
     if name == "matmul":
         return "matmul" if _multiplies(v) else None
+    if name in SYSTEMS:
+        return "system" if _is_small(v) else None
     if any(a.op == "constant" and a.dtype is not None and a.dtype not in TYPES for a in v.args):
         return None
     return "elementwise" if plan(v) is not None else None
@@ -102,6 +106,14 @@ def _multiplies(v: Value) -> bool:
     if len(a.shape) == len(b.shape) == 3:
         return a.shape[0] == b.shape[0] and a.size * b.shape[2] // a.shape[0] > MANY
     return (len(a.shape), len(b.shape)) in ((2, 2), (2, 1), (1, 2))
+
+
+def _is_small(v: Value) -> bool:
+    if v.dtype not in (np.float64, np.float32) or any(
+        a.dtype != v.dtype or len(a.shape) != 2 or not a.size for a in v.args
+    ):
+        return False
+    return sum(a.size for a in (v.args[0], v)) * np.dtype(v.dtype).itemsize <= ROOM
 
 
 def matrix(v: Value, stored: Callable[[Value], bool], pairs: bool = False) -> tuple[Value, int, tuple[int, ...]] | None:
@@ -286,7 +298,7 @@ class Schedule:
         kind = self.kinds[v.index]
         if kind == "alias" or (kind == "movement" and v.name == "index" and len(v.args) > 1):
             self._store(v.args[0])
-        elif kind == "matmul":
+        elif kind in ("matmul", "system"):
             for a in v.args:
                 found = matrix(a, self.in_buffer, "pairs" in v.params)
                 self._store(a if found is None else found[0])
@@ -327,7 +339,7 @@ class Schedule:
     def _reads(self, v: Value, a: Value) -> bool:
         """Whether ``v`` takes ``a`` from memory, rather than computing it in its own loop."""
         kind = self.kinds[v.index]
-        if self.kinds[a.index] in ("reduction", *OWN, "alias", "join", "part") or kind in ("matmul", "alias"):
+        if self.kinds[a.index] in ("reduction", *OWN, "alias", "join", "part") or kind in ("matmul", "system", "alias"):
             return self.in_buffer(a)
         if v.name == "index" and len(v.args) > 1 and a is v.args[0]:
             return True

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from dualad.native import blas, blocks, pieces
+from dualad.native import blas, blocks, lapack, pieces
 from dualad.native.complexes import Lowering, concerns, is_complex
 from dualad.native.elementwise import type_of
 from dualad.native.expressions import Affine, Expressions, opened, squeezed
@@ -24,7 +24,7 @@ from dualad.native.memory import memory
 from dualad.native.reduction import Reduction
 from dualad.native.rows import FEWEST, Rows, rows
 from dualad.native.scalars import Scalars, check, load, suits
-from dualad.native.schedule import Kernel, Schedule, Single, contiguous, matrix
+from dualad.native.schedule import OWN, Kernel, Schedule, Single, contiguous, matrix
 
 ALIGN = 64
 SEVERAL = 4  # loop nests that are worth being one
@@ -160,7 +160,7 @@ class Segment:
         """Whether there would be several loop nests: certainly so where as many reductions need one another."""
         depth: dict[int, int] = {}
         for v in values:
-            own = self.kinds[v.index] in ("reduction", "matmul", "scatter")
+            own = self.kinds[v.index] in ("reduction", *OWN)
             depth[v.index] = max((depth.get(a.index, 0) for a in v.args), default=0) + own
         if max(depth.values(), default=0) >= SEVERAL:
             return True
@@ -282,7 +282,7 @@ class Segment:
     def _plan(self, item: Kernel | Single) -> tuple[Plan | None, set[int]]:
         """What a loop nest does, and the buffers that an item reads."""
         s = self.schedule
-        if isinstance(item, Single) and item.kind == "matmul":
+        if isinstance(item, Single) and item.kind in ("matmul", "system"):
             found = [matrix(a, s.in_buffer, "pairs" in item.value.params) for a in item.value.args]
             bases = [a if f is None else f[0] for a, f in zip(item.value.args, found, strict=True)]
             return None, {self.base(v).index for v in bases}
@@ -351,6 +351,10 @@ class Segment:
             how = "BLAS" if plan is None or not plan.used else plan.in_words()
             self.notes.append(f"{how}: {item.value!r}")
             self.products += item.value.args[0].size * math.prod(item.value.args[1].shape[1:]) * 0.05
+        elif item.kind == "system":
+            lapack.emit(self.b, item.value, self.schedule.in_buffer, self.pointer)
+            self.notes.append(f"LAPACK: {item.value!r}")
+            self.products += item.value.args[0].size * item.value.shape[-1]
         else:
             self._copy(item.value)
             self.notes.append(f"copy: {item.value!r}")

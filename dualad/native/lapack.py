@@ -1,0 +1,131 @@
+"""Small systems of equations by SciPy's LAPACK, called from machine code by address: in loops, a call of NumPy takes longer than
+they do. A matrix that NumPy refuses makes the code return ``SINGULAR``, and Python raise the error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+
+from dualad.native.blas import Call
+from dualad.native.elementwise import type_of
+from dualad.native.extents import Loop, Unsuited, grows
+from dualad.native.graph import SINGULAR, Value
+from dualad.native.machine import F64, I32, I64, constant
+from dualad.native.schedule import contiguous, matrix
+
+
+def emit(b: Any, v: Value, stored: Callable[[Value], bool], pointer: Callable[[Value], Any]) -> None:
+    """A value of the kind ``system``."""
+    if any(grows(b, k) for a in (v, *v.args) for k in a.shape):
+        raise Unsuited(v.shape)
+    _System(b, v, stored, pointer).emit()
+
+
+class _System:
+    def __init__(self, b: Any, v: Value, stored: Callable[[Value], bool], pointer: Callable[[Value], Any]) -> None:
+        self.b, self.v, self.t = b, v, type_of(v.dtype)
+        self.call = Call(b, "d" if self.t is F64 else "s", self.t)
+        self.out = pointer(v)
+        self.operands = []
+        for a in v.args:
+            base, at, strides = matrix(a, stored) or (a, 0, contiguous(a.shape))
+            self.operands.append((b.gep(pointer(base), [constant(I64, at)], source_etype=self.t), strides))
+        self.n = v.args[0].shape[-1]
+
+    def emit(self) -> None:
+        if self.v.name == "cholesky":
+            self._cholesky()
+        elif self.v.name == "solve_triangular":
+            self._triangular(**self.v.params)
+        else:
+            self._general()
+
+    def _general(self) -> None:
+        """By LU, of columns as LAPACK has them; the inverse is the solution for the identity."""
+        b, n, m = self.b, self.n, self.v.shape[-1]
+        a, x = self._room(self.t, n * n), self._room(self.t, n * m)
+        self._copied(a, (1, n), *self.operands[0], (n, n))
+        if len(self.operands) > 1:
+            self._copied(x, (1, n), *self.operands[1], (n, m))
+        else:
+            self._each((n, n), lambda i, j: self._put(x, (1, n), i, j, self._same(i, j)))
+        info = self._room(I32, 1)
+        self.call("gesv", n, m, a, n, self._room(I32, n), x, n, info)
+        failed = b.icmp_signed("!=", b.load(info, typ=I32), constant(I32, 0))
+        if self.v.name == "inverse_or_nan":
+            nan = constant(self.t, math.nan)
+            get = lambda i, j: b.select(failed, nan, self._get(x, (1, n), i, j))
+        else:
+            self._refuse(failed)
+            get = lambda i, j: self._get(x, (1, n), i, j)
+        self._each((n, m), lambda i, j: self._put(self.out, (m, 1), i, j, get(i, j)))
+
+    def _cholesky(self) -> None:
+        """The lower triangle of rows is the upper one of LAPACK's columns."""
+        b, n = self.b, self.n
+        a, strides = self.operands[0]
+        zero = constant(self.t, 0)
+
+        def lower(i: Any, j: Any) -> None:
+            x = b.select(b.icmp_signed("<=", j, i), self._get(a, strides, i, j), zero)
+            self._put(self.out, (n, 1), i, j, x)
+
+        self._each((n, n), lower)
+        info = self._room(I32, 1)
+        self.call("potrf", "U", n, self.out, n, info)
+        self._refuse(b.icmp_signed("!=", b.load(info, typ=I32), constant(I32, 0)))
+
+    def _triangular(self, lower: bool, unit: bool) -> None:
+        """In place, from the right: in LAPACK's columns all is transposed."""
+        b, n, m = self.b, self.n, self.v.shape[-1]
+        a, (down, along) = self.operands[0]
+        if not unit:
+            loop = Loop(b, 0, n, 1)
+            i = loop.i if not isinstance(loop.i, int) else constant(I64, loop.i)
+            self._refuse(b.fcmp_ordered("==", self._get(a, (down, along), i, i), constant(self.t, 0)))
+            loop.close()
+        self._copied(self.out, (m, 1), *self.operands[1], (n, m))
+        rows = along == 1 and (down >= n or n == 1)
+        upper = lower if rows else not lower
+        lead = max(down if rows else along, n)
+        flags = ("R", "U" if upper else "L", "N" if rows else "T", "U" if unit else "N")
+        self.call("trsm", *flags, m, n, 1.0, a, lead, self.out, m)
+
+    # Instructions -----------------------------------------------------------------------------
+
+    def _room(self, t: Any, count: int) -> Any:
+        with self.b.goto_entry_block():
+            return self.b.alloca(t, count)
+
+    def _each(self, shape: tuple[int, int], body: Callable[[Any, Any], None]) -> None:
+        rows = Loop(self.b, 0, shape[0], 1)
+        columns = Loop(self.b, 0, shape[1], 1)
+        body(rows.i, columns.i)
+        columns.close()
+        rows.close()
+
+    def _place(self, p: Any, strides: tuple[int, ...], i: Any, j: Any) -> Any:
+        b = self.b
+        down, along = (b.mul(k, constant(I64, s)) for k, s in zip((i, j), strides, strict=True))
+        return b.gep(p, [b.add(down, along)], source_etype=self.t)
+
+    def _get(self, p: Any, strides: tuple[int, ...], i: Any, j: Any) -> Any:
+        return self.b.load(self._place(p, strides, i, j), typ=self.t)
+
+    def _put(self, p: Any, strides: tuple[int, ...], i: Any, j: Any, x: Any) -> None:
+        self.b.store(x, self._place(p, strides, i, j))
+
+    def _copied(self, p: Any, own: tuple[int, ...], a: Any, strides: tuple[int, ...], shape: tuple[int, int]) -> None:
+        self._each(shape, lambda i, j: self._put(p, own, i, j, self._get(a, strides, i, j)))
+
+    def _same(self, i: Any, j: Any) -> Any:
+        one, zero = constant(self.t, 1), constant(self.t, 0)
+        return self.b.select(self.b.icmp_signed("==", i, j), one, zero)
+
+    def _refuse(self, failed: Any) -> None:
+        b = self.b
+        with b.if_then(failed, likely=False):
+            b.ret(ir.Constant(I64, SINGULAR))
