@@ -17,7 +17,7 @@ from dualad.core.tensor import Tensor
 from dualad.modes.record import GUARD, LIFT, RecordLevel
 from dualad.modes.reverse import PICK
 from dualad.native.iteration import NESTED
-from dualad.native.rewriting import RULES
+from dualad.native.rewriting import RULES, part
 from dualad.native.rolling import rolled
 from dualad.tape.repeat import REPEAT
 
@@ -145,6 +145,8 @@ class Builder:
         if prim is LIFT:
             return args[0]
         if prim is PICK:
+            if (own := part(args[0], params["k"])) is not None:
+                return self.instruction(own, args[0].args, y, {})
             return self._known_or_new(("pick", args[0].index, params["k"]), "pick", y, params["k"], None, args, {})
         if prim.multiple:
             return self._known_or_new(_key(prim, args, params), "call", None, None, prim, args, params)

@@ -10,10 +10,10 @@ from typing import Any
 from llvmlite import ir
 
 from dualad.native.blas import Call
-from dualad.native.elementwise import type_of
+from dualad.native.elementwise import type_of, vector_math
 from dualad.native.extents import Loop, Unsuited, grows
 from dualad.native.graph import SINGULAR, Value
-from dualad.native.machine import F64, I32, I64, constant
+from dualad.native.machine import F64, I32, I64, constant, intrinsic
 from dualad.native.schedule import contiguous, matrix
 
 
@@ -40,6 +40,8 @@ class _System:
             self._cholesky()
         elif self.v.name == "solve_triangular":
             self._triangular(**self.v.params)
+        elif not self.v.shape:
+            self._determinant()
         else:
             self._general()
 
@@ -62,6 +64,36 @@ class _System:
             self._refuse(failed)
             get = lambda i, j: self._get(x, (1, n), i, j)
         self._each((n, m), lambda i, j: self._put(self.out, (m, 1), i, j, get(i, j)))
+
+    def _determinant(self) -> None:
+        """As NumPy: the sum of the logarithms of the pivots' sizes, and their sign with that of the exchanges."""
+        b, n = self.b, self.n
+        a, turns, info = self._room(self.t, n * n), self._room(I32, n), self._room(I32, 1)
+        self._copied(a, (1, n), *self.operands[0], (n, n))
+        self.call("getrf", n, n, a, n, turns, info)
+        sign, total = self._room(self.t, 1), self._room(self.t, 1)
+        zero, one = constant(self.t, 0), constant(self.t, 1)
+        b.store(one, sign)
+        b.store(zero, total)
+        loop = Loop(b, 0, n, 1)
+        i = loop.i if not isinstance(loop.i, int) else constant(I64, loop.i)
+        pivot = self._get(a, (1, n), i, i)
+        row = b.load(b.gep(turns, [i], source_etype=I32), typ=I32)
+        turned = b.icmp_signed("!=", row, b.add(b.trunc(i, I32), constant(I32, 1)))
+        flips = b.xor(turned, b.fcmp_ordered("<", pivot, zero))
+        now = b.load(sign, typ=self.t)
+        b.store(b.select(flips, b.fneg(now), now), sign)
+        log = vector_math()[0](b, "log", [intrinsic(b, "fabs", pivot)])
+        b.store(b.fadd(b.load(total, typ=self.t), log), total)
+        loop.close()
+        none = b.icmp_signed(">", b.load(info, typ=I32), constant(I32, 0))
+        found = b.select(none, zero, b.load(sign, typ=self.t))
+        log = b.select(none, constant(self.t, -math.inf), b.load(total, typ=self.t))
+        if self.v.name == "log_of_determinant":
+            found = log
+        elif self.v.name == "det":
+            found = b.fmul(found, vector_math()[0](b, "exp", [log]))
+        b.store(found, self.out)
 
     def _cholesky(self) -> None:
         """The lower triangle of rows is the upper one of LAPACK's columns."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from dualad.core.spec import Spec
 from dualad.ops.index import ARRAY
+from dualad.ops.kinds import Unregistered
 from dualad.ops.reduce import size_of
 
 Do = Callable[..., Any]
@@ -26,6 +27,7 @@ THIN, NARROW = (
     16,
 )  # inner sizes at which products of elements, or matrices side by side, are faster than many products
 LIMIT = 10_000_000
+SYSTEM = 2048  # elements of a matrix up to which native code factorizes it
 
 
 def _mean(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
@@ -225,6 +227,30 @@ def _round(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
     x = do(there, (args[0], power), y.shape, y.dtype) if decimals else args[0]
     x = do("rint", (x,), y.shape, y.dtype)
     return do(back, (x, power), y.shape, y.dtype) if decimals else x
+
+
+class _Part(Unregistered):
+    """One result of an operation that has several."""
+
+    def __init__(self, name: str, impl: Callable[..., Any]) -> None:
+        super().__init__(name, impl, _none, _none, keep="")
+        self.multiple = False
+
+
+def _none(*_: Any, **__: Any) -> None:
+    """Derivatives have been taken before."""
+
+
+SLOGDET = (
+    _Part("sign_of_determinant", lambda a: np.linalg.slogdet(a)[0]),
+    _Part("log_of_determinant", lambda a: np.linalg.slogdet(a)[1]),
+)
+
+
+def part(v: Any, k: int) -> Any:
+    """The operation that computes result ``k`` of ``v`` alone, where that is better."""
+    small = v.name == "slogdet" and len(v.args[0].shape) == 2 and 0 < v.args[0].size <= SYSTEM
+    return SLOGDET[k] if small else None
 
 
 RULES: dict[str, Callable[..., Any]] = {

@@ -16,12 +16,12 @@ from dualad.native.assembly import LARGE, assembly, operands, stepped
 from dualad.native.elementwise import COSTLY, TYPES, cost, plan
 from dualad.native.expressions import squeezed
 from dualad.native.graph import Value
+from dualad.native.rewriting import SLOGDET, SYSTEM
 
 MOVEMENTS = {"reshape", "transpose", "broadcast_to", "index", "scatter", "index_set", "concatenate", "stack"}
 REDUCTIONS = {"sum", "max", "min", "prod", "count", "any", "all"}
 OWN = ("matmul", "system", "scatter")  # kinds of values with a loop nest of their own
-SYSTEMS = ("solve", "inv", "inverse_or_nan", "cholesky", "solve_triangular")
-ROOM = 1 << 14  # bytes of a matrix and a right-hand side: systems up to here are solved within native code
+SYSTEMS = ("solve", "inv", "inverse_or_nan", "cholesky", "solve_triangular", "det", *[p.name for p in SLOGDET])
 MANY = 512  # multiplications for one of many matrices, from where on each is left to BLAS
 FEW = 4  # operands that are joined by selection,
 SHORT = 256  # elements up to which they are; longer joins are written part by part
@@ -113,7 +113,7 @@ def _is_small(v: Value) -> bool:
         a.dtype != v.dtype or len(a.shape) != 2 or not a.size for a in v.args
     ):
         return False
-    return sum(a.size for a in (v.args[0], v)) * np.dtype(v.dtype).itemsize <= ROOM
+    return v.args[0].size + v.size <= SYSTEM
 
 
 def matrix(v: Value, stored: Callable[[Value], bool], pairs: bool = False) -> tuple[Value, int, tuple[int, ...]] | None:
