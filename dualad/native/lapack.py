@@ -14,6 +14,7 @@ from dualad.native.elementwise import type_of, vector_math
 from dualad.native.extents import Loop, Unsuited, grows
 from dualad.native.graph import SINGULAR, Value
 from dualad.native.machine import F64, I32, I64, constant, intrinsic
+from dualad.native.rewriting import SLOGDET
 from dualad.native.schedule import contiguous, matrix
 
 
@@ -24,23 +25,45 @@ def emit(b: Any, v: Value, stored: Callable[[Value], bool], pointer: Callable[[V
     _System(b, v, stored, pointer).emit()
 
 
+def work(v: Value) -> float:
+    """Nanoseconds, roughly."""
+    n, many = v.args[0].shape[-1], math.prod(v.args[0].shape[:-2])
+    return many * (500 + 0.2 * n * (n * n + v.size / many))
+
+
 class _System:
     def __init__(self, b: Any, v: Value, stored: Callable[[Value], bool], pointer: Callable[[Value], Any]) -> None:
         self.b, self.v, self.t = b, v, type_of(v.dtype)
         self.call = Call(b, "d" if self.t is F64 else "s", self.t)
         self.out = pointer(v)
-        self.operands = []
+        self.whole = []
         for a in v.args:
             base, at, strides = matrix(a, stored) or (a, 0, contiguous(a.shape))
-            self.operands.append((b.gep(pointer(base), [constant(I64, at)], source_etype=self.t), strides))
+            self.whole.append((b.gep(pointer(base), [constant(I64, at)], source_etype=self.t), strides))
         self.n = v.args[0].shape[-1]
+        self.operands = self.whole
 
     def emit(self) -> None:
+        """One after the other of many."""
+        shape = self.v.args[0].shape
+        if len(shape) == 2:
+            self._one()
+            return
+        loop = Loop(self.b, 0, shape[0], 1)
+        self.operands = [(self._moved(p, loop.i, own[0]), own[1:]) for p, own in self.whole]
+        self.out = self._moved(self.out, loop.i, math.prod(self.v.shape[1:]))
+        self._one()
+        loop.close()
+
+    def _moved(self, p: Any, k: Any, step: int) -> Any:
+        return self.b.gep(p, [self.b.mul(k, constant(I64, step))], source_etype=self.t)
+
+    def _one(self) -> None:
         if self.v.name == "cholesky":
             self._cholesky()
         elif self.v.name == "solve_triangular":
             self._triangular(**self.v.params)
-        elif not self.v.shape:
+        elif self.v.name in ("det", *[p.name for p in SLOGDET]):
             self._determinant()
         else:
             self._general()

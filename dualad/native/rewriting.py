@@ -249,7 +249,7 @@ SLOGDET = (
 
 def part(v: Any, k: int) -> Any:
     """The operation that computes result ``k`` of ``v`` alone, where that is better."""
-    small = v.name == "slogdet" and len(v.args[0].shape) == 2 and 0 < v.args[0].size <= SYSTEM
+    small = v.name == "slogdet" and len(v.args[0].shape) <= 3 and 0 < v.args[0].shape[-1] ** 2 <= SYSTEM
     return SLOGDET[k] if small else None
 
 

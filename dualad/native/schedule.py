@@ -7,6 +7,7 @@ kernel. Elementwise work and movements are computed where they are used, unless 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -109,11 +110,13 @@ def _multiplies(v: Value) -> bool:
 
 
 def _is_small(v: Value) -> bool:
-    if v.dtype not in (np.float64, np.float32) or any(
-        a.dtype != v.dtype or len(a.shape) != 2 or not a.size for a in v.args
-    ):
+    """A system, or a stack of them, of at most ``SYSTEM`` elements each."""
+    if v.dtype not in (np.float64, np.float32) or any(a.dtype != v.dtype or not a.size for a in v.args):
         return False
-    return v.args[0].size + v.size <= SYSTEM
+    many = v.args[0].shape[:-2]
+    if len(many) > 1 or any(a.shape[:-2] != many for a in v.args):
+        return False
+    return (v.args[0].size + v.size) // math.prod(many) <= SYSTEM
 
 
 def matrix(v: Value, stored: Callable[[Value], bool], pairs: bool = False) -> tuple[Value, int, tuple[int, ...]] | None:

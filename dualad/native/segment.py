@@ -354,7 +354,7 @@ class Segment:
         elif item.kind == "system":
             lapack.emit(self.b, item.value, self.schedule.in_buffer, self.pointer)
             self.notes.append(f"LAPACK: {item.value!r}")
-            self.products += item.value.args[0].size * (item.value.args[0].shape[0] + math.prod(item.value.shape[1:])) * 0.1
+            self.products += lapack.work(item.value)
         else:
             self._copy(item.value)
             self.notes.append(f"copy: {item.value!r}")

@@ -109,9 +109,34 @@ def test_determinants_of_singular_matrices() -> None:
 
 
 def test_what_is_large_or_many_is_numpys() -> None:
-    for f, a in ((np.linalg.inv, definite(60)), (np.linalg.inv, np.stack([definite(3)] * 4))):
-        g = check(lambda a, f=f: f(np.sin(a) + a) * 2, a, rtol=1e-9)
+    for a in (definite(60), np.stack([np.stack([definite(3)] * 4)] * 2)):
+        g = check(lambda a: np.linalg.inv(np.sin(a) + a) * 2, a, rtol=1e-9)
         assert "NumPy: inv" in g.explain()
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_stacks_of_systems(name: str) -> None:
+    a, b = np.stack([definite(3) for _ in range(5)]), normal(5, 3, 2)
+    f = SYSTEMS[name]
+    g = check(vmap(f), a, b)
+    assert native(g), g.explain()
+    check(grad(lambda a, b: (vmap(f)(a, b) ** 2).sum(), (0, 1)), a, b, rtol=1e-9)
+
+
+def test_one_singular_matrix_among_many() -> None:
+    a = np.stack([definite(2), np.ones((2, 2)), definite(2)])
+    f = grad(lambda a: np.where(np.isfinite(s := np.linalg.slogdet(a * 1.0)[1]), s, 0.0).sum())
+    g = jit(f)
+    for _ in range(2):
+        with np.errstate(all="ignore"):
+            np.testing.assert_allclose(g(a), f(a), rtol=1e-12)
+    h = jit(lambda a: np.linalg.inv(a * 1.0))
+    for x in (a[[0, 2, 2]], a, a[[2, 0, 0]]):
+        if x is a:
+            with pytest.raises(np.linalg.LinAlgError):
+                h(x)
+        else:
+            np.testing.assert_allclose(h(x), np.linalg.inv(x), rtol=1e-12)
 
 
 def kalman(r: Any) -> Any:
@@ -140,7 +165,10 @@ def test_a_kalman_filter() -> None:
 
 def test_many_kalman_filters() -> None:
     rs = np.array([[0.5, 0.8], [0.3, 1.2]])
-    np.testing.assert_allclose(jit(vmap(grad(kalman)))(rs), np.stack([grad(kalman)(r) for r in rs]), rtol=1e-9)
+    g = jit(vmap(grad(kalman)))
+    for _ in range(2):
+        np.testing.assert_allclose(g(rs), np.stack([grad(kalman)(r) for r in rs]), rtol=1e-9)
+    assert native(g), g.explain()
 
 
 def test_second_derivatives_of_a_log_determinant() -> None:
