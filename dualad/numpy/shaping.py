@@ -117,6 +117,8 @@ def _reshape(x: Any, dims: tuple[int, ...], order: str, copy: Any = None) -> Any
         raise ArgumentError("reshape: copy=False, but this reshape cannot share memory. Leave copy away.")
     if shared and not copy:
         return _viewed(x, shape.reshape, shape=dims)
+    if shared and x.shape:  # the value of what is no view must not be one either, by whose layout the next view is told
+        x = shape.concatenate(x, axis=0)
     return _unshared(shape.reshape(x, shape=dims), x)
 
 

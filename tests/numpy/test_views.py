@@ -88,6 +88,11 @@ def test_views_and_writes(steps: Any, order: Any) -> None:
     check(steps, order)
 
 
+def test_a_copy_of_evenly_spaced_elements_is_contiguous() -> None:
+    check([(True, 0, 0, 0, 0), (True, 12, 1, 0, 0), (True, 3, 2, 0, 0), (False, 0, 2, 0, 1)], "F")
+    check([(True, 4, 0, 0, 0), (True, 3, 1, 0, 0), (True, 2, 2, 0, 0), (False, 3, 2, 0, 1)], "C")
+
+
 @pytest.mark.nightly
 @settings(max_examples=20_000, **COMMON)
 @given(st.lists(STEP, min_size=1, max_size=10), st.sampled_from("CF"))
