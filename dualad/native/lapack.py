@@ -20,7 +20,7 @@ from dualad.native.schedule import contiguous, matrix
 
 def emit(b: Any, v: Value, stored: Callable[[Value], bool], pointer: Callable[[Value], Any]) -> None:
     """A value of the kind ``system``."""
-    if any(grows(b, k) for a in (v, *v.args) for k in a.shape):
+    if any(grows(b, k) for a in v.args for k in a.shape[-2:]):
         raise Unsuited(v.shape)
     _System(b, v, stored, pointer).emit()
 

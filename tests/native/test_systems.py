@@ -123,6 +123,16 @@ def test_stacks_of_systems(name: str) -> None:
     check(grad(lambda a, b: (vmap(f)(a, b) ** 2).sum(), (0, 1)), a, b, rtol=1e-9)
 
 
+def test_one_program_for_all_numbers_of_systems() -> None:
+    f = vmap(lambda a, b: np.linalg.solve(a, np.sin(b)) * np.linalg.slogdet(a)[1])
+    g = jit(f)
+    for n in (3, 5, 2, 17, 8, 30, 3):
+        a, b = np.stack([definite(3) for _ in range(n)]), normal(n, 3, 2)
+        for _ in range(2):
+            np.testing.assert_allclose(g(a, b), f(a, b), rtol=1e-11, atol=1e-12)
+    assert "for every n" in g.explain(), g.explain()
+
+
 def test_one_singular_matrix_among_many() -> None:
     a = np.stack([definite(2), np.ones((2, 2)), definite(2)])
     f = grad(lambda a: np.where(np.isfinite(s := np.linalg.slogdet(a * 1.0)[1]), s, 0.0).sum())
