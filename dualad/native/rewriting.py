@@ -27,6 +27,7 @@ THIN, NARROW = (
     16,
 )  # inner sizes at which products of elements, or matrices side by side, are faster than many products
 LIMIT = 10_000_000
+SORTED = 1 << 16  # numbers up to which native code finds a place among them
 SYSTEM = 2048  # elements of a matrix up to which native code factorizes it
 
 
@@ -229,6 +230,41 @@ def _round(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
     return do(back, (x, power), y.shape, y.dtype) if decimals else x
 
 
+def _place(do: Do, a: Any, x: Any, y: Spec, side: str) -> Any:
+    """How many of the sorted ``a`` come before ``x``, by halving; NaN comes last."""
+    n, dtype = a.shape[0] if len(a.shape) == 1 else 0, np.dtype(np.int64)
+    if not 0 < n <= SORTED or a.dtype != x.dtype or a.dtype not in (np.float64, np.float32) or y.dtype != dtype:
+        return None
+    bits = np.dtype(np.bool_)
+    on = lambda name, *operands: do(name, operands, y.shape, bits)
+    lost = on("isnan", x)
+    k = do("broadcast_to", (np.int64(0),), y.shape, dtype, shape=tuple(y.shape))
+    for step in (1 << p for p in reversed(range(n.bit_length()))):
+        j = do("add", (k, np.int64(step)), y.shape, dtype)
+        last = do("minimum", (do("subtract", (j, np.int64(1)), y.shape, dtype), np.int64(n - 1)), y.shape, dtype)
+        v = do("index", (a, last), y.shape, a.dtype, template=(ARRAY,))
+        if side == "right":
+            before = on("logical_or", on("less_equal", v, x), lost)
+        else:
+            number = on("logical_not", on("isnan", v))
+            before = on("logical_or", on("less", v, x), on("logical_and", lost, number))
+        there = on("logical_and", on("less_equal", j, np.int64(n)), before)
+        k = do("where", (there, j, k), y.shape, dtype)
+    return k
+
+
+def _searchsorted(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
+    return _place(do, *args, y, params["side"])
+
+
+def _interval(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
+    k = _place(do, *args, y, "right")
+    if k is None:
+        return None
+    k = do("maximum", (do("subtract", (k, np.int64(1)), y.shape, y.dtype), np.int64(0)), y.shape, y.dtype)
+    return do("minimum", (k, np.int64(args[0].shape[0] - 2)), y.shape, y.dtype)
+
+
 class _Part(Unregistered):
     """One result of an operation that has several."""
 
@@ -256,6 +292,8 @@ def part(v: Any, k: int) -> Any:
 RULES: dict[str, Callable[..., Any]] = {
     "mean": _mean,
     "round": _round,
+    "searchsorted": _searchsorted,
+    "interval": _interval,
     "matmul": _matmul,
     "einsum": _einsum,
     "scatter": _scatter,
