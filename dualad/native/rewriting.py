@@ -254,15 +254,17 @@ def _place(do: Do, a: Any, x: Any, y: Spec, side: str) -> Any:
 
 
 def _searchsorted(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
-    return _place(do, *args, y, params["side"])
+    a, x = args
+    return _place(do, a, x, y, params["side"])
 
 
 def _interval(do: Do, args: Any, y: Spec, params: dict[str, Any]) -> Any:
-    k = _place(do, *args, y, "right")
+    knots, x = args
+    k = _place(do, knots, x, y, "right")
     if k is None:
         return None
     k = do("maximum", (do("subtract", (k, np.int64(1)), y.shape, y.dtype), np.int64(0)), y.shape, y.dtype)
-    return do("minimum", (k, np.int64(args[0].shape[0] - 2)), y.shape, y.dtype)
+    return do("minimum", (k, np.int64(knots.shape[0] - 2)), y.shape, y.dtype)
 
 
 class _Part(Unregistered):
