@@ -45,17 +45,12 @@ Function = Callable[..., list[Any]]
 
 def pushed(chosen: Chosen, leaves: list[Any], tangents: Sequence[Any], shapes: Any, has_aux: bool, error: Any) -> Any:
     """What ``push`` returns: values, tangents, structure and aux."""
-    captured = _captured(chosen, leaves)
-    if not _levels([*leaves, *tangents, *captured]):
-        raise error
+    f, given = _whole(chosen, leaves, tangents, shapes, has_aux, error)
     out, aux = with_aux(chosen.call(rebuild(leaves, shapes)), has_aux, "jvp")
     ys, structure = outputs(out, "jvp")
-    f = _alone(chosen, shapes, has_aux, captured)
-    leaves = [*leaves, *captured]
-    n = len(leaves)
-    given = [
-        zeros_like(x) if t is None else t for x, t in zip(leaves, [*tangents, *[None] * len(captured)], strict=True)
-    ]
+    n = len(given)
+    moved = [*tangents, *[None] * (n - len(leaves))]
+    directions = [zeros_like(x) if t is None else t for x, t in zip(given, moved, strict=True)]
 
     def run(*both: Any) -> Any:
         return _own(tuple(jvp(f, both[:n], both[n:])[1]), both, error)
@@ -72,20 +67,15 @@ def pushed(chosen: Chosen, leaves: list[Any], tangents: Sequence[Any], shapes: A
         pullback = vjp(f, *x)[1](gs)
         return (*_curved(f, x, t, gs), *pullback)
 
-    return ys, list(_Call("tangent", run, push, pull)(*leaves, *given)), structure, aux
+    return ys, list(_Call("tangent", run, push, pull)(*given, *directions)), structure, aux
 
 
 def pulled(chosen: Chosen, leaves: list[Any], gs: Sequence[Any], shapes: Any, has_aux: bool, error: Any) -> list[Any]:
     """The cotangents of the leaves."""
     if type(error) is Undetermined:
         return _gathered(_alone(chosen, shapes, has_aux), leaves, gs, error)
-    captured = _captured(chosen, leaves)
-    if not _levels([*leaves, *gs, *captured]):
-        raise error
-    f = _alone(chosen, shapes, has_aux, captured)
-    mine = len(leaves)
-    leaves = [*leaves, *captured]
-    n = len(leaves)
+    f, given = _whole(chosen, leaves, gs, shapes, has_aux, error)
+    n = len(given)
 
     def run(*both: Any) -> Any:
         return _own(vjp(f, *both[:n])[1](list(both[n:])), both, error)
@@ -101,7 +91,17 @@ def pulled(chosen: Chosen, leaves: list[Any], gs: Sequence[Any], shapes: Any, ha
         hs = tuple(zeros_like(v) if c is None else c for c, v in zip(h, y, strict=True))
         return (*_curved(f, x, hs, g), *jvp(f, x, hs)[1])
 
-    return list(_Call("cotangent", run, push, pull)(*leaves, *gs))[:mine]
+    return list(_Call("cotangent", run, push, pull)(*given, *gs))[: len(leaves)]
+
+
+def _whole(
+    chosen: Chosen, leaves: list[Any], beside: Sequence[Any], shapes: Any, has_aux: bool, error: Any
+) -> tuple[Function, list[Any]]:
+    """The function of the leaves and of what it captures, and these; the error, if nothing of this is being differentiated."""
+    captured = _captured(chosen, leaves)
+    if not _levels([*leaves, *beside, *captured]):
+        raise error
+    return _alone(chosen, shapes, has_aux, captured), [*leaves, *captured]
 
 
 def _alone(chosen: Chosen, shapes: Any, has_aux: bool, captured: Sequence[Tensor] = ()) -> Function:

@@ -20,7 +20,7 @@ from llvmlite import ir
 from dualad.native.callee import WORD as ROOM
 from dualad.native.callee import Room, direct
 from dualad.native.captured import Captured, Held, Place
-from dualad.native.entry import TYPE, layout_holds, python, referred
+from dualad.native.entry import TYPE, layout_holds, python, referred, word
 from dualad.native.machine import I8, I64, PTR, absolute, constant
 from dualad.native.objects import Machine, once
 
@@ -29,10 +29,8 @@ CODE, OWN, SLOW, FINISH, COUNT, FIRST = 0, 8, 16, 24, 32, 40
 SLOT = ROOM + 8  # of an object that has a door
 SPARE = 1 << 63  # a flag in the number of arguments: the word before them may be written
 KIND, OWNER, KEY, VALUE, TABLE, ENTRY, SIZE = 0, 8, 16, 24, 32, 40, 48  # of a comparison
-DICT_TABLE, DICT_VALUES = (
-    32,
-    40,
-)  # of a dictionary: its table of keys and values; or where its values are, if they are not there
+# Of a dictionary: its table of keys and values; or where its values are, if they are not there.
+DICT_TABLE, DICT_VALUES = 32, 40
 Row = tuple[int, int, int, int, int, int]
 WORD, ITEM, CALL = 0, 1, 2  # kinds: a word of an object, an item of a dictionary, a function that says whether
 
@@ -57,7 +55,7 @@ class Door(Room):
     def open(self, x: Any) -> bool:
         """Make ready for calls by address an object that has this door; False if it has it not where the door's code looks."""
         direct(x, _code().address("door"))
-        return ctypes.c_int64.from_address(id(x) + SLOT).value == id(self)
+        return word(x, SLOT) == id(self)
 
 
 def door(f: Any, captured: Captured, slow: Callable[..., Any], finish: Callable[[Any], Any] | None) -> Door | None:
@@ -107,10 +105,9 @@ def _compared(place: Place) -> Row | None:
 def _entry(owner: dict[Any, Any], key: Any, value: Any) -> tuple[int, int]:
     """A dictionary's table, and where in it the pair lies: while both are there, nothing needs to be looked up. Zeros where that
     cannot be told."""
-    word = lambda at: ctypes.c_int64.from_address(id(owner) + at).value
-    if not (3, 11) <= sys.version_info < (3, 15) or word(DICT_VALUES):
+    if not (3, 11) <= sys.version_info < (3, 15) or word(owner, DICT_VALUES):
         return 0, 0
-    table = word(DICT_TABLE)
+    table = word(owner, DICT_TABLE)
     words = np.array((ctypes.c_int64 * ((owner.__sizeof__() - dict.__basicsize__) // 8)).from_address(table))
     found = np.flatnonzero((words[:-1] == id(key)) & (words[1:] == id(value)))
     return (table, table + 8 * int(found[0])) if len(found) == 1 else (0, 0)
@@ -126,7 +123,7 @@ def _offset(attribute: str) -> int | None:
     owner: Any = probe(object()).__closure__[0] if attribute == "cell_contents" else probe
     words = range(16, type(owner).__basicsize__, 8)
     held = id(getattr(owner, attribute))
-    found = [k for k in words if ctypes.c_int64.from_address(id(owner) + k).value == held]
+    found = [k for k in words if word(owner, k) == held]
     return found[0] if len(found) == 1 else None
 
 
@@ -170,7 +167,7 @@ def _emit(module: ir.Module) -> None:
     choice.add_case(constant(I64, WORD), blocks["word"])
     choice.add_case(constant(I64, ITEM), blocks["item"])
     b.position_at_end(blocks["word"])
-    word = b.load(b.gep(owner, [key], source_etype=I8), typ=PTR)
+    attribute = b.load(b.gep(owner, [key], source_etype=I8), typ=PTR)
     b.branch(blocks["same"])
     b.position_at_end(blocks["item"])
     table_now, table_then = load(owner, DICT_TABLE), load(row, TABLE)
@@ -196,7 +193,7 @@ def _emit(module: ir.Module) -> None:
     b.branch(blocks["same"])
     b.position_at_end(blocks["same"])
     now, then = b.phi(PTR), b.phi(PTR)
-    for block, x, y in (("word", word, value), ("lookup", item, value), ("asked", answer, expected)):
+    for block, x, y in (("word", attribute, value), ("lookup", item, value), ("asked", answer, expected)):
         now.add_incoming(x, blocks[block])
         then.add_incoming(y, blocks[block])
     b.cbranch(b.icmp_unsigned("==", now, then), blocks["following"], blocks["slow"])

@@ -12,15 +12,15 @@ from dualad.core.spec import Spec
 from dualad.native import entry, library
 from dualad.native.complexes import REAL, in_memory, kind_of
 from dualad.native.elementwise import TYPES
-from dualad.native.extents import Loop
+from dualad.native.extents import Loop, aligned
 from dualad.native.fork import FORK, Fork
-from dualad.native.graph import Graph, Guard, Repeated, Value
+from dualad.native.graph import DONE, Graph, Guard, Repeated, Value
 from dualad.native.iteration import NESTED, Iteration, Read, Stack
 from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
 from dualad.native.memory import memory
 from dualad.native.program import _depths, native_guard
 from dualad.native.scalars import load
-from dualad.native.segment import ALIGN, Segment
+from dualad.native.segment import Segment
 
 SCRATCH = 1 << 14  # bytes on C's stack for the places of buffers that an iteration reads and writes
 PER_OPERATION = 0.5  # nanoseconds, roughly
@@ -153,7 +153,7 @@ class _Parts:
 
     def _room(self, size: int) -> int:
         at = self.workspace
-        self.workspace += -(-max(1, size) // ALIGN) * ALIGN
+        self.workspace += aligned(max(1, size))
         return at
 
     def _result(self, size: int, index: int | None) -> Place:
@@ -192,13 +192,13 @@ class _Parts:
             places = [outputs[k] if what == "output" else at(k) for what, k in results]
             pointers = [*[pointer(v) for v in args], *places, at(room)]
             status = b.call(self.module.globals[called], pointers)
-            with b.if_then(b.icmp_signed("!=", status, constant(I64, -1)), likely=False):
+            with b.if_then(b.icmp_signed("!=", status, constant(I64, DONE)), likely=False):
                 missed = b.add(status, constant(I64, first))
                 b.ret(b.select(b.icmp_signed(">=", status, constant(I64, 0)), missed, status))
         for v in self.outputs:
             if v.index in self.inside:
                 copy(b, pointer(v), outputs[v.index], Spec(v.shape, v.dtype))
-        b.ret(constant(I64, -1))
+        b.ret(constant(I64, DONE))
 
 
 Body = Segment | _Parts
@@ -264,7 +264,7 @@ class _Around:
         if body is not None:
             pointers = [reads[v.index] for v in body.inputs] + [own[v.index] for v in body.outputs]
             status = b.call(self.module.globals[name], [*pointers, space])
-            with b.if_then(b.icmp_signed("!=", status, constant(I64, -1)), likely=False):
+            with b.if_then(b.icmp_signed("!=", status, constant(I64, DONE)), likely=False):
                 missed = b.add(status, constant(I64, first))
                 b.ret(b.select(b.icmp_signed(">=", status, constant(I64, 0)), missed, status))
         for v, p, spec in zip(graph.outputs, places, specs, strict=True):
@@ -313,7 +313,7 @@ class _Switch(_Around):
             self._run(
                 body, f"{self.name}.{k}", graph, reads, f.args[1 + n : -1], fork.results, f.args[-1], fork.offset(k)
             )
-            b.ret(constant(I64, -1))
+            b.ret(constant(I64, DONE))
         return True
 
 
@@ -364,7 +364,7 @@ class _Driver(_Around):
             for s, p in zip(loop.stacks, self.stacks, strict=True):
                 if s.before:
                     self._copy(self._place(s, p, over.i, 1), p, s.spec)
-        b.ret(constant(I64, -1))
+        b.ret(constant(I64, DONE))
         return True
 
     def _scratch(self, r: Read) -> Any:

@@ -107,19 +107,18 @@ _OF_INTEGERS = {"divide", "quotient", "sqrt"}  # of integers they are those of t
 def _rounded_down(b: Any, x: Any, y: Any) -> tuple[Any, Any]:
     """Quotient and remainder of the sign of y, as NumPy's ``divmod`` has them."""
     zero, one = constant(x.type, 0), constant(x.type, 1)
-    by_zero, quotient, rest = _zero(b, y), b.fdiv(x, y), b.frem(x, y)
-    exact = _zero(b, rest)
+    by_zero, quotient, signed = _zero(b, y), b.fdiv(x, y), b.frem(x, y)
     below = b.and_(
-        b.fcmp_unordered("!=", rest, zero),
-        b.xor(b.fcmp_ordered("<", y, zero), b.fcmp_ordered("<", rest, zero)),
+        b.fcmp_unordered("!=", signed, zero),
+        b.xor(b.fcmp_ordered("<", y, zero), b.fcmp_ordered("<", signed, zero)),
     )
-    whole = b.fdiv(b.fsub(x, rest), y)
+    whole = b.fdiv(b.fsub(x, signed), y)
     whole = b.select(below, b.fsub(whole, one), whole)
-    rest = b.select(exact, intrinsic(b, "copysign", zero, y), b.select(below, b.fadd(rest, y), rest))
+    rest = b.select(_zero(b, signed), intrinsic(b, "copysign", zero, y), b.select(below, b.fadd(signed, y), signed))
     down = intrinsic(b, "floor", whole)
     down = b.select(b.fcmp_ordered(">", b.fsub(whole, down), constant(x.type, 0.5)), b.fadd(down, one), down)
     down = b.select(_zero(b, whole), intrinsic(b, "copysign", zero, quotient), down)
-    return b.select(by_zero, quotient, down), b.select(by_zero, b.frem(x, y), rest)
+    return b.select(by_zero, quotient, down), b.select(by_zero, signed, rest)
 
 
 def _zero(b: Any, x: Any) -> Any:

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from dualad.native.extents import ROUND, split
-from dualad.native.graph import Value
+from dualad.native.extents import ALIGN, ROUND, aligned, split
+from dualad.native.graph import DONE, Value
 from dualad.native.machine import I8, I32, I64, PTR, absolute, address, constant
 from dualad.native.objects import Machine, once
 
@@ -28,7 +28,6 @@ DATA, RANK, DIMS, DESCR, FLAGS = 16, 24, 32, 56, 64  # of an array
 CONTIGUOUS_ALIGNED = 0x0101
 NEW_ARRAY, NEW_SCALAR, ARRAY_TYPE = 94, 60, 2  # places in NumPy's table of C functions, which never change
 STACK = 1 << 15  # bytes of a frame taken from the stack; beyond that from the heap
-ALIGN = 64  # of workspaces
 LONG = 50_000.0  # nanoseconds of work from which on other threads may run Python meanwhile
 FASTCALL = 0x0080
 SLOT = 16  # bytes for a number, a complex one at most
@@ -88,10 +87,12 @@ def layout_holds() -> bool:
     return _layout_of(TYPE, NUMBER, DATA, RANK, DIMS, DESCR, FLAGS)
 
 
-def _layout_of(kind: int, number: int, data: int, rank: int, dims: int, descr: int, flags: int) -> bool:
-    def word(x: Any, at: int) -> int:
-        return ctypes.c_int64.from_address(id(x) + at).value
+def word(x: Any, at: int) -> int:
+    """Of an object's structure."""
+    return ctypes.c_int64.from_address(id(x) + at).value
 
+
+def _layout_of(kind: int, number: int, data: int, rank: int, dims: int, descr: int, flags: int) -> bool:
     for x in (np.arange(6.0).reshape(2, 3), np.zeros(5, np.float32), np.ones((2, 1, 4), np.int64).T, np.array(2.5)):
         where = word(x, dims)
         shape = [ctypes.c_int64.from_address(where + 8 * k).value for k in range(x.ndim)] if where else []
@@ -119,7 +120,7 @@ def _layout_of(kind: int, number: int, data: int, rank: int, dims: int, descr: i
     single, whole, pair = np.float32(1.5), np.int64(-7), np.complex64(2 - 3j)
     return (
         ctypes.c_float.from_address(id(single) + number).value == 1.5
-        and ctypes.c_int64.from_address(id(whole) + number).value == -7
+        and word(whole, number) == -7
         and [ctypes.c_float.from_address(id(pair) + number + k).value for k in (0, 4)] == [2, -3]
         and _table()[ARRAY_TYPE] == id(np.ndarray)
     )
@@ -160,7 +161,7 @@ class Code:
         given, n, m = sum(x is None for x in numbers), len(numbers), len(self.outputs)
         made = 8 * (n + m + 1)
         slots = made + 8 * m
-        start = -(-(slots + SLOT * m) // ALIGN) * ALIGN
+        start = aligned(slots + SLOT * m)
         table = [self.machine.address("start"), start + space, made, slots, start, work > LONG, given, n, m]
         for v, x in zip(self.inputs, numbers, strict=True):
             table += self._argument(v, words) if x is None else [IN_TABLE, int(x[0])]
@@ -218,11 +219,9 @@ class Slow:
         space = np.empty(self.space + ALIGN, np.uint8)
         rest = iter(arrays)
         whole = [next(rest) if x is None else x for x in self.numbers]
-        pointers = np.array(
-            [*[a.ctypes.data for a in [*whole, *results]], -(-space.ctypes.data // ALIGN) * ALIGN], np.int64
-        )
-        code = self.start(pointers.ctypes.data)
-        if code != -1:
+        pointers = [*[a.ctypes.data for a in (*whole, *results)], aligned(space.ctypes.data)]
+        code = self.start(np.array(pointers, np.int64).ctypes.data)
+        if code != DONE:
             return int(code)
         results = [y if y.ndim else y[()] for y in results]
         return results[0] if len(results) == 1 else tuple(results)
@@ -266,7 +265,10 @@ def _definition() -> MethodDef:
     return MethodDef(b"compiled", _code().address("call"), FASTCALL, None)
 
 
-class _Entry:
+class Function:
+    """A C function as it is emitted that Python calls: with arguments that are not as expected it returns None, and NULL where
+    something could not be made."""
+
     def __init__(self, module: ir.Module) -> None:
         self.f = f = ir.Function(module, ir.FunctionType(PTR, [PTR, PTR, I64]), "call")
         self.args, self.count = f.args[1], f.args[2]
@@ -274,54 +276,125 @@ class _Entry:
         self.foreign = f.append_basic_block("foreign")
         self.failed = f.append_basic_block("failed")
 
+    def finish(self) -> None:
+        """The ends that are not the usual one."""
+        b = self.b
+        b.position_at_end(self.foreign)
+        none = absolute(b, id(None))
+        python(b, "Py_IncRef", ir.VoidType(), none)
+        self.give(none)
+        b.position_at_end(self.failed)  # Python's error goes on
+        self.let_go()
+        self.give(ir.Constant(PTR, None))
+
+    def give(self, x: Any) -> None:
+        self.b.ret(x)
+
+    def let_go(self) -> None:
+        """Of what has been made."""
+
+    def expect(self, fits: Any) -> None:
+        b = self.b
+        following = b.append_basic_block("fits")
+        b.cbranch(fits, following, self.foreign)
+        b.position_at_end(following)
+
+    def whole(self, x: Any) -> Any:
+        """``x``, unless it could not be made."""
+        b = self.b
+        made = b.append_basic_block("made")
+        b.cbranch(b.icmp_unsigned("!=", x, ir.Constant(PTR, None)), made, self.failed)
+        b.position_at_end(made)
+        return x
+
+    def expect_array(self, x: Any, kind: Any, descr: Any, rank: Any) -> Any:
+        """That ``x`` is an array of that dtype and so many axes, contiguous and aligned; where its shape is."""
+        b = self.b
+        self.expect(b.icmp_signed("==", kind, address(b, id(np.ndarray))))
+        flags = b.and_(self.load(x, FLAGS, I32), constant(I32, CONTIGUOUS_ALIGNED))
+        same = b.icmp_signed("==", self.load(x, DESCR, I64), descr)
+        same = b.and_(same, b.icmp_signed("==", self.load(x, RANK, I32), rank))
+        self.expect(b.and_(same, b.icmp_signed("==", flags, constant(I32, CONTIGUOUS_ALIGNED))))
+        return self.load(x, DIMS, PTR)
+
+    def new_array(self, descr: Any, rank: Any, shape: Any) -> Any:
+        referred(self.b, descr)  # it is stolen
+        none, kind = ir.Constant(PTR, None), absolute(self.b, id(np.ndarray))
+        return self.numpy(NEW_ARRAY, [kind, descr, rank, shape, none, none, constant(I32, 0), none])
+
+    def numpy(self, place: int, args: list[Any]) -> Any:
+        """What a function of NumPy's C interface makes."""
+        return self.whole(_at(self.b, _table()[place], PTR, args))
+
+    def load(self, p: Any, at: int, t: Any) -> Any:
+        return self.b.load(self.b.gep(p, [constant(I64, at)], source_etype=I8), typ=t)
+
+    def variable(self, x: Any) -> Any:
+        with self.b.goto_entry_block():
+            p = self.b.alloca(x.type)
+        self.b.store(x, p)
+        return p
+
+    @contextlib.contextmanager
+    def each(self, n: Any) -> Iterator[Any]:
+        """for i in range(n)"""
+        b = self.b
+        i = self.variable(constant(I64, 0))
+        head, body, done = (b.append_basic_block(k) for k in ("head", "body", "done"))
+        b.branch(head)
+        b.position_at_end(head)
+        now = b.load(i, typ=I64)
+        b.cbranch(b.icmp_signed("<", now, n), body, done)
+        b.position_at_end(body)
+        yield now
+        b.store(b.add(now, constant(I64, 1)), i)
+        b.branch(head)
+        b.position_at_end(done)
+
+
+class _Entry(Function):
     def emit(self) -> None:
         b = self.b
-        self.table = self._load(self.f.args[0], DATA, PTR)
-        self.record = self._variable(b.gep(self.table, [constant(I64, FIRST)], source_etype=I64))
+        self.table = self.load(self.f.args[0], DATA, PTR)
+        self.record = self.variable(b.gep(self.table, [constant(I64, FIRST)], source_etype=I64))
         inputs, outputs = self._word(self.table, INPUTS), self._word(self.table, OUTPUTS)
-        self.next = self._variable(self.args)
-        self.done = self._variable(constant(I64, 0))  # outputs that have been made, or need not be
+        self.next = self.variable(self.args)
+        self.done = self.variable(constant(I64, 0))  # outputs that have been made, or need not be
         self._take_frame()
-        self._expect(b.icmp_signed("==", self.count, self._word(self.table, ARGUMENTS)))
-        with self._each(inputs) as i:
+        self.expect(b.icmp_signed("==", self.count, self._word(self.table, ARGUMENTS)))
+        with self.each(inputs) as i:
             self._argument(i)
         first = b.load(self.record, typ=PTR)
-        with self._each(outputs) as o:
+        with self.each(outputs) as o:
             self._output(o, b.add(inputs, o))
             b.store(b.add(o, constant(I64, 1)), self.done)
         b.store(self._part(SPACE), self._at(self.pointers, b.add(inputs, outputs)))
         code = self._run()
         done, missed = b.append_basic_block("done"), b.append_basic_block("missed")
-        b.cbranch(b.icmp_signed("==", code, constant(I64, -1)), done, missed)
+        b.cbranch(b.icmp_signed("==", code, constant(I64, DONE)), done, missed)
         b.position_at_end(missed)
-        self._let_go()
-        self._return(self._python("PyLong_FromLongLong", PTR, code))
+        self.let_go()
+        self.give(self._python("PyLong_FromLongLong", PTR, code))
         b.position_at_end(done)
         b.store(first, self.record)
-        with self._each(outputs) as o:
+        with self.each(outputs) as o:
             self._number(o)
         one, several = b.append_basic_block("one"), b.append_basic_block("several")
         b.cbranch(b.icmp_signed("==", outputs, constant(I64, 1)), one, several)
         b.position_at_end(one)
-        self._return(b.load(self._part(MADE), typ=PTR))
+        self.give(b.load(self._part(MADE), typ=PTR))
         b.position_at_end(several)
-        whole = self._whole(self._python("PyTuple_New", PTR, outputs))
-        with self._each(outputs) as o:
+        whole = self.whole(self._python("PyTuple_New", PTR, outputs))
+        with self.each(outputs) as o:
             self._python("PyTuple_SetItem", I32, whole, o, b.load(self._at(self._part(MADE), o), typ=PTR))
-        self._return(whole)
-        b.position_at_end(self.foreign)
-        none = self._object(None)
-        self._python("Py_IncRef", ir.VoidType(), none)
-        self._return(none)
-        b.position_at_end(self.failed)  # Python's error goes on
-        self._let_go()
-        self._return(ir.Constant(PTR, None))
+        self.give(whole)
+        self.finish()
 
     def _take_frame(self) -> None:
         b = self.b
         size = self._word(self.table, FRAME)
         self.large = b.icmp_signed(">", size, constant(I64, STACK))
-        self.heap, place = self._variable(ir.Constant(PTR, None)), self._variable(ir.Constant(PTR, None))
+        self.heap, place = self.variable(ir.Constant(PTR, None)), self.variable(ir.Constant(PTR, None))
         with b.if_else(self.large) as (then, otherwise):
             with then:
                 got = self._python("PyMem_RawMalloc", PTR, b.add(size, constant(I64, ALIGN)))
@@ -340,7 +413,7 @@ class _Entry:
         """Of the frame."""
         return self.b.gep(self.pointers, [self._word(self.table, word)], source_etype=I8)
 
-    def _return(self, x: Any) -> None:
+    def give(self, x: Any) -> None:
         b = self.b
         with b.if_then(self.large):
             self._python("PyMem_RawFree", ir.VoidType(), b.load(self.heap, typ=PTR))
@@ -349,7 +422,7 @@ class _Entry:
     def _run(self) -> Any:
         b = self.b
         alone = b.icmp_signed("!=", self._word(self.table, ALONE), constant(I64, 0))
-        state = self._variable(ir.Constant(PTR, None))
+        state = self.variable(ir.Constant(PTR, None))
         with b.if_then(alone):
             b.store(self._python("PyEval_SaveThread", PTR), state)
         kind = ir.FunctionType(I64, [PTR]).as_pointer()
@@ -375,24 +448,18 @@ class _Entry:
         at = b.load(self.next, typ=PTR)
         b.store(b.gep(at, [constant(I64, 1)], source_etype=PTR), self.next)
         x = b.load(at, typ=PTR)
-        kind = self._load(x, TYPE, I64)
+        kind = self.load(x, TYPE, I64)
         b.cbranch(b.icmp_signed("==", rank, constant(I64, 0)), scalar, array)
         b.position_at_end(scalar)
-        self._expect(b.or_(*[b.icmp_signed("==", kind, self._word(record, k)) for k in (1, 2)]))
+        self.expect(b.or_(*[b.icmp_signed("==", kind, self._word(record, k)) for k in (1, 2)]))
         self._found(i, b.gep(x, [constant(I64, NUMBER)], source_etype=I8), record, constant(I64, 3))
         b.branch(found)
         b.position_at_end(array)
-        self._expect(b.icmp_signed("==", kind, address(b, id(np.ndarray))))
-        flags = b.and_(self._load(x, FLAGS, I32), constant(I32, CONTIGUOUS_ALIGNED))
-        same = b.icmp_signed("==", self._load(x, DESCR, I64), self._word(record, 1))
-        same = b.and_(same, b.icmp_signed("==", self._load(x, RANK, I32), b.trunc(rank, I32)))
-        self._expect(b.and_(same, b.icmp_signed("==", flags, constant(I32, CONTIGUOUS_ALIGNED))))
-        dims, shape = self._load(x, DIMS, PTR), b.gep(record, [constant(I64, 2)], source_etype=I64)
-        with self._each(rank) as j:
-            self._expect(
-                b.icmp_signed("==", *[b.load(b.gep(p, [j], source_etype=I64), typ=I64) for p in (dims, shape)])
-            )
-        self._found(i, self._load(x, DATA, PTR), record, b.add(rank, constant(I64, 2)))
+        dims = self.expect_array(x, kind, self._word(record, 1), b.trunc(rank, I32))
+        shape = b.gep(record, [constant(I64, 2)], source_etype=I64)
+        with self.each(rank) as j:
+            self.expect(b.icmp_signed("==", *[b.load(b.gep(p, [j], source_etype=I64), typ=I64) for p in (dims, shape)]))
+        self._found(i, self.load(x, DATA, PTR), record, b.add(rank, constant(I64, 2)))
         b.branch(found)
         b.position_at_end(found)
 
@@ -408,19 +475,15 @@ class _Entry:
         b = self.b
         record = b.load(self.record, typ=PTR)
         rank = self._word(record, 0)
-        none = ir.Constant(PTR, None)
         with b.if_else(b.icmp_signed("==", rank, constant(I64, 0))) as (number, array):
             with number:
-                b.store(none, self._at(self._part(MADE), o))
+                b.store(ir.Constant(PTR, None), self._at(self._part(MADE), o))
                 self._found(place, self._slot(o), record, constant(I64, 2))
             with array:
-                descr = b.inttoptr(self._word(record, 1), PTR)
-                referred(b, descr)  # it is stolen
-                shape = b.gep(record, [constant(I64, 2)], source_etype=I64)
-                args = [self._object(np.ndarray), descr, b.trunc(rank, I32), shape, none, none, constant(I32, 0), none]
-                x = self._whole(self._numpy(NEW_ARRAY, args))
+                descr, shape = (b.gep(record, [constant(I64, k)], source_etype=I64) for k in (1, 2))
+                x = self.new_array(b.load(descr, typ=PTR), b.trunc(rank, I32), shape)
                 b.store(x, self._at(self._part(MADE), o))
-                self._found(place, self._load(x, DATA, PTR), record, b.add(rank, constant(I64, 2)))
+                self._found(place, self.load(x, DATA, PTR), record, b.add(rank, constant(I64, 2)))
 
     def _number(self, o: Any) -> None:
         """Output ``o`` as an object, if it is a number."""
@@ -430,69 +493,24 @@ class _Entry:
         b.store(b.gep(record, [b.add(rank, constant(I64, 2))], source_etype=I64), self.record)
         with b.if_then(b.icmp_signed("==", rank, constant(I64, 0))):
             args = [self._slot(o), b.inttoptr(self._word(record, 1), PTR), ir.Constant(PTR, None)]
-            b.store(self._whole(self._numpy(NEW_SCALAR, args)), self._at(self._part(MADE), o))
+            b.store(self.numpy(NEW_SCALAR, args), self._at(self._part(MADE), o))
 
     def _slot(self, o: Any) -> Any:
         return self.b.gep(self._part(SLOTS), [self.b.mul(o, constant(I64, SLOT))], source_etype=I8)
 
-    def _whole(self, x: Any) -> Any:
-        """``x``, unless it could not be made."""
-        b = self.b
-        made = b.append_basic_block("made")
-        b.cbranch(b.icmp_unsigned("!=", x, ir.Constant(PTR, None)), made, self.failed)
-        b.position_at_end(made)
-        return x
-
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """Of the outputs that have been made."""
         b = self.b
-        with self._each(b.load(self.done, typ=I64)) as o:
+        with self.each(b.load(self.done, typ=I64)) as o:
             self._python("Py_DecRef", ir.VoidType(), b.load(self._at(self._part(MADE), o), typ=PTR))
 
     # Instructions -----------------------------------------------------------------------------
 
-    def _variable(self, x: Any) -> Any:
-        with self.b.goto_entry_block():
-            p = self.b.alloca(x.type)
-        self.b.store(x, p)
-        return p
-
-    @contextlib.contextmanager
-    def _each(self, n: Any) -> Iterator[Any]:
-        """for i in range(n)"""
-        b = self.b
-        i = self._variable(constant(I64, 0))
-        head, body, done = (b.append_basic_block(k) for k in ("head", "body", "done"))
-        b.branch(head)
-        b.position_at_end(head)
-        now = b.load(i, typ=I64)
-        b.cbranch(b.icmp_signed("<", now, n), body, done)
-        b.position_at_end(body)
-        yield now
-        b.store(b.add(now, constant(I64, 1)), i)
-        b.branch(head)
-        b.position_at_end(done)
-
-    def _expect(self, fits: Any) -> None:
-        b = self.b
-        following = b.append_basic_block("fits")
-        b.cbranch(fits, following, self.foreign)
-        b.position_at_end(following)
-
     def _word(self, p: Any, k: int) -> Any:
-        return self._load(p, 8 * k, I64)
+        return self.load(p, 8 * k, I64)
 
     def _at(self, p: Any, k: Any) -> Any:
         return self.b.gep(p, [k], source_etype=PTR)
 
-    def _load(self, p: Any, at: int, t: Any) -> Any:
-        return self.b.load(self.b.gep(p, [constant(I64, at)], source_etype=I8), typ=t)
-
-    def _object(self, x: Any) -> Any:
-        return absolute(self.b, id(x))
-
     def _python(self, name: str, out: Any, *args: Any) -> Any:
         return python(self.b, name, out, *args)
-
-    def _numpy(self, place: int, args: list[Any]) -> Any:
-        return _at(self.b, _table()[place], PTR, args)

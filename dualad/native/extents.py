@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from dualad.native.machine import I64, constant
 
 ROUND = 8
+ALIGN = 64  # bytes: of workspaces, and of what lies in them
 _NEAR = 1 << 20
 
 
@@ -43,6 +44,11 @@ def in_words(shape: Sequence[int], standing: int) -> str:
         a, rest = split(k, standing) if standing else (0, k)
         out.append(str(k) if not a else f"{'' if a == 1 else a}n{f'{rest:+d}' if rest else ''}")
     return f"[{', '.join(out)}]"
+
+
+def aligned(size: int) -> int:
+    """Bytes, rounded up to ``ALIGN``."""
+    return -(-size // ALIGN) * ALIGN
 
 
 def sized(b: Any, standing: int, p: Any) -> Any:

@@ -14,7 +14,7 @@ from dualad.native.elementwise import type_of, vector_math
 from dualad.native.extents import Loop, Unsuited, grows
 from dualad.native.graph import SINGULAR, Value
 from dualad.native.machine import F64, I32, I64, constant, intrinsic
-from dualad.native.rewriting import SLOGDET
+from dualad.native.rewriting import DETERMINANTS
 from dualad.native.schedule import contiguous, matrix
 
 
@@ -36,12 +36,11 @@ class _System:
         self.b, self.v, self.t = b, v, type_of(v.dtype)
         self.call = Call(b, "d" if self.t is F64 else "s", self.t)
         self.out = pointer(v)
-        self.whole = []
+        self.operands: list[tuple[Any, tuple[int, ...]]] = []
         for a in v.args:
             base, at, strides = matrix(a, stored) or (a, 0, contiguous(a.shape))
-            self.whole.append((b.gep(pointer(base), [constant(I64, at)], source_etype=self.t), strides))
+            self.operands.append((b.gep(pointer(base), [constant(I64, at)], source_etype=self.t), strides))
         self.n = v.args[0].shape[-1]
-        self.operands = self.whole
 
     def emit(self) -> None:
         """One after the other of many."""
@@ -50,7 +49,7 @@ class _System:
             self._one()
             return
         loop = Loop(self.b, 0, shape[0], 1)
-        self.operands = [(self._moved(p, loop.i, own[0]), own[1:]) for p, own in self.whole]
+        self.operands = [(self._moved(p, loop.i, own[0]), own[1:]) for p, own in self.operands]
         self.out = self._moved(self.out, loop.i, math.prod(self.v.shape[1:]))
         self._one()
         loop.close()
@@ -63,7 +62,7 @@ class _System:
             self._cholesky()
         elif self.v.name == "solve_triangular":
             self._triangular(**self.v.params)
-        elif self.v.name in ("det", *[p.name for p in SLOGDET]):
+        elif self.v.name in DETERMINANTS:
             self._determinant()
         else:
             self._general()
@@ -77,9 +76,7 @@ class _System:
             self._copied(x, (1, n), *self.operands[1], (n, m))
         else:
             self._each((n, n), lambda i, j: self._put(x, (1, n), i, j, self._same(i, j)))
-        info = self._room(I32, 1)
-        self.call("gesv", n, m, a, n, self._room(I32, n), x, n, info)
-        failed = b.icmp_signed("!=", b.load(info, typ=I32), constant(I32, 0))
+        failed = self._lapack("gesv", n, m, a, n, self._room(I32, n), x, n)
         if self.v.name == "inverse_or_nan":
             nan = constant(self.t, math.nan)
             get = lambda i, j: b.select(failed, nan, self._get(x, (1, n), i, j))
@@ -91,25 +88,23 @@ class _System:
     def _determinant(self) -> None:
         """As NumPy: the sum of the logarithms of the pivots' sizes, and their sign with that of the exchanges."""
         b, n = self.b, self.n
-        a, turns, info = self._room(self.t, n * n), self._room(I32, n), self._room(I32, 1)
+        a, turns = self._room(self.t, n * n), self._room(I32, n)
         self._copied(a, (1, n), *self.operands[0], (n, n))
-        self.call("getrf", n, n, a, n, turns, info)
+        none = self._lapack("getrf", n, n, a, n, turns)
         sign, total = self._room(self.t, 1), self._room(self.t, 1)
         zero, one = constant(self.t, 0), constant(self.t, 1)
         b.store(one, sign)
         b.store(zero, total)
         loop = Loop(b, 0, n, 1)
-        i = loop.i if not isinstance(loop.i, int) else constant(I64, loop.i)
-        pivot = self._get(a, (1, n), i, i)
-        row = b.load(b.gep(turns, [i], source_etype=I32), typ=I32)
-        turned = b.icmp_signed("!=", row, b.add(b.trunc(i, I32), constant(I32, 1)))
+        pivot = self._get(a, (1, n), loop.i, loop.i)
+        row = b.load(b.gep(turns, [loop.i], source_etype=I32), typ=I32)
+        turned = b.icmp_signed("!=", row, b.add(b.trunc(loop.i, I32), constant(I32, 1)))
         flips = b.xor(turned, b.fcmp_ordered("<", pivot, zero))
         now = b.load(sign, typ=self.t)
         b.store(b.select(flips, b.fneg(now), now), sign)
         log = vector_math()[0](b, "log", [intrinsic(b, "fabs", pivot)])
         b.store(b.fadd(b.load(total, typ=self.t), log), total)
         loop.close()
-        none = b.icmp_signed(">", b.load(info, typ=I32), constant(I32, 0))
         found = b.select(none, zero, b.load(sign, typ=self.t))
         log = b.select(none, constant(self.t, -math.inf), b.load(total, typ=self.t))
         if self.v.name == "log_of_determinant":
@@ -129,9 +124,7 @@ class _System:
             self._put(self.out, (n, 1), i, j, x)
 
         self._each((n, n), lower)
-        info = self._room(I32, 1)
-        self.call("potrf", "U", n, self.out, n, info)
-        self._refuse(b.icmp_signed("!=", b.load(info, typ=I32), constant(I32, 0)))
+        self._refuse(self._lapack("potrf", "U", n, self.out, n))
 
     def _triangular(self, lower: bool, unit: bool) -> None:
         """In place, from the right: in LAPACK's columns all is transposed."""
@@ -139,8 +132,7 @@ class _System:
         a, (down, along) = self.operands[0]
         if not unit:
             loop = Loop(b, 0, n, 1)
-            i = loop.i if not isinstance(loop.i, int) else constant(I64, loop.i)
-            self._refuse(b.fcmp_ordered("==", self._get(a, (down, along), i, i), constant(self.t, 0)))
+            self._refuse(b.fcmp_ordered("==", self._get(a, (down, along), loop.i, loop.i), constant(self.t, 0)))
             loop.close()
         self._copied(self.out, (m, 1), *self.operands[1], (n, m))
         rows = along == 1 and (down >= n or n == 1)
@@ -150,6 +142,12 @@ class _System:
         self.call("trsm", *flags, m, n, 1.0, a, lead, self.out, m)
 
     # Instructions -----------------------------------------------------------------------------
+
+    def _lapack(self, name: str, *args: Any) -> Any:
+        """Call a function; whether it found the matrix singular, or not positive definite."""
+        info = self._room(I32, 1)
+        self.call(name, *args, info)
+        return self.b.icmp_signed("!=", self.b.load(info, typ=I32), constant(I32, 0))
 
     def _room(self, t: Any, count: int) -> Any:
         with self.b.goto_entry_block():

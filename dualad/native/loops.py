@@ -179,8 +179,8 @@ class Nest:
         self._put(red.v, at, x)
 
     def _aligned_store(self) -> tuple[Value, Affine] | None:
-        """A store along the innermost loop, where all the loop does is to store: it may then do an element twice."""
-        if self.reductions or self.scatters or len(self.x.all) > SIMPLE:
+        """A store along the innermost loop, of which there may be three bodies."""
+        if len(self.x.all) > SIMPLE:
             return None
         return next(((v, at) for v, _, at in self.stores if at[-1] == 1), None)
 
@@ -209,9 +209,14 @@ class Nest:
         chains = any(e.kind == "op" and e.data[0] == "math" for e in inner)
         width = lanes(size, n, (4 if n >= MANY else 2) if chains else 1)
         self.fetches = n >= LONG
-        if not chains and n >= ROW * width and not grows(b, n) and (aligned := self._aligned_store()) is not None:
-            self._by_lines(*aligned, width)
-            return
+        # Where all that a long loop does is to store, it may do an element twice.
+        if n >= ROW * width and not (self.reductions or self.scatters or grows(b, n)):
+            if not chains and (aligned := self._aligned_store()) is not None:
+                self._by_lines(*aligned, width)
+                return
+            if chains and n % width:
+                self._overlapping(width)
+                return
         summing = [red for red in self.reductions if self._trailing(red)]
         copies = (4 if len(inner) <= 24 else 2) if summing and n >= 8 * width and not chains else 1
         accumulators = {id(red): self._accumulators(red, copies, width) for red in summing}
@@ -221,9 +226,6 @@ class Nest:
         if blocked:
             put_away = {id(red): self._accumulators(red, 1, width)[0] for red in blocked}
         each = copies * width
-        if chains and n % each and n >= ROW * each and not (self.reductions or self.scatters or grows(b, n)):
-            self._overlapping(width)
-            return
 
         def main(start: Any, stop: Any) -> None:
             loop = Loop(b, start, stop, each)

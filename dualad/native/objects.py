@@ -30,7 +30,8 @@ T = TypeVar("T")
 
 
 def once(f: Callable[[], T]) -> Callable[[], T]:
-    """``f``, run once in a process: of two threads that ask at a time one waits. (What is dropped is no code any more.)"""
+    """``f``, run once in a process: of two threads that ask at a time one waits. (``functools.cache`` would run it for both and
+    drop one result: its code would be gone, and the other thread have its address.)"""
     lock, kept = threading.Lock(), functools.cache(f)
 
     @functools.wraps(f)

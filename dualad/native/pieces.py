@@ -16,7 +16,7 @@ from llvmlite import ir
 
 from dualad.native import pool
 from dualad.native.expressions import Affine, Expr, Expressions
-from dualad.native.extents import Loop, Span, extent, sized, split
+from dualad.native.extents import Loop, Span, aligned, extent, sized, split
 from dualad.native.graph import Value
 from dualad.native.loops import Nest
 from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
@@ -31,7 +31,6 @@ SHARE = 8  # partial results are at most so small a part of what is reduced
 FINE, SOME = 64, 8  # and, from so many pieces on, so small a part: one thread adds them up
 ROOM = 1 << 17  # bytes for partial results in code for all sizes
 MATH, GATHER, OTHER = 0.8, 0.8, 0.1  # nanoseconds for each element
-ALIGN = 64
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def along(x: Expressions, reductions: Sequence[Reduction], standing: int) -> Cut
     step = max(UNIT if len(x.domain) == 1 else 1, -(-SHARE * partial // inner))
     most = MOST
     if standing and partial:  # there is room for as many as there can be
-        most = min(MOST, ROOM // sum(_aligned(r.v.size * _item(r)) for r in _over_pieces(reductions)))
+        most = min(MOST, ROOM // sum(aligned(r.v.size * _item(r)) for r in _over_pieces(reductions)))
     elif partial:
         most = min(MOST, max(SOME, x.domain[0] * inner // (FINE * partial)))
     return cut(x.domain[0], inner * sum(cost(e.kind, e.data) for e in x.all), step, standing, most)
@@ -90,7 +89,7 @@ def along(x: Expressions, reductions: Sequence[Reduction], standing: int) -> Cut
 
 def partial_bytes(how: Cut | None, reductions: Sequence[Reduction]) -> int:
     """Of the partial results of all pieces."""
-    return sum(_aligned(how.n * r.v.size * _item(r)) for r in _over_pieces(reductions)) if how else 0
+    return sum(aligned(how.n * r.v.size * _item(r)) for r in _over_pieces(reductions)) if how else 0
 
 
 def _over_pieces(reductions: Sequence[Reduction]) -> list[Reduction]:
@@ -99,10 +98,6 @@ def _over_pieces(reductions: Sequence[Reduction]) -> list[Reduction]:
 
 def _item(r: Reduction) -> int:
     return np.dtype(r.v.dtype).itemsize
-
-
-def _aligned(size: int) -> int:
-    return -(-size // ALIGN) * ALIGN
 
 
 def emit(
@@ -121,7 +116,7 @@ def emit(
     at = 0
     for r in _over_pieces(reductions):
         partial[r.v.index] = b.gep(space, [constant(I64, at)], source_etype=I8), r.v.size * _item(r)
-        at += _aligned(how.n * r.v.size * _item(r))
+        at += aligned(how.n * r.v.size * _item(r))
     read: list[Expr] = [e for e in x.all if e.kind in ("load", "gather")]
     touched = [*[e.value for e in read], *[v for v, _, _ in stores], *[r.v for r in reductions]]
     pointers: list[Any] = [] if size is None else [size]  # each once: what they point to are different arrays

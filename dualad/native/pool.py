@@ -15,13 +15,12 @@ import ctypes
 import os
 import platform
 import signal
-import threading
 from typing import Any
 
 from llvmlite import binding as llvm
 
 from dualad.native import threads
-from dualad.native.objects import loaded
+from dualad.native.objects import loaded, once
 
 MOST = 256  # threads
 SPINS = 4000  # pauses before a helper sleeps, or a caller yields: some 100 to 200 microseconds
@@ -293,17 +292,15 @@ PAUSES = {
 }  # fmt: skip
 ARCHITECTURE = {"amd64": "x86_64", "arm64": "aarch64"}
 
-_lock = threading.Lock()
-_pool: _Pool | None = None
-
 
 def parallel() -> int:
     """The address of ``parallel``."""
-    global _pool
-    with _lock:
-        if _pool is None:
-            _pool = _Pool()
-        return _pool.address
+    return _pool().address
+
+
+@once
+def _pool() -> _Pool:
+    return _Pool()
 
 
 class _Pool:

@@ -8,7 +8,7 @@ computes what the primitive computes, up to the order of the terms of a sum.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -285,10 +285,24 @@ SLOGDET = (
 )
 
 
+DETERMINANTS = ("det", *[p.name for p in SLOGDET])
+
+
+def is_small(operands: Sequence[Any], results: int) -> bool:
+    """Whether native code solves a system of these, or each of a stack of them: of at most ``SYSTEM`` elements."""
+    a = operands[0]
+    if a.dtype not in (np.float64, np.float32) or any(x.dtype != a.dtype or not x.size for x in operands):
+        return False
+    many = a.shape[:-2]
+    if len(many) > 1 or any(x.shape[:-2] != many for x in operands):
+        return False
+    return bool((a.size + results) // math.prod(many) <= SYSTEM)
+
+
 def part(v: Any, k: int) -> Any:
-    """The operation that computes result ``k`` of ``v`` alone, where that is better."""
-    small = v.name == "slogdet" and len(v.args[0].shape) <= 3 and 0 < v.args[0].shape[-1] ** 2 <= SYSTEM
-    return SLOGDET[k] if small else None
+    """The operation that computes result ``k`` of ``v`` alone, where native code does."""
+    apart = v.name == "slogdet" and is_small(v.args, math.prod(v.args[0].shape[:-2]))
+    return SLOGDET[k] if apart else None
 
 
 RULES: dict[str, Callable[..., Any]] = {

@@ -17,7 +17,7 @@ from llvmlite import ir
 from dualad.core.primitive import REGISTRY
 from dualad.native import pieces
 from dualad.native.elementwise import TYPES, type_of
-from dualad.native.extents import Loop, extent, sized
+from dualad.native.extents import Loop, aligned, extent, sized
 from dualad.native.folding import Looks
 from dualad.native.graph import DONE, Guard, Value
 from dualad.native.machine import I1, I8, I32, I64, PTR, Written, absolute, constant, lanes, splat, vector
@@ -29,7 +29,6 @@ FEWEST = 16  # rows
 WIDEST, TYPICAL = 512, 16  # elements of a value in one row: at most, and of most
 SHARED = 1024  # elements of a value that does not depend on the row
 OPERATIONS = 20_000
-ALIGN = 64
 ROOM = 1 << 17  # bytes for what several functions need of the present rows
 MOVED = {"index", "concatenate", "stack", "transpose"}
 
@@ -334,7 +333,7 @@ class Rows(Scalars):
                         slots[j] = top[varies]
                         top[varies] += BYTES * (self.width if varies else 1)
         flag = top[False]  # where it is noted that something in a row is not finite
-        shared, own = (-(-n // ALIGN) * ALIGN for n in (flag + BYTES * looked, top[True]))
+        shared, own = map(aligned, (flag + BYTES * looked, top[True]))
         kind = ir.FunctionType(I64, [PTR] * (len(self.inputs) + len(self.outputs) + 2) + [I64])
         parts = [
             (looped, self._part(module, kind, f"{name}.{c}", chunk, slots, self.width if looped else 1))
@@ -349,7 +348,7 @@ class Rows(Scalars):
         for looped, f in parts:
             if not looped:
                 status = b.call(f, [*run.args, ir.Constant(PTR, None), constant(I64, 0)])
-                with b.if_then(b.icmp_signed("!=", status, constant(I64, -1)), likely=False):
+                with b.if_then(b.icmp_signed("!=", status, constant(I64, DONE)), likely=False):
                     b.ret(status)
         busy = [self.all[k] for k in order if self.varies[k]]
         work = sum(pieces.cost(e.kind, e.data[1] if e.kind == "op" else None) for e in busy)

@@ -14,7 +14,7 @@ from llvmlite import ir
 
 from dualad.native.elementwise import cast, emit, plan, type_of
 from dualad.native.folding import Looks, looked_at, simpler
-from dualad.native.graph import Guard, Value
+from dualad.native.graph import DONE, Guard, Value
 from dualad.native.machine import F32, F64, I1, I8, I64, PTR, constant, intrinsic, number
 from dualad.native.memory import memory
 from dualad.native.reduction import Reduction
@@ -225,9 +225,9 @@ class Scalars:
         b = ir.IRBuilder(run.append_basic_block())
         for f in parts:
             status = b.call(f, run.args)
-            with b.if_then(b.icmp_signed("!=", status, constant(I64, -1)), likely=False):
+            with b.if_then(b.icmp_signed("!=", status, constant(I64, DONE)), likely=False):
                 b.ret(status)
-        b.ret(constant(I64, -1))
+        b.ret(constant(I64, DONE))
         return BYTES * len(crossing)
 
     def _order(self) -> list[int]:

@@ -7,7 +7,6 @@ kernel. Elementwise work and movements are computed where they are used, unless 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,12 +16,13 @@ from dualad.native.assembly import LARGE, assembly, operands, stepped
 from dualad.native.elementwise import COSTLY, TYPES, cost, plan
 from dualad.native.expressions import squeezed
 from dualad.native.graph import Value
-from dualad.native.rewriting import SLOGDET, SYSTEM
+from dualad.native.rewriting import DETERMINANTS, is_small
 
 MOVEMENTS = {"reshape", "transpose", "broadcast_to", "index", "scatter", "index_set", "concatenate", "stack"}
 REDUCTIONS = {"sum", "max", "min", "prod", "count", "any", "all"}
-OWN = ("matmul", "system", "scatter")  # kinds of values with a loop nest of their own
-SYSTEMS = ("solve", "inv", "inverse_or_nan", "cholesky", "solve_triangular", "det", *[p.name for p in SLOGDET])
+MATRICES = ("matmul", "system")  # kinds of values that take matrices from memory
+OWN = (*MATRICES, "scatter")  # kinds with a loop nest of their own
+SYSTEMS = ("solve", "inv", "inverse_or_nan", "cholesky", "solve_triangular", *DETERMINANTS)
 MANY = 512  # multiplications for one of many matrices, from where on each is left to BLAS
 FEW = 4  # operands that are joined by selection,
 SHORT = 256  # elements up to which they are; longer joins are written part by part
@@ -43,7 +43,7 @@ def kind_of(v: Value) -> str | None:
     if name == "matmul":
         return "matmul" if _multiplies(v) else None
     if name in SYSTEMS:
-        return "system" if _is_small(v) else None
+        return "system" if v.dtype == v.args[0].dtype and is_small(v.args, v.size) else None
     if any(a.op == "constant" and a.dtype is not None and a.dtype not in TYPES for a in v.args):
         return None
     return "elementwise" if plan(v) is not None else None
@@ -107,16 +107,6 @@ def _multiplies(v: Value) -> bool:
     if len(a.shape) == len(b.shape) == 3:
         return a.shape[0] == b.shape[0] and a.size * b.shape[2] // a.shape[0] > MANY
     return (len(a.shape), len(b.shape)) in ((2, 2), (2, 1), (1, 2))
-
-
-def _is_small(v: Value) -> bool:
-    """A system, or a stack of them, of at most ``SYSTEM`` elements each."""
-    if v.dtype not in (np.float64, np.float32) or any(a.dtype != v.dtype or not a.size for a in v.args):
-        return False
-    many = v.args[0].shape[:-2]
-    if len(many) > 1 or any(a.shape[:-2] != many for a in v.args):
-        return False
-    return (v.args[0].size + v.size) // math.prod(many) <= SYSTEM
 
 
 def matrix(v: Value, stored: Callable[[Value], bool], pairs: bool = False) -> tuple[Value, int, tuple[int, ...]] | None:
@@ -301,7 +291,7 @@ class Schedule:
         kind = self.kinds[v.index]
         if kind == "alias" or (kind == "movement" and v.name == "index" and len(v.args) > 1):
             self._store(v.args[0])
-        elif kind in ("matmul", "system"):
+        elif kind in MATRICES:
             for a in v.args:
                 found = matrix(a, self.in_buffer, "pairs" in v.params)
                 self._store(a if found is None else found[0])
@@ -342,7 +332,7 @@ class Schedule:
     def _reads(self, v: Value, a: Value) -> bool:
         """Whether ``v`` takes ``a`` from memory, rather than computing it in its own loop."""
         kind = self.kinds[v.index]
-        if self.kinds[a.index] in ("reduction", *OWN, "alias", "join", "part") or kind in ("matmul", "system", "alias"):
+        if self.kinds[a.index] in ("reduction", *OWN, "alias", "join", "part") or kind in (*MATRICES, "alias"):
             return self.in_buffer(a)
         if v.name == "index" and len(v.args) > 1 and a is v.args[0]:
             return True

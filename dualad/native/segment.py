@@ -16,7 +16,7 @@ from dualad.native import blas, blocks, lapack, pieces
 from dualad.native.complexes import Lowering, concerns, is_complex
 from dualad.native.elementwise import type_of
 from dualad.native.expressions import Affine, Expressions, opened, squeezed
-from dualad.native.extents import ROUND, Loop, in_words, place, sized, split
+from dualad.native.extents import ROUND, Loop, aligned, in_words, place, sized, split
 from dualad.native.graph import BAD_INDEX, DONE, Guard, Value
 from dualad.native.loops import Nest, Scatter
 from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
@@ -24,9 +24,8 @@ from dualad.native.memory import memory
 from dualad.native.reduction import Reduction
 from dualad.native.rows import FEWEST, Rows, rows
 from dualad.native.scalars import Scalars, check, load, suits
-from dualad.native.schedule import OWN, Kernel, Schedule, Single, contiguous, matrix
+from dualad.native.schedule import MATRICES, OWN, Kernel, Schedule, Single, contiguous, matrix
 
-ALIGN = 64
 SEVERAL = 4  # loop nests that are worth being one
 PRODUCT = 4096  # multiplications of a matrix product that is not part of straight-line code
 
@@ -207,7 +206,7 @@ class Segment:
                 self.pointers[v.index] = b.gep(self.space, [place(b, self.workspace)], source_etype=I8)
                 self.workspace += self._bytes(v)
         space = b.gep(self.space, [place(b, self.workspace)], source_etype=I8)
-        self.workspace += -(-self._by_rows(by_rows, module, f"{name}.rows") // ALIGN) * ALIGN
+        self.workspace += aligned(self._by_rows(by_rows, module, f"{name}.rows"))
         status = b.call(
             module.get_global(f"{name}.rows"), [*[self.pointers[v.index] for v in [*self.inputs, *outputs]], space]
         )
@@ -243,7 +242,7 @@ class Segment:
         """Of a buffer; a part that grows with the size is counted for each of its elements."""
         item = np.dtype(v.dtype).itemsize
         a, rest = split(v.size, self.standing) if self.standing else (0, max(1, v.size))
-        return -(-a * item // ROUND) * ROUND * self.standing + -(-max(0, rest) * item // ALIGN) * ALIGN
+        return -(-a * item // ROUND) * ROUND * self.standing + aligned(max(0, rest) * item)
 
     def _suits(self, size: int, room: int) -> bool:
         if self.standing:
@@ -282,7 +281,7 @@ class Segment:
     def _plan(self, item: Kernel | Single) -> tuple[Plan | None, set[int]]:
         """What a loop nest does, and the buffers that an item reads."""
         s = self.schedule
-        if isinstance(item, Single) and item.kind in ("matmul", "system"):
+        if isinstance(item, Single) and item.kind in MATRICES:
             found = [matrix(a, s.in_buffer, "pairs" in item.value.params) for a in item.value.args]
             bases = [a if f is None else f[0] for a, f in zip(item.value.args, found, strict=True)]
             return None, {self.base(v).index for v in bases}

@@ -123,6 +123,11 @@ def test_sums_are_as_exact_as_numpy_s() -> None:
     )
 
 
+def alike(a: Any, b: Any) -> Any:
+    """Where numbers are equal with their signs, or both none."""
+    return (a == b) & (np.signbit(a) == np.signbit(b)) | (np.isnan(a) & np.isnan(b))
+
+
 @pytest.mark.parametrize("f", [np.fmod, np.remainder, np.floor_divide])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_remainders_have_numpys_bits(f: Any, dtype: Any) -> None:
@@ -140,7 +145,7 @@ def test_remainders_have_numpys_bits(f: Any, dtype: Any) -> None:
             want = expected[: len(found)]
             assert "NumPy" not in g.explain()
             assert found.dtype == dtype
-            same = (found == want) & (np.signbit(found) == np.signbit(want)) | (np.isnan(found) & np.isnan(want))
+            same = alike(found, want)
             assert same.all(), [(a[~same], b[~same]) for a, b in ((args[0], args[1]), (found, want))]
 
 
@@ -153,7 +158,7 @@ def test_steps_and_rounding_have_numpys_bits(dtype: Any) -> None:
     assert "NumPy" not in g.explain()
     for a, b in zip(g(x), f(x), strict=True):
         assert a.dtype == b.dtype
-        assert ((a == b) & (np.signbit(a) == np.signbit(b)) | (np.isnan(a) & np.isnan(b))).all(), (a, b)
+        assert alike(a, b).all(), (a, b)
 
 
 def test_special_values() -> None:

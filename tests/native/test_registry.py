@@ -39,6 +39,11 @@ def programs(f: Any) -> list[Any]:
     return [p.program for e in f.entries.values() for paths in e.paths.values() for p in paths]
 
 
+def native(f: Any) -> bool:
+    """Whether each of its programs is one native function."""
+    return all(p.direct is not None for p in programs(f)) and "NumPy" not in f.explain()
+
+
 def run(f: Any, *args: Any) -> Any:
     """The compiled program itself: where it fails, ``jit`` would ask Python, and hide it."""
     call = Call(f, args, {})

@@ -9,7 +9,7 @@ import pytest
 
 import dualad
 from dualad import checkpoint, custom_jvp, custom_vjp, grad, hvp, jit, scan, vmap
-from tests.native.test_registry import programs
+from tests.native.test_registry import native, programs
 from tests.native.test_repeats import check, every_mode
 
 X = np.array([0.3, -0.2, 0.5])
@@ -30,10 +30,6 @@ def steered(x: Any) -> Any:
 
 
 steered.defvjp(lambda x: (x * 2.0, x), lambda x, g: (g * np.cos(x),))
-
-
-def native(g: Any) -> bool:
-    return all(p.direct is not None for p in programs(g)) and "NumPy" not in g.explain()
 
 
 @pytest.mark.parametrize("f", [softplus, steered, lambda x: softplus(steered(x) * x)])

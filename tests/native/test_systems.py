@@ -10,7 +10,7 @@ import pytest
 import dualad
 from dualad import grad, hvp, jit, scan, vmap
 from dualad.scipy import linalg as sl
-from tests.native.test_registry import programs
+from tests.native.test_registry import native
 from tests.native.test_repeats import check, every_mode
 
 RNG = np.random.default_rng(7)
@@ -18,10 +18,6 @@ RNG = np.random.default_rng(7)
 
 def normal(*shape: int) -> Any:
     return RNG.normal(size=shape)
-
-
-def native(g: Any) -> bool:
-    return all(p.direct is not None for p in programs(g)) and "NumPy" not in g.explain()
 
 
 def definite(n: int) -> Any:
