@@ -10,8 +10,8 @@ import pathlib
 import pkgutil
 import platform
 
-# One thread for everyone, before any library starts its pools.
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "DUALAD_NUM_THREADS"):
+# One thread for everyone, before any library starts its pools. NPROC is what XLA sizes its pool by; its flags alone leave it two.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "DUALAD_NUM_THREADS", "NPROC", "PJRT_NPROC"):
     os.environ.setdefault(name, "1")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
 

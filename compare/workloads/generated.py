@@ -1,6 +1,6 @@
 """Compiled gradients against other generators of machine code, one thread: CasADi's C, compiled by the machine's C compiler with
 -O3 and called through its buffers, which copy and allocate nothing; and torch.compile (forward compiled, then `backward()`).
-dualad's results are new arrays at each call."""
+dualad's results are new arrays at each call; "copied" is CasADi with its result as a new array too."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def measure(peers: dict[str, ModuleType], rounds: int) -> tuple[list[Row], list[
         calls: dict[str, Callable[[], Any]] = {"dualad": lambda ours=ours, x=x: ours(x)}
         if shutil.which("cc"):
             try:
-                calls[peer] = make(x)
+                calls[peer] = made = make(x)
+                if make is with_casadi:
+                    calls[f"{peer}, copied"] = lambda made=made: made().copy()
             except ImportError as e:
                 notes.append(f"{case}: {e.name} is not installed and left out.")
         else:
