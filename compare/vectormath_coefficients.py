@@ -58,9 +58,13 @@ def of_square(f: Callable[[Any], Any], terms: int, odd: bool) -> Callable[[Any],
 
 def exponential() -> dict[str, list[Any]]:
     limit = mp.log(2) / 2 * (1 + mpf(10) ** -9)
+    roots_of_two = [mpf(2) ** (mpf(j) / 16) for j in range(16)]
     return {
         "EXP": interpolant(tail(mp.exp, 2), -limit, limit, 10),
         "EXP_LONG": interpolant(tail(mp.exp, 2), -limit, limit, 11),
+        "EXP_NEAR": interpolant(tail(mp.exp, 2), -limit / 16, limit / 16, 4),
+        "ROOTS_OF_TWO": roots_of_two,
+        "ROOTS_OF_TWO_REST": [y - mpf(float(y)) for y in roots_of_two],
     }
 
 

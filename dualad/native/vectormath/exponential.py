@@ -1,6 +1,8 @@
-"""Exponentials and the logistic function: x = k log 2 + r with |r| <= log(2) / 2, a polynomial in r, and the scale 2^k.
+"""Exponentials and the logistic function: x = k log 2 + r with |r| <= log(2) / 2, a polynomial in r, and the scale 2^k; where
+a table of 2^(j/16) does not cost more than it saves, k is in sixteenths.
 
-Source: W. J. Cody, W. Waite, Software Manual for the Elementary Functions (1980), ch. 6.
+Sources: W. J. Cody, W. Waite, Software Manual for the Elementary Functions (1980), ch. 6; P. T. P. Tang, "Table-driven
+implementation of the exponential function in IEEE floating-point arithmetic", ACM TOMS 15 (1989).
 """
 
 from __future__ import annotations
@@ -11,12 +13,15 @@ from dualad.native.vectormath.lanes import (
     Number,
     either,
     least,
+    looked_up,
     most,
     multiply_add,
     polynomial,
     power_of_two,
     rounded,
     scaled,
+    scaled_by,
+    scalef,
     where,
 )
 from dualad.native.vectormath.pairs import Pair, exact_product, exact_sum, fast_sum, over
@@ -24,6 +29,9 @@ from dualad.native.vectormath.pairs import Pair, exact_product, exact_sum, fast_
 LOG2E = 1.4426950408889634
 # log 2 in two parts, of which the first has 42 bits: its product with an exponent is exact.
 LN2_HIGH, LN2_LOW = 0.6931471805598903, 5.497923018708371e-14
+# In sixteenths the exponents have 15 bits, and the first part 38.
+LN2_SHORT, LN2_SMALL = 0.6931471805582987, 1.6465949582897082e-12
+SIXTEENTHS = 1.5 * 2.0**48  # rounds to sixteenths, and leaves them in the low bits
 LN2, LN2_REST = 0.6931471805599453, 2.3190468138462996e-17
 
 
@@ -40,11 +48,6 @@ def reduced_pair(x: Pair) -> tuple[Number, Pair]:
     return n, fast_sum(r, rest + x[1])
 
 
-def growth(r: Pair) -> Number:
-    """e^r - 1 - r[0]."""
-    return multiply_add(r[0] * r[0], polynomial(r[0], coefficients.EXP), r[1])
-
-
 def grown(r: Pair) -> Pair:
     """e^r to some 60 bits."""
     one, rest = fast_sum(1.0, r[0])
@@ -52,9 +55,20 @@ def grown(r: Pair) -> Pair:
     return one, rest + multiply_add(r[0] * r[0], polynomial(r[0], coefficients.EXP_LONG), low)
 
 
+def near_root(r: Number, shifted: Number, n: Number) -> Number:
+    """2^n e^r for n in sixteenths, which are in the low bits of ``shifted``."""
+    k = shifted.bits()
+    root = looked_up(coefficients.ROOTS_OF_TWO, k)
+    growth = multiply_add(r * r, polynomial(r, coefficients.EXP_NEAR), r)
+    y = root + multiply_add(root, growth, looked_up(coefficients.ROOTS_OF_TWO_REST, k))
+    return scalef(y, n) if y.lanes.avx512 else scaled_by(y, k >> 4)
+
+
 def exp(x: Number) -> Number:
-    n, r = reduced(most(least(x, 710.0), -746.0))
-    return scaled(1.0 + (r[0] + growth(r)), n)
+    x = most(least(x, 710.0), -746.0)
+    shifted = multiply_add(x, LOG2E, SIXTEENTHS)
+    n = shifted - SIXTEENTHS
+    return near_root(multiply_add(n, -LN2_SMALL, multiply_add(n, -LN2_SHORT, x)), shifted, n)
 
 
 def exponential(x: Pair) -> tuple[Pair, Number]:
@@ -65,10 +79,9 @@ def exponential(x: Pair) -> tuple[Pair, Number]:
 
 def exp2(x: Number) -> Number:
     x = most(least(x, 1025.0), -1080.0)
-    n, _ = rounded(x)
-    high, low = exact_product(x - n, LN2)
-    one, rest = grown((high, multiply_add(x - n, LN2_REST, low)))
-    return scaled(one + rest, n)
+    shifted = x + SIXTEENTHS
+    n = shifted - SIXTEENTHS
+    return near_root((x - n) * LN2, shifted, n)
 
 
 def expm1(x: Number) -> Number:

@@ -333,11 +333,36 @@ def power_of_two(n: Number) -> Number:
 
 def scaled(x: Number, n: Number) -> Number:
     """x 2^n for whole |n| < 2046, rounded once where the result is subnormal."""
-    if x.lanes.avx512:
-        return scalef(x, n)
-    k = (n + ROUNDER).bits()
+    return scalef(x, n) if x.lanes.avx512 else scaled_by(x, (n + ROUNDER).bits())
+
+
+def scaled_by(x: Number, k: Bits) -> Number:
+    """x 2^k, for k in the low 13 bits."""
     half = (k + 2048) >> 1
     return x * ((half - 1) << 52).number() * ((k - half + 2047) << 52).number()
+
+
+def looked_up(table: Sequence[float], k: Bits) -> Number:
+    """Of 16 numbers, that whose place is in the low four bits."""
+    m = k.lanes
+    b = m.builder
+    if m.avx512 and m.width >= 8:
+        type, places = ir.VectorType(DOUBLE, 8), ir.VectorType(INT64, 8)
+        halves = [ir.Constant(type, list(table[j : j + 8])) for j in (0, 8)]
+        callee = m.declared("llvm.x86.avx512.vpermi2var.pd.512", ir.FunctionType(type, [type, places, type]))
+        none = ir.Constant(k.ir.type, ir.Undefined)
+        parts = [b.shuffle_vector(k.ir, none, _indices(range(j, j + 8))) for j in range(0, m.width, 8)]
+        return Number(m, _joined(b, [b.call(callee, [halves[0], p, halves[1]]) for p in parts]))
+    kind = ir.ArrayType(DOUBLE, 16)
+    all = ir.GlobalVariable(b.module, kind, b.module.get_unique_name("table"))
+    all.initializer, all.global_constant, all.linkage = ir.Constant(kind, list(table)), True, "internal"
+    place, zero = (k & 15).ir, ir.Constant(INT64, 0)
+    if m.width == 1:
+        return Number(m, b.load(b.gep(all, [zero, place])))
+    y = ir.Constant(m.of(DOUBLE), ir.Undefined)
+    for lane in (ir.Constant(INT32, j) for j in range(m.width)):
+        y = b.insert_element(y, b.load(b.gep(all, [zero, b.extract_element(place, lane)])), lane)
+    return Number(m, y)
 
 
 def near_inverse(x: Number) -> Number:
@@ -351,7 +376,7 @@ def near_inverse(x: Number) -> Number:
 
 
 def scalef(x: Number, n: Number) -> Number:
-    """x 2^n by AVX-512."""
+    """x 2^n by AVX-512; n rounded down."""
     return _avx512("mask.scalef", x, n)
 
 
@@ -375,10 +400,15 @@ def _avx512(name: str, *args: Number) -> Number:
     parts = [b.call(callee, [*[part(a.ir, k) for a in args], *rest]) for k in range(0, m.width, at_once)]
     if m.width == 1:
         return Number(m, b.extract_element(parts[0], ir.Constant(INT32, 0)))
+    return Number(m, _joined(b, parts))
+
+
+def _joined(b: ir.IRBuilder, parts: list[ir.Value]) -> ir.Value:
+    """One vector of several."""
     while len(parts) > 1:
         both = _indices(range(2 * parts[0].type.count))
         parts = [b.shuffle_vector(p, q, both) for p, q in zip(parts[::2], parts[1::2], strict=True)]
-    return Number(m, parts[0])
+    return parts[0]
 
 
 def _indices(places: Sequence[int]) -> ir.Constant:
