@@ -63,6 +63,8 @@ def _shared(x: Any, dims: tuple[int, ...]) -> bool:
 
 def axis_of(axis: Any, ndim: int) -> int:
     """A non-negative axis; NumPy's AxisError if it is out of range."""
+    if type(axis) is int and 0 <= axis < ndim:
+        return axis
     return int(np.lib.array_utils.normalize_axis_index(_int(axis), ndim))
 
 

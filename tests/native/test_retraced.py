@@ -14,7 +14,6 @@ from dualad.modes.trace import TraceLevel
 from dualad.native import recurrence
 from dualad.native.repeating import repeating
 from dualad.tape.repeat import REPEAT
-from dualad.tape.tape import needed
 from tests.native.test_repeats import Counted, check, every_mode, loops
 
 X = np.array([0.3, -0.2, 0.5])
@@ -38,7 +37,7 @@ def repeats(f: Any, *xs: Any) -> list[Any]:
     """The loops that a function's recording has as operations."""
     with TraceLevel() as level:
         y = f(*[level.watch(x) for x in xs])
-    found = repeating(level.inputs, needed(level.nodes, [y.aux]), [y.aux])
+    found = repeating(level, [y.aux])
     return [] if found is None else [n for n in found[0] if n[1] is REPEAT]
 
 
