@@ -78,15 +78,21 @@ def key_of(node: Node) -> tuple[Any, int]:
     """What must be equal in every iteration, and the place of leading integers of an index (or -1)."""
     _, prim, parents, args, y, params, _ = node
     if prim.elementwise and not params:
-        if len(parents) == 1:
-            return (prim, y.shape, y.dtype), -1
+        key: Any = (prim, y.shape, y.dtype)
+        if None not in parents and len(parents) <= 2:
+            return key, -1
         if len(parents) == 2:
             a, b = parents
             if a is None:
-                return (prim, y.shape, y.dtype, 0, kind_of(args[0])), -1
-            return (prim, y.shape, y.dtype) if b is not None else (prim, y.shape, y.dtype, 1, kind_of(args[1])), -1
-    if prim is INDEX and len(parents) == len(template := params["template"]) == 1 and type(template[0]) is int:
-        return (prim, y.dtype, args[0].shape), template[0] % args[0].shape[0]
+                key = (key, 0, kind_of(args[0]))
+            return key if b is not None else (key, 1, kind_of(args[1])), -1
+    if (
+        prim is INDEX
+        and None not in parents
+        and len(parents) == len(t := params["template"]) == 1
+        and type(t[0]) is int
+    ):
+        return (prim, y.dtype, args[0].shape), t[0] % args[0].shape[0]
     if prim is GUARD:
         seen = np.asarray(params["value"])
         return (prim, params["why"], seen.dtype, seen.shape, seen.tobytes()), -1

@@ -11,7 +11,7 @@ from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
 from dualad.modes.alike import INDEX, Columns
 from dualad.modes.record import RecordLevel
-from dualad.modes.reverse import LARGE, OBJECT, Node, own
+from dualad.modes.reverse import LARGE, OBJECT, Node, ReverseLevel, own
 
 _NO_PARAMS: dict[str, Any] = {}
 ndarray = np.ndarray
@@ -85,7 +85,9 @@ class TraceLevel(RecordLevel):
 
     def bind(self, prim: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
         if len(args) != 1 or prim.multiple:
-            return super().bind(prim, args, params)
+            if prim.kind == "custom" or prim.later is not None:
+                return super().bind(prim, args, params)
+            return ReverseLevel.bind(self, prim, args, params)
         (x,) = args
         v = x.value
         if prim is INDEX and type(v) is ndarray and v.nbytes <= LARGE:
@@ -110,7 +112,7 @@ class TraceLevel(RecordLevel):
         self, prim: Primitive, args: tuple[Any, ...], parents: tuple[Any, ...], y: Any, params: dict[str, Any]
     ) -> Any:
         held = args
-        if any(type(a) is not float64 for a in args):
+        if set(map(type, args)) != {float64}:
             held = tuple([self.own(a) if p is None else _light(a) for a, p in zip(args, parents, strict=True)])
         k = next(self.count)
         out = tuple(map(_light, y)) if prim.multiple else _light(y)

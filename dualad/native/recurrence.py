@@ -108,16 +108,22 @@ class Tape:
         self.least = LEAST * len(nodes) // max(1, len(nodes) + 3 * fourfold)
 
     def _cut(self, nodes: Sequence[Node], widths: np.ndarray, kept: np.ndarray) -> list[Node]:
-        """Without the nodes that are not kept."""
-        now = np.cumsum(kept) - 1
-        operands = np.repeat(kept, widths)
-        self.constants = list(itertools.compress(self.constants, operands[self.places == NEVER].tolist()))
-        places = self.places[operands]
-        self.places = np.where(places < 0, places, now[np.maximum(places, 0)])
-        self.offsets = np.concatenate([[0], np.cumsum(widths[kept])])
-        self.codes, self.leads = self.codes[kept], self.leads[kept]
-        self.ends = [int(now[k]) if k >= 0 else k for k in self.ends]
-        return list(itertools.compress(nodes, kept.tolist()))
+        """Without the nodes that are not kept, which are among the last ones as a rule."""
+        d = int(np.argmin(kept))
+        o, kept, widths = int(self.offsets[d]), kept[d:], widths[d:]
+        places, operands = self.places[o:], np.repeat(kept, widths)
+        constants = operands[places == NEVER].tolist()
+        n = len(self.constants) - len(constants)
+        self.constants = [*self.constants[:n], *itertools.compress(self.constants[n:], constants)]
+        now = d - 1 + np.cumsum(kept)
+        places = places[operands]
+        places = np.where(places < d, places, now[np.maximum(places - d, 0)])
+        self.places = np.concatenate([self.places[:o], places])
+        self.offsets = np.concatenate([self.offsets[: d + 1], o + np.cumsum(widths[kept])])
+        self.codes = np.concatenate([self.codes[:d], self.codes[d:][kept]])
+        self.leads = np.concatenate([self.leads[:d], self.leads[d:][kept]])
+        self.ends = [int(now[k - d]) if k >= d else k for k in self.ends]
+        return [*nodes[:d], *itertools.compress(nodes[d:], kept.tolist())]
 
     def spec(self, place: int) -> Any:
         """Shape and dtype of what is at a place; None where there are several."""

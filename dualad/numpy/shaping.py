@@ -356,8 +356,9 @@ def stack(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None, cas
     if not xs:
         raise ShapeError("stack needs at least one array.")
     first = xs[0].shape
-    if builtins.any(x.shape != first for x in xs):
-        raise ShapeError(f"stack: all shapes must be equal, they are {[x.shape for x in xs]}.")
+    for x in xs:
+        if x.shape != first:
+            raise ShapeError(f"stack: all shapes must be equal, they are {[x.shape for x in xs]}.")
     return _finish(shape.stack(*xs, axis=axis_of(axis, len(first) + 1)), out, dtype, casting)
 
 
