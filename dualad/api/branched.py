@@ -66,7 +66,7 @@ class Recorded:
         self, f: Callable[..., Any], args: Sequence[Any], inputs: Sequence[Tensor], carries: Sequence[Any] = ()
     ) -> None:
         """``f(*args, *carries)``, where a tensor takes the place of each of ``carries``."""
-        with compiling(inside=True, kind=TraceLevel) as level, sampling(blind=True), np.errstate(all="ignore"):
+        with compiling(inside=True, on=TraceLevel()) as level, sampling(blind=True), np.errstate(all="ignore"):
             self.level = level
             self.carries = [level.watch(sample(x)) for x in carries]
             self.own = [level.watch(sample(x)) for x in inputs]

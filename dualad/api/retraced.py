@@ -29,20 +29,19 @@ def retraced(f: Callable[[Sequence[Any]], Any], leaves: Sequence[Tensor]) -> Any
     if not levels or COMPILING.refused is None or PLAIN in COMPILING.refused or not all(map(_suits, leaves)):
         return f(leaves)
     levels[0].looped = True
+    level = TraceLevel()
     try:
-        with compiling(inside=True, kind=TraceLevel) as level:
+        with compiling(inside=True, on=level):
             own = [level.watch(sample(x)) for x in leaves]
             ys, structure = flatten(f(own))
         mine = [k for k, y in enumerate(ys) if type(y) is Tensor and y.level is level]
         if any(hasattr(y, "__dualad_tensor__") for y in ys):
             raise NoLoop("another library's tensors", PLAIN)
         ends = [ys[k].aux for k in mine]
-        nodes = needed(level.nodes, ends)
+        found = repeating(level, ends)
+        nodes, ends = found if found is not None else (needed(level.nodes, ends), ends)
         if any(n[1].kind == "custom" for n in nodes):
             raise NoLoop("a user's own operations", PLAIN)
-        found = repeating(level.inputs, nodes, ends)
-        if found is not None:
-            nodes, ends = found
     except NoLoop:
         raise
     except Exception as e:  # an error of the user's comes again

@@ -187,12 +187,16 @@ class Binary(Primitive):
 def bind(prim: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
     """Apply ``prim``: the argument with the highest level decides the mode."""
     top = None
+    strange = False
     for a in args:
-        if type(a) is Tensor and (top is None or a.level.id > top.id):
-            top = a.level
+        if type(a) is Tensor:
+            if top is None or a.level.id > top.id:
+                top = a.level
+        elif type(a) not in _PLAIN:
+            strange = True
     if top is None:
         return prim.impl(*args, **params)
-    if any(type(a) is not Tensor and type(a) not in _PLAIN for a in args):
+    if strange:
         args = [a if type(a) is Tensor else plain(a) for a in args]
         if any(type(a) is Tensor and a.level.id > top.id for a in args):
             return bind(prim, args, params)

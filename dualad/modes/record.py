@@ -138,12 +138,15 @@ class RecordLevel(ReverseLevel):
         self.nodes.append((k, prim, parents, kept, out, params, fix))
         return self.pick(k, y) if prim.multiple else Tensor(y, self, k)
 
+    def note(self, node: Node) -> None:
+        self.nodes.append(node)
+
     def pick(self, index: int, y: tuple[Any, ...]) -> tuple[Any, ...]:
         out = []
         for k, v in enumerate(y):
             spec = Spec(v.shape, v.dtype)
             part = next(self.count)
-            self.nodes.append((part, PICK, (index,), _NONE1, spec, {"k": k, "n": len(y)}, None))
+            self.note((part, PICK, (index,), _NONE1, spec, {"k": k, "n": len(y)}, None))
             out.append(Tensor(v, self, part))
         return tuple(out)
 
@@ -159,7 +162,7 @@ class RecordLevel(ReverseLevel):
         else:
             value = super().look(x, why)
         if why not in SHOWN and not COMPILING.muted:
-            self.nodes.append((next(self.count), GUARD, (x.aux,), _NONE1, None, {"value": value, "why": why}, None))
+            self.note((next(self.count), GUARD, (x.aux,), _NONE1, None, {"value": value, "why": why}, None))
         return value
 
 
@@ -203,13 +206,13 @@ def compiling(
     refused: frozenset[Any] | None = None,
     rooms: Mapping[Any, int] | None = None,
     inside: bool = False,
-    kind: type[RecordLevel] | None = None,
+    on: RecordLevel | None = None,
 ) -> Iterator[RecordLevel]:
-    """A recording to be compiled; ``inside``: of a part of it, within the one in progress."""
+    """A recording to be compiled; ``inside``: of a part of it, within the one in progress; ``on``: by that level."""
     before = COMPILING.levels, COMPILING.refused, COMPILING.rooms
-    with (kind or RecordLevel)() as level:
+    with on or RecordLevel() as level:
         level.compiled = True
-        level.body = inside and kind is None
+        level.body = inside and on is None
         COMPILING.levels = (*(COMPILING.levels if inside else ()), level)
         if not inside:
             COMPILING.refused, COMPILING.rooms = refused, rooms or {}

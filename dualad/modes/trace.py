@@ -9,11 +9,13 @@ import numpy as np
 from dualad.core.primitive import Primitive, refuse_objects
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
+from dualad.modes.alike import INDEX, Columns
 from dualad.modes.record import RecordLevel
-from dualad.modes.reverse import LARGE, OBJECT, own
+from dualad.modes.reverse import LARGE, OBJECT, Node, ReverseLevel, own
 
 _NO_PARAMS: dict[str, Any] = {}
 ndarray = np.ndarray
+float64 = np.float64
 
 
 class TraceLevel(RecordLevel):
@@ -25,6 +27,9 @@ class TraceLevel(RecordLevel):
     def __init__(self) -> None:
         super().__init__()
         self.captured: dict[Any, Tensor] = {}
+        self.columns = Columns()
+        self.numbers, self.code = self.columns.numbers, self.columns.codes.append
+        self.parent, self.constant = self.columns.parents.append, self.columns.constants.append
 
     def bind1(self, prim: Primitive, x: Tensor) -> Any:
         if not prim.elementwise:
@@ -33,9 +38,9 @@ class TraceLevel(RecordLevel):
         y = prim(v) if type(v) is Tensor else prim.run(v)
         k = next(self.count)
         if type(y) is ndarray and y.nbytes > LARGE:
-            self.nodes.append((k, prim, (x.aux,), (_light(v),), _light(y), _NO_PARAMS, None))
+            self.note((k, prim, (x.aux,), (_light(v),), _light(y), _NO_PARAMS, None))
         else:
-            self.nodes.append((k, prim, (x.aux,), (v,), y, _NO_PARAMS, None))
+            self.note((k, prim, (x.aux,), (v,), y, _NO_PARAMS, None))
         return Tensor(y, self, k)
 
     def bind2(self, prim: Primitive, a: Any, b: Any) -> Any:
@@ -48,42 +53,75 @@ class TraceLevel(RecordLevel):
         if type(b) is Tensor and b.level is self:
             pb = b.aux
             b = b.value
-        if type(a) is Tensor or type(b) is Tensor or type(a) is complex or type(b) is complex:
+        ta, tb = type(a), type(b)
+        if ta is Tensor or tb is Tensor or ta is complex or tb is complex:
             y = prim(a, b)
         else:
             y = prim.run(a, b)
         k = next(self.count)
-        if type(y) is np.float64 and type(a) is not ndarray and type(b) is not ndarray:
-            self.nodes.append((k, prim, (pa, pb), (a, b), y, _NO_PARAMS, None))
-            return Tensor(y, self, k)
-        if y.dtype is OBJECT:
-            refuse_objects(y)
-        kept = (pa is not None or type(a) is float) and (pb is not None or type(b) is float)  # as they are
-        if kept and type(y) is ndarray and y.nbytes <= LARGE:
-            self.nodes.append((k, prim, (pa, pb), (a, b), y, _NO_PARAMS, None))
-            return Tensor(y, self, k)
-        held = (self.own(a) if pa is None else _light(a), self.own(b) if pb is None else _light(b))
-        self.nodes.append((k, prim, (pa, pb), held, _light(y), _NO_PARAMS, None))
+        # Of numbers, and of small arrays and floats, as ``note`` does it: most nodes of long recordings are these.
+        if type(y) is float64 and ta is not ndarray and tb is not ndarray:
+            key: Any = prim
+        else:
+            if y.dtype is OBJECT:
+                refuse_objects(y)
+            kept = (pa is not None or ta is float) and (pb is not None or tb is float)  # as they are
+            if not kept or type(y) is not ndarray or y.nbytes > LARGE:
+                held = (self.own(a) if pa is None else _light(a), self.own(b) if pb is None else _light(b))
+                self.note((k, prim, (pa, pb), held, _light(y), _NO_PARAMS, None))
+                return Tensor(y, self, k)
+            key = (prim, y.shape, y.dtype)
+        self.nodes.append((k, prim, (pa, pb), (a, b), y, _NO_PARAMS, None))
+        if pa is None:
+            key = (key, 0, ta)
+            self.constant(a)
+        elif pb is None:
+            key = (key, 1, tb)
+            self.constant(b)
+        self.code(self.numbers[key])
+        self.parent(-1 if pa is None else pa)
+        self.parent(-1 if pb is None else pb)
         return Tensor(y, self, k)
 
     def bind(self, prim: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
         if len(args) != 1 or prim.multiple:
-            return super().bind(prim, args, params)
+            if prim.kind == "custom" or prim.later is not None:
+                return super().bind(prim, args, params)
+            return ReverseLevel.bind(self, prim, args, params)
         (x,) = args
         v = x.value
+        if prim is INDEX and type(v) is ndarray and v.nbytes <= LARGE:
+            template = params["template"]
+            y = v[template]
+            k = next(self.count)
+            node = (k, prim, (x.aux,), (v,), y, params, None)
+            if type(y) is float64 and len(template) == 1:
+                self.nodes.append(node)
+                self.columns.leads[len(self.columns.codes)] = template[0] % len(v)
+                self.code(self.numbers[(prim, len(v))])
+                self.parent(x.aux)
+            else:
+                self.note(node)
+            return Tensor(y, self, k)
         y = prim(v, **params) if type(v) is Tensor else prim.impl(v, **params)
         k = next(self.count)
-        self.nodes.append((k, prim, (x.aux,), (_light(v),), y if type(y) is np.float64 else _light(y), params, None))
+        self.note((k, prim, (x.aux,), (_light(v),), y if type(y) is float64 else _light(y), params, None))
         return Tensor(y, self, k)
 
     def record(
         self, prim: Primitive, args: tuple[Any, ...], parents: tuple[Any, ...], y: Any, params: dict[str, Any]
     ) -> Any:
-        held = tuple([self.own(a) if p is None else _light(a) for a, p in zip(args, parents, strict=True)])
+        held = args
+        if set(map(type, args)) != {float64}:
+            held = tuple([self.own(a) if p is None else _light(a) for a, p in zip(args, parents, strict=True)])
         k = next(self.count)
         out = tuple(map(_light, y)) if prim.multiple else _light(y)
-        self.nodes.append((k, prim, parents, held, out, params, None))
+        self.note((k, prim, parents, held, out, params, None))
         return self.pick(k, y) if prim.multiple else Tensor(y, self, k)
+
+    def note(self, node: Node) -> None:
+        self.nodes.append(node)
+        self.columns.note(node)
 
     def own(self, a: Any) -> Any:
         if type(a) is not Tensor:

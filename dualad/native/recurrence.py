@@ -9,6 +9,7 @@ where it holds nowhere, or where anything else differs but constants and leading
 from __future__ import annotations
 
 import bisect
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,9 @@ import numpy as np
 from dualad.core.primitive import REGISTRY
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
-from dualad.modes.record import GUARD
+from dualad.modes.alike import INDEX, INDEX_SET, SCATTER, WEAK, Columns, columns
+from dualad.modes.reverse import Node
+from dualad.native.columns import NEVER, placed, wanted
 from dualad.native.repetition import longest, repeats
 
 COUNT = 8  # iterations, at least
@@ -26,11 +29,7 @@ BACK = 16  # iterations from which an operand may come
 GATHERED = 1000  # values from before a loop that its iterations read one by one
 TRIES = 4  # periods for one stretch of a recording
 RUNS = 32  # runs looked at
-NEVER = -(1 << 40)  # the place of a constant; inputs are at -1, -2, ...
-WEAK = (bool, int, float, complex)
-FULL = slice(None)
-INDEX, INDEX_SET, SCATTER, ADD = (REGISTRY[k] for k in ("index", "index_set", "scatter", "add"))
-Node = tuple[Any, ...]
+ADD = REGISTRY["add"]
 Operand = tuple[Any, ...]
 
 
@@ -80,48 +79,51 @@ class Loop:
 class Tape:
     """A recording as arrays: what each node does, as a number, and the places of its operands."""
 
-    def __init__(self, inputs: Sequence[Node], nodes: Sequence[Node]) -> None:
+    def __init__(
+        self, inputs: Sequence[Node], nodes: Sequence[Node], outputs: Sequence[int], own: Columns | None = None
+    ) -> None:
+        """``own``: columns that were written with the recording; of that, what ``outputs`` need. Else all is wanted."""
+        c = columns(nodes) if own is None else own
+        self.codes, self.constants = np.array(c.codes, np.int64), c.constants
+        self.leads = np.full(len(nodes), -1, np.int64)
+        self.leads[list(c.leads)] = list(c.leads.values())
+        every = placed(
+            inputs, nodes, np.concatenate([np.array(c.parents), np.array(outputs, np.int64)]), rising=own is not None
+        )
+        self.places, self.ends = every[: len(c.parents)], every[len(c.parents) :].tolist()
+        first = np.zeros(len(c.numbers), np.int64)
+        first[self.codes[::-1]] = np.arange(len(nodes))[::-1]
+        samples = [nodes[k] for k in first.tolist()]
+        widths = np.array([len(node[2]) for node in samples])[self.codes]
+        self.offsets = np.concatenate([[0], np.cumsum(widths)])
+        if own is not None and (kept := wanted(nodes, self.places, self.offsets, self.ends)) is not None:
+            nodes = self._cut(nodes, widths, kept)
         self.inputs, self.nodes = inputs, nodes
-        at: dict[Any, int] = {node[0]: -1 - k for k, node in enumerate(inputs)}
-        numbers: dict[Any, int] = {}
-        codes: list[int] = []
-        places: list[int] = []
-        widths: list[int] = []
-        leads: dict[int, int] = {}
-        at[None] = NEVER
-        float64 = np.float64
-        for k, (index, prim, parents, args, y, params, _) in enumerate(nodes):
-            # The commonest nodes in long recordings first: of two numbers or arrays.
-            if len(parents) == 2 and prim.elementwise and not params:
-                a, b = parents
-                places += (at[a], at[b])
-                widths.append(2)
-                key: Any = prim if type(y) is float64 else (prim, y.shape, y.dtype)
-                if a is None:
-                    key = (key, 0, _kind(args[0]))
-                elif b is None:
-                    key = (key, 1, _kind(args[1]))
-            else:
-                key, lead = _key((index, prim, parents, args, y, params, None))
-                if lead >= 0:
-                    leads[k] = lead
-                for p in parents:
-                    places.append(at[p])
-                widths.append(len(parents))
-            codes.append(numbers.setdefault(key, len(numbers)))
-            at[index] = k
-        self.at = at
-        self.codes = np.array(codes, np.int64)
-        self.places = np.array(places, np.int64)
-        self.leads = np.full(len(codes), -1, np.int64)
-        self.leads[list(leads)] = list(leads.values())
-        self.offsets = np.concatenate([[0], np.cumsum(widths, dtype=np.int64)])
+        self.constant = np.cumsum(self.places == NEVER) - 1  # by operand: which constant it is
         self.loops: list[Loop] = []
         self._starts: list[int] = []
         # ``LEAST`` operations on real numbers, of which a complex one is about four.
-        _, first, counts = np.unique(self.codes, return_index=True, return_counts=True)
-        kinds = [getattr(getattr(nodes[k][4], "dtype", None), "kind", "") for k in first]
-        self.least = LEAST * len(nodes) // max(1, len(nodes) + 3 * int(counts[[k == "c" for k in kinds]].sum()))
+        complexes = [getattr(getattr(node[4], "dtype", None), "kind", "") == "c" for node in samples]
+        fourfold = int(np.bincount(self.codes, minlength=len(samples))[complexes].sum())
+        self.least = LEAST * len(nodes) // max(1, len(nodes) + 3 * fourfold)
+
+    def _cut(self, nodes: Sequence[Node], widths: np.ndarray, kept: np.ndarray) -> list[Node]:
+        """Without the nodes that are not kept, which are among the last ones as a rule."""
+        d = int(np.argmin(kept))
+        o, kept, widths = int(self.offsets[d]), kept[d:], widths[d:]
+        places, operands = self.places[o:], np.repeat(kept, widths)
+        constants = operands[places == NEVER].tolist()
+        n = len(self.constants) - len(constants)
+        self.constants = [*self.constants[:n], *itertools.compress(self.constants[n:], constants)]
+        now = d - 1 + np.cumsum(kept)
+        places = places[operands]
+        places = np.where(places < d, places, now[np.maximum(places - d, 0)])
+        self.places = np.concatenate([self.places[:o], places])
+        self.offsets = np.concatenate([self.offsets[: d + 1], o + np.cumsum(widths[kept])])
+        self.codes = np.concatenate([self.codes[:d], self.codes[d:][kept]])
+        self.leads = np.concatenate([self.leads[:d], self.leads[d:][kept]])
+        self.ends = [int(now[k - d]) if k >= d else k for k in self.ends]
+        return [*nodes[:d], *itertools.compress(nodes[d:], kept.tolist())]
 
     def spec(self, place: int) -> Any:
         """Shape and dtype of what is at a place; None where there are several."""
@@ -276,9 +278,10 @@ class Tape:
         return ("gathered", tuple(places))
 
     def _constant(self, place: int, period: int, count: int, k: int) -> Operand | None:
-        values = [self.nodes[place + t * period][3][k] for t in range(count)]
+        first, following = (self.constant[self.offsets[p] + k] for p in (place, place + period))
+        values = self.constants[first : first + count * (following - first) : following - first]
         x = values[0]
-        if all(v is x for v in values):
+        if len(set(map(id, values))) == 1:
             return ("const", x)
         if type(x) is Tensor:
             return None
@@ -430,64 +433,6 @@ class Tape:
             return False
         loop.buffers[last] = Buffer(whole, inner)
         return True
-
-
-def _key(node: Node) -> tuple[Any, int]:
-    """What must be equal in every iteration, and the place of leading integers of an index (or -1)."""
-    _, prim, parents, args, y, params, _ = node
-    if prim.elementwise and not params:
-        if len(parents) == 1:
-            return (prim, y.shape, y.dtype), -1
-        if len(parents) == 2:
-            a, b = parents
-            if a is None:
-                return (prim, y.shape, y.dtype, 0, _kind(args[0])), -1
-            return (prim, y.shape, y.dtype) if b is not None else (prim, y.shape, y.dtype, 1, _kind(args[1])), -1
-    if prim is GUARD:
-        seen = np.asarray(params["value"])
-        return (prim, params["why"], seen.dtype, seen.shape, seen.tobytes()), -1
-    if prim.kind == "custom":
-        return object(), -1
-    held = tuple([(None if p is not None else _kind(a)) for a, p in zip(args, parents, strict=True)])
-    own = tuple([(v.shape, v.dtype) for v in y]) if prim.multiple else (y.shape, y.dtype)
-    if not params:
-        return (prim, held, own), -1
-    if prim is INDEX and len(parents) == 1 and len(params["template"]) == len(args[0].shape) == 1:
-        if type(k := params["template"][0]) is int:
-            return (prim, own, args[0].shape), k % args[0].shape[0]
-    lead = -1
-    operands = 1 if prim is INDEX or prim is SCATTER else 2 if prim is INDEX_SET else 0
-    if operands == len(parents) and parents[0] is not None:
-        template = params["template"]
-        shape = params["shape"] if prim is SCATTER else args[0].shape
-        n = 0
-        while n < len(template) and type(template[n]) is int:
-            n += 1
-        if n and len(template) == len(shape) and all(type(k) is slice and k == FULL for k in template[n:]):
-            at = 0
-            for k, size in zip(template[:n], shape, strict=False):
-                at = at * size + k % size
-            for size in shape[n:]:
-                at *= size
-            return (prim, held, own, n, tuple(shape)), at
-    try:
-        key = (prim, held, own, tuple([(k, _frozen(v)) for k, v in sorted(params.items())]))
-        hash(key)
-    except TypeError:
-        return object(), -1
-    return key, lead
-
-
-def _kind(a: Any) -> Any:
-    return type(a) if type(a) in WEAK else (type(a), a.shape, a.dtype)
-
-
-def _frozen(v: Any) -> Any:
-    if isinstance(v, (tuple, list)):
-        return (type(v), *[_frozen(w) for w in v])
-    if isinstance(v, slice):
-        return (slice, v.start, v.stop, v.step)
-    return (type(v), v)
 
 
 def affine(x: np.ndarray) -> Any:

@@ -10,24 +10,23 @@ import numpy as np
 
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
+from dualad.modes.alike import FULL, INDEX
 from dualad.modes.record import GUARD
-from dualad.modes.reverse import PICK, fixes
+from dualad.modes.reverse import PICK, Node, fixes
+from dualad.modes.trace import TraceLevel
 from dualad.native import recurrence
-from dualad.native.recurrence import FULL, INDEX, Loop, Node, Operand, Tape
+from dualad.native.recurrence import Loop, Operand, Tape
 from dualad.native.rolling import ATTEMPTS, RESHAPE, STACK, Refused, Writer
 from dualad.ops.index import ARRAY
 from dualad.tape.body import Body, spec_like
 from dualad.tape.repeat import REPEAT
 
 
-def repeating(
-    inputs: Sequence[Node], nodes: Sequence[Node], outputs: Sequence[int]
-) -> tuple[list[Node], list[int]] | None:
-    """The recording with its loops as ``REPEAT``, and the outputs in it; None where there are none. Nodes must all be
-    wanted."""
-    if len(nodes) < recurrence.LEAST:
+def repeating(level: TraceLevel, outputs: Sequence[int]) -> tuple[list[Node], list[int]] | None:
+    """What the outputs need of a recording with its loops as ``REPEAT``, and the outputs in it; None where there are none."""
+    if len(level.nodes) < recurrence.LEAST:
         return None
-    tape = Tape(inputs, nodes)
+    tape = Tape(level.inputs, level.nodes, outputs, level.columns)
     banned: set[int] = set()
     for _ in range(ATTEMPTS):
         tape.find(banned)
@@ -38,7 +37,7 @@ def repeating(
             banned |= changing
             continue
         try:
-            return _Writer(tape).run(outputs)
+            return _Writer(tape).run()
         except Refused as e:
             banned.add(e.start)
     return None

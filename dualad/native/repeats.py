@@ -10,10 +10,10 @@ import numpy as np
 
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
+from dualad.modes.alike import FULL, INDEX
 from dualad.modes.reverse import PICK, Node
 from dualad.native.fork import FORK, Fork
 from dualad.native.iteration import LOOP, Iteration, Read, Stack
-from dualad.native.recurrence import FULL, INDEX
 from dualad.tape.branch import BRANCH
 from dualad.tape.repeat import REPEAT
 

@@ -10,11 +10,13 @@ import numpy as np
 from dualad.core.primitive import REGISTRY
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
+from dualad.modes.alike import FULL, INDEX
 from dualad.modes.record import GUARD, LIFT
-from dualad.modes.reverse import PICK
+from dualad.modes.reverse import PICK, Node
 from dualad.native import recurrence
+from dualad.native.columns import NEVER
 from dualad.native.iteration import LOOP, Iteration, Read, Stack
-from dualad.native.recurrence import ADD, FULL, INDEX, NEVER, Loop, Node, Operand, Tape, affine
+from dualad.native.recurrence import ADD, Loop, Operand, Tape, affine
 
 STACK, RESHAPE, CONCATENATE, TRANSPOSE = (REGISTRY[k] for k in ("stack", "reshape", "concatenate", "transpose"))
 ATTEMPTS = 8  # at leaving out loops of which too much is read
@@ -38,14 +40,14 @@ def rolled(inputs: Sequence[Node], nodes: Sequence[Node], outputs: Sequence[int]
     """The recording with its loops as operations, and the outputs in it. Nodes must all be wanted."""
     if len(nodes) < recurrence.LEAST // 4:
         return list(nodes), list(outputs)
-    tape = Tape(inputs, nodes)
+    tape = Tape(inputs, nodes, outputs)
     banned: set[int] = set()
     for _ in range(ATTEMPTS):
         tape.find(banned)
         if not tape.loops:
             break
         try:
-            return Writer(tape).run(outputs)
+            return Writer(tape).run()
         except Refused as e:
             banned.add(e.start)
     return list(nodes), list(outputs)
@@ -57,11 +59,11 @@ class Writer:
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
         self.out: list[Node] = []
-        self.next = 1 + max(k for k in tape.at if k is not None)
+        self.next = 1 + max(node[0] for node in (*tape.inputs, *tape.nodes))
         self.known: dict[Any, int] = {}
         self.pieces: dict[int, list[Any]] = {}  # of stacks of many
 
-    def run(self, outputs: Sequence[int]) -> tuple[list[Node], list[int]]:
+    def run(self) -> tuple[list[Node], list[int]]:
         tape = self.tape
         loops = iter([*tape.loops, None])
         outside: list[Any] = []  # loops, and ranges between them
@@ -77,15 +79,15 @@ class Writer:
             else:
                 for k in range(*item):
                     self._ask_of_node(k)
-        for o in outputs:
-            self._ask(tape.at[o])
+        for place in tape.ends:
+            self._ask(place)
         for item in outside:
             if isinstance(item, Loop):
                 self._loop(item)
             else:
                 for k in range(*item):
                     self._node(k)
-        return self.out, [self._value(tape.at[o]) for o in outputs]
+        return self.out, [self._value(place) for place in tape.ends]
 
     # What is needed of each loop --------------------------------------------------------------
 

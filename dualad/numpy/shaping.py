@@ -63,6 +63,8 @@ def _shared(x: Any, dims: tuple[int, ...]) -> bool:
 
 def axis_of(axis: Any, ndim: int) -> int:
     """A non-negative axis; NumPy's AxisError if it is out of range."""
+    if type(axis) is int and 0 <= axis < ndim:
+        return axis
     return int(np.lib.array_utils.normalize_axis_index(_int(axis), ndim))
 
 
@@ -354,8 +356,9 @@ def stack(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None, cas
     if not xs:
         raise ShapeError("stack needs at least one array.")
     first = xs[0].shape
-    if builtins.any(x.shape != first for x in xs):
-        raise ShapeError(f"stack: all shapes must be equal, they are {[x.shape for x in xs]}.")
+    for x in xs:
+        if x.shape != first:
+            raise ShapeError(f"stack: all shapes must be equal, they are {[x.shape for x in xs]}.")
     return _finish(shape.stack(*xs, axis=axis_of(axis, len(first) + 1)), out, dtype, casting)
 
 

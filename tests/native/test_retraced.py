@@ -12,6 +12,7 @@ import dualad.numpy as dnp
 from dualad import checkpoint, custom_jvp, grad, jacfwd, jit, jvp, scan, value_and_grad, vjp, vmap
 from dualad.modes.trace import TraceLevel
 from dualad.native import recurrence
+from dualad.native.recurrence import Tape
 from dualad.native.repeating import repeating
 from dualad.tape.repeat import REPEAT
 from dualad.tape.tape import needed
@@ -38,7 +39,7 @@ def repeats(f: Any, *xs: Any) -> list[Any]:
     """The loops that a function's recording has as operations."""
     with TraceLevel() as level:
         y = f(*[level.watch(x) for x in xs])
-    found = repeating(level.inputs, needed(level.nodes, [y.aux]), [y.aux])
+    found = repeating(level, [y.aux])
     return [] if found is None else [n for n in found[0] if n[1] is REPEAT]
 
 
@@ -63,6 +64,32 @@ PROGRAMS: dict[str, Any] = {
     "arrays that change in place": lambda x: in_place(x),
     "two loops": lambda x: two(x),
 }
+
+
+@pytest.mark.parametrize("name", [*PROGRAMS, "parts that nothing needs"])
+def test_columns_are_those_of_the_nodes(name: str) -> None:
+    """What is noted while a function is recorded is what can be told of its recording, cut to what is needed."""
+    f = PROGRAMS.get(name, wasteful)
+    with TraceLevel() as level:
+        y = f(level.watch(X))
+    noted = Tape(level.inputs, level.nodes, [y.aux], level.columns)
+    made = Tape(level.inputs, needed(level.nodes, [y.aux]), [y.aux])
+    assert len(noted.nodes) == len(made.nodes)
+    assert all(a is b for a, b in zip(noted.nodes, made.nodes, strict=True))
+    for same in ("places", "offsets", "leads", "constant"):
+        np.testing.assert_array_equal(getattr(noted, same), getattr(made, same), err_msg=same)
+    assert noted.ends == made.ends
+    assert all(a is b for a, b in zip(noted.constants, made.constants, strict=True))
+    pairs = set(zip(noted.codes.tolist(), made.codes.tolist(), strict=True))
+    assert len(pairs) == len(set(noted.codes.tolist())) == len(set(made.codes.tolist()))
+
+
+def wasteful(x: Any) -> Any:
+    unused = np.exp(x[1]) * 2.0
+    for k in range(40):
+        x = np.sin(x) * 1.1 + 0.01 * k
+        unused = unused * x[0] - 1.0
+    return x[2] * 3
 
 
 def history(x: Any, back: int) -> Any:
