@@ -11,25 +11,13 @@ from dualad.native.elementwise import BYTES, cast, emit, type_of
 from dualad.native.expressions import Affine, Expr, Expressions
 from dualad.native.extents import Loop, Span, extent, grows
 from dualad.native.graph import Value
-from dualad.native.machine import (
-    F32,
-    F64,
-    I1,
-    I32,
-    I64,
-    constant,
-    lanes,
-    splat,
-    vector,
-    vector_bytes,
-    width_of,
-)  # fmt: skip
+from dualad.native.machine import F32, F64, I1, I32, I64, constant, lanes, splat, vector, vector_bytes, width_of
 from dualad.native.memory import addresses, fetch, iota, m_bytes, masked, memory, zipped
 from dualad.native.placing import element, places
 from dualad.native.reduction import Reduction
 
 MANY = 512  # elements in a row
-LONG = 1 << 15  # elements in a row of which not all are in the nearest caches
+LONG = 1 << 15  # elements one after another of which not all are in the nearest caches
 ROW = 16  # vectors in a row that is worth the trouble of aligning its stores
 SIMPLE = 40  # expressions of a loop whose body is there three times
 BLOCK = 64  # iterations after which partial sums are put away: a sum of n numbers then errs like a blocked sum
@@ -70,7 +58,6 @@ class Nest:
         self.rows: dict[Any, Any] = {}  # addresses of rows
         self.outer: dict[int, Any] = {}  # accumulators of reductions over several loops
         self.wide: dict[Any, Any] = {}  # pairs of elements loaded in this body
-        self.fetches = False  # whether the innermost loop says what it will need
 
     def _depths(self) -> list[int]:
         """For each expression the number of loops it is inside of."""
@@ -81,6 +68,17 @@ class Nest:
                 d = max([d, *[j for j, c in enumerate(e.at) if j and c]])
             out.append(d)
         return out
+
+    def _long(self, at: Affine) -> bool:
+        """Whether an access goes through so many elements that the code says which it will need."""
+        n = at[-1]
+        if n not in (1, 2):
+            return False
+        for size, step in zip(reversed(self.domain), reversed(at), strict=False):
+            if step != n:
+                break
+            n *= size
+        return n >= at[-1] * LONG
 
     def slot(self, t: Any) -> Any:
         """A variable; they become registers."""
@@ -208,7 +206,6 @@ class Nest:
         # Polynomials are long chains: several vectors at once keep the arithmetic units busy.
         chains = any(e.kind == "op" and e.data[0] == "math" for e in inner)
         width = lanes(size, n, (4 if n >= MANY else 2) if chains else 1)
-        self.fetches = n >= LONG
         # Where all that a long loop does is to store, it may do an element twice.
         if n >= ROW * width and not (self.reductions or self.scatters or grows(b, n)):
             if not chains and (aligned := self._aligned_store()) is not None:
@@ -343,7 +340,7 @@ class Nest:
             if width > 1 and self._paired(n):
                 both = zipped(b, get(k), get(self.stores[n + 1][1]))
                 wide = None if mask is None else zipped(b, mask, mask)
-                self._store(row, b.mul(i, constant(I64, 2)), both, type_of(v.dtype), wide)
+                self._store(row, b.mul(i, constant(I64, 2)), both, type_of(v.dtype), wide, self._long(at))
                 continue
             if width > 1 and n and self._paired(n - 1):
                 continue
@@ -351,7 +348,7 @@ class Nest:
             if at[-1] != 1 and width > 1:
                 self._spread(row, at_i, at[-1], get(k), type_of(v.dtype), mask)
             else:
-                self._store(row, at_i, get(k), type_of(v.dtype), mask)
+                self._store(row, at_i, get(k), type_of(v.dtype), mask, self._long(at))
         for c in self.scatters:
             self._add(c, i, width, mask, get)
         for v, k in self.placed:
@@ -369,8 +366,9 @@ class Nest:
                 at_i = b.add(self._place(red), i)
                 self.i.pop()
                 p = self.pointer(red.v)
-                old = self._load(p, at_i, red.type, width, mask)
-                self._store(p, at_i, red.combine(b, old, x), red.type, mask)
+                long = self.domain[-1] >= LONG
+                old = self._load(p, at_i, red.type, width, mask, long)
+                self._store(p, at_i, red.combine(b, old, x), red.type, mask, long)
 
     def _paired(self, n: int) -> bool:
         """Whether the next store goes to the elements between those of this one."""
@@ -457,7 +455,7 @@ class Nest:
             if w == 1 and mask is not None:
                 row, at = b.select(mask, row, self.pointer(e.value)), b.select(mask, at, constant(I64, 0))
                 return self._load(row, at, e.type)
-            return self._load(row, at, e.type, w, mask)
+            return self._load(row, at, e.type, w, mask, self._long(e.at))
         if step == 2 and e.value.size % 2 == 0 and not any(c % 2 for c in e.at[1:]):
             return self._half(e, i, w, mask)
         at = self._lanes(b.mul(i, constant(I64, step)), step, w)
@@ -473,7 +471,7 @@ class Nest:
         if key not in self.wide:
             both = None if mask is None else zipped(b, mask, mask)
             row = self._row(e.value, start)
-            self.wide[key] = self._load(row, b.mul(i, constant(I64, 2)), e.type, 2 * w, both)
+            self.wide[key] = self._load(row, b.mul(i, constant(I64, 2)), e.type, 2 * w, both, self._long(e.at))
         x = self.wide[key]
         chosen = ir.Constant(ir.VectorType(I32, w), [2 * k + odd for k in range(w)])
         return b.shuffle_vector(x, ir.Constant(x.type, ir.Undefined), chosen)
@@ -553,11 +551,11 @@ class Nest:
     def _put(self, v: Value, at: Any, x: Any) -> None:
         self._store(self.pointer(v), at, x, type_of(v.dtype))
 
-    def _load(self, p: Any, at: Any, t: Any, w: int = 1, mask: Any = None) -> Any:
+    def _load(self, p: Any, at: Any, t: Any, w: int = 1, mask: Any = None, long: bool = False) -> Any:
         b = self.b
         m = memory(t)
         q = b.gep(p, [at], source_etype=m)
-        if self.fetches and mask is None and w > 1:
+        if long and mask is None and w > 1:
             fetch(b, q, w * m_bytes(m), write=False)
         if mask is None or w == 1:
             x = b.load(q, align=m_bytes(m), typ=vector(m, w))
@@ -565,14 +563,14 @@ class Nest:
             x = masked(b, "load", vector(m, w), [q], mask, m)
         return b.icmp_unsigned("!=", x, constant(x.type, 0)) if t is I1 else x
 
-    def _store(self, p: Any, at: Any, x: Any, t: Any, mask: Any = None) -> None:
+    def _store(self, p: Any, at: Any, x: Any, t: Any, mask: Any = None, long: bool = False) -> None:
         b = self.b
         m = memory(t)
         if t is I1:
             x = b.zext(x, vector(m, width_of(x.type)))
         q = b.gep(p, [at], source_etype=m)
         if mask is None:
-            if self.fetches and width_of(x.type) > 1:
+            if long and width_of(x.type) > 1:
                 fetch(b, q, width_of(x.type) * m_bytes(m), write=True)
             b.store(x, q, align=m_bytes(m))
         else:

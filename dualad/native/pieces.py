@@ -30,6 +30,7 @@ UNIT = 512  # elements: pieces of a single loop are whole numbers of them
 SHARE = 8  # partial results are at most so small a part of what is reduced
 FINE, SOME = 64, 8  # and, from so many pieces on, so small a part: one thread adds them up
 ROOM = 1 << 17  # bytes for partial results in code for all sizes
+APART = 512  # bytes between those of two pieces: a processor fetches ahead, and would take from another what that one writes
 MATH, GATHER, OTHER = 0.8, 0.8, 0.1  # nanoseconds for each element
 
 
@@ -81,7 +82,7 @@ def along(x: Expressions, reductions: Sequence[Reduction], standing: int) -> Cut
     step = max(UNIT if len(x.domain) == 1 else 1, -(-SHARE * partial // inner))
     most = MOST
     if standing and partial:  # there is room for as many as there can be
-        most = min(MOST, ROOM // sum(aligned(r.v.size * _item(r)) for r in _over_pieces(reductions)))
+        most = min(MOST, ROOM // sum(_room(r, 1) for r in _over_pieces(reductions)))
     elif partial:
         most = min(MOST, max(SOME, x.domain[0] * inner // (FINE * partial)))
     return cut(x.domain[0], inner * sum(cost(e.kind, e.data) for e in x.all), step, standing, most)
@@ -89,15 +90,22 @@ def along(x: Expressions, reductions: Sequence[Reduction], standing: int) -> Cut
 
 def partial_bytes(how: Cut | None, reductions: Sequence[Reduction]) -> int:
     """Of the partial results of all pieces."""
-    return sum(aligned(how.n * r.v.size * _item(r)) for r in _over_pieces(reductions)) if how else 0
+    return sum(_room(r, how.n) for r in _over_pieces(reductions)) if how else 0
 
 
 def _over_pieces(reductions: Sequence[Reduction]) -> list[Reduction]:
     return [r for r in reductions if 0 in r.axes]
 
 
-def _item(r: Reduction) -> int:
-    return np.dtype(r.v.dtype).itemsize
+def _each(r: Reduction) -> int:
+    """Elements from one partial result to the next."""
+    item = np.dtype(r.v.dtype).itemsize
+    return (aligned(r.v.size * item) + APART) // item if r.v.size > 1 else 1
+
+
+def _room(r: Reduction, n: int) -> int:
+    """Bytes of ``n`` partial results."""
+    return aligned(n * _each(r) * np.dtype(r.v.dtype).itemsize)
 
 
 def emit(
@@ -112,11 +120,11 @@ def emit(
     size: Any = None,
 ) -> None:
     """One loop nest in pieces; partial results go to ``space``. ``size``: where the size is."""
-    partial: dict[int, tuple[Any, int]] = {}
+    partial: dict[int, tuple[Any, Reduction]] = {}
     at = 0
     for r in _over_pieces(reductions):
-        partial[r.v.index] = b.gep(space, [constant(I64, at)], source_etype=I8), r.v.size * _item(r)
-        at += aligned(how.n * r.v.size * _item(r))
+        partial[r.v.index] = b.gep(space, [constant(I64, at)], source_etype=I8), r
+        at += _room(r, how.n)
     read: list[Expr] = [e for e in x.all if e.kind in ("load", "gather")]
     touched = [*[e.value for e in read], *[v for v, _, _ in stores], *[r.v for r in reductions]]
     pointers: list[Any] = [] if size is None else [size]  # each once: what they point to are different arrays
@@ -136,8 +144,8 @@ def emit(
         last = c.icmp_signed("==", k, c.sub(n, constant(I64, 1)))
         span = Span(*bounds(c, k, n, x.domain[0], unit), last)
         own = {
-            index: c.gep(given[slots[index]], [c.mul(k, constant(I64, each))], source_etype=I8)
-            for index, (_, each) in partial.items()
+            index: c.gep(given[slots[index]], [c.mul(k, constant(I64, _each(r)))], source_etype=memory(r.type))
+            for index, (_, r) in partial.items()
         }
         bad = c.alloca(I1)
         c.store(constant(I1, 0), bad)
@@ -198,10 +206,11 @@ def _untyped(b: Any, p: Any) -> Any:
 
 def _combine(b: Any, n: int, r: Reduction, p: Any, pointer: Callable[[Value], Any], flag: Any) -> None:
     """The partial results of a reduction, in their order."""
-    several = r.v.size > 1
-    parts = Value("partial", (n, r.v.size) if several else (n,), r.v.dtype)
-    x = Expressions(parts.shape, lambda v: True)
-    whole = Reduction(r.v, x.load(parts, x.identity(parts.shape), ()), frozenset([0]))
+    own = (r.v.size,) if r.v.size > 1 else ()
+    parts = Value("partial", (n, _each(r)), r.v.dtype)
+    x = Expressions((n, *own), lambda v: True)
+    index = x.identity(x.domain)
+    whole = Reduction(r.v, x.load(parts, index if own else (*index, x.zero), ()), frozenset([0]))
     Nest(b, x, [], [whole], [], lambda v: p if v is parts else pointer(v), flag).run()
 
 
@@ -212,7 +221,7 @@ def _combine_some(b: Any, n: Any, r: Reduction, p: Any, result: Any) -> None:
     out = b.gep(result, [over.i], source_etype=m)
     b.store(r.start(m), out)
     parts = Loop(b, 0, n, 1)
-    at = b.add(b.mul(parts.i, constant(I64, r.v.size)), over.i)
+    at = b.add(b.mul(parts.i, constant(I64, _each(r))), over.i)
     x, y = b.load(out, typ=m), b.load(b.gep(p, [at], source_etype=m), typ=m)
     b.store(r.combine(b, x, y), out)
     parts.close()

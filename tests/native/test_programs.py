@@ -61,6 +61,24 @@ def test_long_rows(n: int, dtype: Any) -> None:
     assert ("llvm.prefetch" in g.lower(normal(n, dtype=dtype)).as_text()) == (n >= 2**15)
 
 
+def test_many_short_rows_are_long_together() -> None:
+    """What lies in memory one after another is fetched ahead; a row that is taken again and again is not."""
+
+    def fetched(f: Any, *args: Any) -> set[str]:
+        g = both(f, *args)
+        return {
+            {"0": "read", "1": "write"}[k]
+            for k in re.findall(r"call .*llvm.prefetch.*i32 (\d), i32 3", g.lower(*args).as_text())
+        }
+
+    outer = lambda c, r: c * r
+    assert fetched(outer, normal(300, 1), normal(300)) == {"write"}
+    assert fetched(outer, normal(100, 1), normal(100)) == set()
+    assert fetched(lambda a, r: a * r, normal(300, 300), normal(300)) == {"read", "write"}
+    assert fetched(lambda a, r: a[:, :200] * r, normal(300, 300), normal(200)) == {"write"}
+    assert fetched(lambda a, r: (a * r).sum(axis=0), normal(300, 300), normal(300)) == {"read"}
+
+
 @pytest.mark.parametrize("n", [1000, 10**6])
 def test_a_constant_array_of_one_number_is_not_read(n: int) -> None:
     """The cotangent of a sum, and arrays of ones and zeros."""

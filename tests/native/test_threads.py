@@ -17,6 +17,8 @@ import dualad
 import dualad.numpy as dnp
 from dualad import ArgumentError, get_num_threads, grad, jacfwd, jit, set_num_threads, vmap
 from dualad.native import pieces
+from dualad.native.graph import Value
+from dualad.native.reduction import Reduction
 from tests.native.test_programs import normal
 from tests.native.test_registry import flat, programs, run
 
@@ -323,6 +325,17 @@ def test_partial_results_are_few() -> None:
         f(x)
         assert f"in {expected} pieces" in f.explain()
         np.testing.assert_allclose(f(x), np.exp(x).sum(axis=0), rtol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.bool_])
+def test_partial_results_lie_apart(dtype: Any) -> None:
+    """Those of whole rows, which are written all the time; single numbers are written once."""
+    for size in (2, 7, 1000):
+        r = Reduction(Value("sum", (size,), np.dtype(dtype)), 0, frozenset([0]))
+        own = size * np.dtype(dtype).itemsize
+        assert pieces.partial_bytes(pieces.Cut(8), [r]) >= 8 * (own + pieces.APART)
+    one = Reduction(Value("sum", (), np.dtype(dtype)), 0, frozenset([0]))
+    assert pieces.partial_bytes(pieces.Cut(8), [one]) == 64
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts threads in /proc")
