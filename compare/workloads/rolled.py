@@ -1,10 +1,13 @@
 """Gradient of a plain Python loop: Runge-Kutta steps of the Lorenz system under `jit(grad(f))`, which rolls the recording up,
 against `lax.scan` under `jax.jit(jax.grad(f))` and against CasADi's `mapaccum` (on its virtual machine). Per call in the first
 table, the first call in the second: record or trace, differentiate, compile, run. The state is an array or three numbers;
-CasADi's is the same for both."""
+CasADi's is the same for both. Each library has compiled another loop before; of the programs measured nothing is kept
+(`DUALAD_CACHE` is an empty folder)."""
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections.abc import Callable
 from types import ModuleType
@@ -50,8 +53,36 @@ def with_casadi(state: str, steps: int) -> Callable[[], Any]:
     return lambda: numpy.asarray(g(START)).ravel()
 
 
+def warm() -> None:
+    """Compile another loop with each library."""
+
+    def decay(np: Any, s: Any) -> Any:
+        return s - H * np.stack([s[1], s[2], s[0]]) * np.sin(s)
+
+    def f(s: Any) -> Any:
+        for _ in range(200):
+            s = decay(dualad.numpy, s)
+        return s[0]
+
+    for _ in range(2):  # what comes with the second call
+        dualad.jit(dualad.grad(f))(START)
+    try:
+        import casadi
+        import jax
+    except ImportError:
+        return
+    jax.config.update("jax_enable_x64", True)
+    x = jax.numpy.asarray(START)
+    scanned = lambda s: jax.lax.scan(lambda s, _: (decay(jax.numpy, s), None), s, None, length=200)[0][0]
+    jax.block_until_ready(jax.jit(jax.grad(scanned))(x))
+    v = casadi.MX.sym("v", 3)
+    casadi.Function("v", [v], [casadi.gradient(casadi.sum1(casadi.sin(v)), v)])(START)
+
+
 def measure(peers: dict[str, ModuleType], rounds: int) -> tuple[list[Row], list[str]]:
     makers: dict[str, Callable[[str, int], Callable[[], Any]]] = {"jax": with_jax, "casadi": with_casadi}
+    os.environ["DUALAD_CACHE"] = tempfile.mkdtemp()
+    warm()
     rows, first = (
         [],
         ["First call:", "", "| state, steps | dualad | of which compiling | jax | casadi |", "|---|---|---|---|---|"],
