@@ -20,7 +20,15 @@ from compare.timing import Row, in_turn, text
 
 TARGETS = {"elementwise 10": 0.1, "elementwise 1,000": 0.2, "elementwise 1,000,000": 0.2, "Rosenbrock 2": 0.1,
            "Rosenbrock 100": 0.1, "logistic regression 1000x100": 0.5, "MLP 128x784-256-10": 0.9,
-           "complex signal 1,000": 0.5}  # fmt: skip
+           "complex signal 1,000": 0.5, "symmetric 3000x3000": 0.5}  # fmt: skip
+
+
+def symmetric(np: Any, x: Any) -> Any:
+    return np.sum((x + x.T) ** 2)
+
+
+def symmetric_by_hand(x: Any) -> Any:
+    return 4 * (x + x.T)
 
 
 def elementwise(np: Any, x: Any) -> Any:
@@ -92,6 +100,7 @@ def cases() -> list[tuple[str, Callable[..., Any], Callable[..., Any], tuple[Any
     out.append(("logistic regression 1000x100", logistic, logistic_by_hand, (rng.normal(size=100) * 0.1, *rows)))
     parts = rng.normal(size=(2, 1000))
     out.append(("complex signal 1,000", signal, signal_by_hand, (*rng.random((2, 1000)), parts[0] + 1j * parts[1])))
+    out.append(("symmetric 3000x3000", symmetric, symmetric_by_hand, (rng.normal(size=(3000, 3000)),)))
     images = rng.normal(size=(128, 784)), numpy.eye(10)[rng.integers(0, 10, 128)]
     out.append(("MLP 128x784-256-10", network, network_by_hand, (weights, *images)))
     return out
@@ -106,6 +115,7 @@ def warm(np: Any, jit: Callable[..., Any], grad: Callable[..., Any]) -> None:
     jit(grad(lambda w: 2 * signal(np, w, x, x + 2j)))(x)
     w, x = np.linspace(0.1, 1.0, 17), np.ones((23, 17))
     jit(grad(lambda w: 2 * logistic(np, w, x, np.ones(23))))(w)
+    jit(grad(lambda x: 2 * symmetric(np, x)))(np.ones((300, 300)))
     p = [np.ones((17, 5)), np.ones(5), np.ones((5, 3)), np.ones(3)]
     jit(grad(lambda p: 2 * network(np, p, x, np.ones((23, 3)))))(p)
 

@@ -12,22 +12,17 @@ from dualad.native.expressions import Affine, Expr, Expressions
 from dualad.native.extents import Loop, Span, extent, grows
 from dualad.native.graph import Value
 from dualad.native.machine import F32, F64, I1, I32, I64, constant, lanes, splat, vector, vector_bytes, width_of
-from dualad.native.memory import addresses, fetch, iota, m_bytes, masked, memory, zipped
+from dualad.native.memory import addresses, iota, load, m_bytes, masked, memory, scattered, store, zipped
 from dualad.native.placing import element, places
-from dualad.native.reduction import Reduction
+from dualad.native.reduction import Reduction, Scatter
 
 MANY = 512  # elements in a row
 LONG = 1 << 15  # elements one after another of which not all are in the nearest caches
 ROW = 16  # vectors in a row that is worth the trouble of aligning its stores
+ACROSS = 1536  # rows gone across at once: the processor knows no more pages of memory
+PART, LINE = 256, 8  # elements: of a row that so many others are gone across for; of a line of the cache
 SIMPLE = 40  # expressions of a loop whose body is there three times
 BLOCK = 64  # iterations after which partial sums are put away: a sum of n numbers then errs like a blocked sum
-
-
-class Scatter:
-    """Expression ``k`` added into the buffer of ``v`` at index expressions (``scaled``: expression, stride, bound)."""
-
-    def __init__(self, v: Value, k: int, scaled: Sequence[tuple[int, int, int]], at: Affine) -> None:
-        self.v, self.k, self.scaled, self.at = v, k, scaled, at
 
 
 class Nest:
@@ -58,6 +53,7 @@ class Nest:
         self.rows: dict[Any, Any] = {}  # addresses of rows
         self.outer: dict[int, Any] = {}  # accumulators of reductions over several loops
         self.wide: dict[Any, Any] = {}  # pairs of elements loaded in this body
+        self.part: tuple[Any, int] | None = None  # of the innermost loop: where it begins, and how long it is
 
     def _depths(self) -> list[int]:
         """For each expression the number of loops it is inside of."""
@@ -72,7 +68,7 @@ class Nest:
     def _long(self, at: Affine) -> bool:
         """Whether an access goes through so many elements that the code says which it will need."""
         n = at[-1]
-        if n not in (1, 2):
+        if n not in (1, 2) or self.part is not None:
             return False
         for size, step in zip(reversed(self.domain), reversed(at), strict=False):
             if step != n:
@@ -107,9 +103,12 @@ class Nest:
 
     def _loops(self, level: int) -> None:
         """Loop ``level`` and all inside it."""
+        if level == self.rank - 2 and self.part is None and self._across():
+            self._in_parts(level)
+            return
         own = [red for red in self.reductions if self._trailing(red) == self.rank - level]
         if level == self.rank - 1:
-            self._innermost(own)
+            self._innermost(own) if self.part is None else self._within_part(*self.part)
             return
         accumulators = {id(red): self._accumulators(red, 1, 1) for red in own}
         self.outer.update(accumulators)
@@ -124,6 +123,39 @@ class Nest:
         loop.close()
         for red in own:
             self._finish(red, self.b.load(accumulators[id(red)][0], typ=red.type), level)
+
+    def _across(self) -> bool:
+        """Whether a load of the innermost loop goes across many rows, along which the loop around it goes: their pages should
+        still be known when that comes back to them."""
+        n = self.domain[-1]
+        if n < ACROSS or self.reductions or self.scatters or self.placed or grows(self.b, n):
+            return False
+        return any(e.kind == "load" and abs(e.at[-1]) >= LINE > abs(e.at[-2]) > 0 for e in self.x.all if e.at)
+
+    def _in_parts(self, level: int) -> None:
+        n = self.domain[-1]
+        whole = n // PART * PART
+        rows = dict(self.rows)  # what is found in a loop is not known after it
+        loop = Loop(self.b, 0, whole, PART)
+        self.part = loop.i, PART
+        self._loops(level)
+        loop.close()
+        self.rows = rows
+        if whole < n:
+            self.part = constant(I64, whole), n - whole
+            self._loops(level)
+        self.part = None
+
+    def _within_part(self, start: Any, n: int) -> None:
+        b, (size, chains) = self.b, self._sort()
+        width = lanes(size, n, 4 if chains else 1)
+        whole = n // width * width
+        if whole:
+            loop = Loop(b, start, b.add(start, constant(I64, whole)), width)
+            self._body(loop.i, width, None, {})
+            loop.close()
+        if whole < n:
+            self._tail(self.domain[-1] - (n - whole), lanes(size, n - whole), {})
 
     def _trailing(self, red: Reduction) -> int:
         """How many of the innermost loops are reduced over."""
@@ -146,7 +178,7 @@ class Nest:
             row = extent(self.b, red.v.size // self.domain[0])
             start, stop = self.b.mul(self.span.start, row), self.b.mul(self.span.stop, row)
         loop = Loop(self.b, start, stop, 1)
-        self._store(p, loop.i, red.start(red.type), red.type)
+        store(self.b, p, loop.i, red.start(red.type), red.type)
         loop.close()
 
     def _accumulators(self, red: Reduction, copies: int, w: int) -> list[Any]:
@@ -173,7 +205,7 @@ class Nest:
     def _finish(self, red: Reduction, x: Any, level: int) -> None:
         at = self._place(red)
         if self._in_memory(red):
-            x = red.combine(self.b, self._load(self.pointer(red.v), at, red.type), x)
+            x = red.combine(self.b, load(self.b, self.pointer(red.v), at, red.type), x)
         self._put(red.v, at, x)
 
     def _aligned_store(self) -> tuple[Value, Affine] | None:
@@ -199,12 +231,16 @@ class Nest:
 
     # The innermost loop -----------------------------------------------------------------------
 
-    def _innermost(self, own: list[Reduction]) -> None:
-        b, n = self.b, self.domain[-1]
+    def _sort(self) -> tuple[int, bool]:
+        """Of what is computed there: the bytes of the largest elements, and whether any of it is vector math. Its polynomials are
+        long chains: several vectors at once keep the arithmetic units busy."""
         inner = [e for e, d in zip(self.x.all, self.depth, strict=True) if d == self.rank]
         size = max([BYTES[e.type] for e in inner if e.type is not I1], default=8)
-        # Polynomials are long chains: several vectors at once keep the arithmetic units busy.
-        chains = any(e.kind == "op" and e.data[0] == "math" for e in inner)
+        return size, any(e.kind == "op" and e.data[0] == "math" for e in inner)
+
+    def _innermost(self, own: list[Reduction]) -> None:
+        b, n = self.b, self.domain[-1]
+        size, chains = self._sort()
         width = lanes(size, n, (4 if n >= MANY else 2) if chains else 1)
         # Where all that a long loop does is to store, it may do an element twice.
         if n >= ROW * width and not (self.reductions or self.scatters or grows(b, n)):
@@ -215,7 +251,7 @@ class Nest:
                 self._overlapping(width)
                 return
         summing = [red for red in self.reductions if self._trailing(red)]
-        copies = (4 if len(inner) <= 24 else 2) if summing and n >= 8 * width and not chains else 1
+        copies = (4 if self.depth.count(self.rank) <= 24 else 2) if summing and n >= 8 * width and not chains else 1
         accumulators = {id(red): self._accumulators(red, copies, width) for red in summing}
         put_away = {}
         block = copies * width * BLOCK
@@ -340,7 +376,7 @@ class Nest:
             if width > 1 and self._paired(n):
                 both = zipped(b, get(k), get(self.stores[n + 1][1]))
                 wide = None if mask is None else zipped(b, mask, mask)
-                self._store(row, b.mul(i, constant(I64, 2)), both, type_of(v.dtype), wide, self._long(at))
+                store(self.b, row, b.mul(i, constant(I64, 2)), both, type_of(v.dtype), wide, self._long(at))
                 continue
             if width > 1 and n and self._paired(n - 1):
                 continue
@@ -348,7 +384,7 @@ class Nest:
             if at[-1] != 1 and width > 1:
                 self._spread(row, at_i, at[-1], get(k), type_of(v.dtype), mask)
             else:
-                self._store(row, at_i, get(k), type_of(v.dtype), mask, self._long(at))
+                store(self.b, row, at_i, get(k), type_of(v.dtype), mask, self._long(at))
         for c in self.scatters:
             self._add(c, i, width, mask, get)
         for v, k in self.placed:
@@ -367,8 +403,8 @@ class Nest:
                 self.i.pop()
                 p = self.pointer(red.v)
                 long = self.domain[-1] >= LONG
-                old = self._load(p, at_i, red.type, width, mask, long)
-                self._store(p, at_i, red.combine(b, old, x), red.type, mask, long)
+                old = load(self.b, p, at_i, red.type, width, mask, long)
+                store(self.b, p, at_i, red.combine(b, old, x), red.type, mask, long)
 
     def _paired(self, n: int) -> bool:
         """Whether the next store goes to the elements between those of this one."""
@@ -442,24 +478,24 @@ class Nest:
             p, at = self.pointer(e.value), self._affine(e.at, self.i)
             if mask is not None:
                 at = b.select(mask, at, constant(I64, 0))
-            return self._load(p, at, e.type)
+            return load(self.b, p, at, e.type)
         row = self._row(e.value, e.at)
         if step == 0:  # inside by its condition only
             if mask is not None and w == 1:
                 row = b.select(mask, row, self.pointer(e.value))
             elif mask is not None:
-                return self._scattered(row, constant(vector(I64, w), 0), e.type, mask)
-            return splat(b, self._load(row, constant(I64, 0), e.type), w)
+                return scattered(self.b, row, constant(vector(I64, w), 0), e.type, mask)
+            return splat(b, load(self.b, row, constant(I64, 0), e.type), w)
         if step == 1 or w == 1:
             at = i if step == 1 else b.mul(i, constant(I64, step))
             if w == 1 and mask is not None:
                 row, at = b.select(mask, row, self.pointer(e.value)), b.select(mask, at, constant(I64, 0))
-                return self._load(row, at, e.type)
-            return self._load(row, at, e.type, w, mask, self._long(e.at))
+                return load(self.b, row, at, e.type)
+            return load(self.b, row, at, e.type, w, mask, self._long(e.at))
         if step == 2 and e.value.size % 2 == 0 and not any(c % 2 for c in e.at[1:]):
             return self._half(e, i, w, mask)
         at = self._lanes(b.mul(i, constant(I64, step)), step, w)
-        return self._scattered(row, at, e.type, mask)
+        return scattered(self.b, row, at, e.type, mask)
 
     def _half(self, e: Expr, i: Any, w: int, mask: Any) -> Any:
         """Every other element: of pairs, which lie in the array as a whole."""
@@ -471,7 +507,7 @@ class Nest:
         if key not in self.wide:
             both = None if mask is None else zipped(b, mask, mask)
             row = self._row(e.value, start)
-            self.wide[key] = self._load(row, b.mul(i, constant(I64, 2)), e.type, 2 * w, both, self._long(e.at))
+            self.wide[key] = load(self.b, row, b.mul(i, constant(I64, 2)), e.type, 2 * w, both, self._long(e.at))
         x = self.wide[key]
         chosen = ir.Constant(ir.VectorType(I32, w), [2 * k + odd for k in range(w)])
         return b.shuffle_vector(x, ir.Constant(x.type, ir.Undefined), chosen)
@@ -504,8 +540,8 @@ class Nest:
         if w == 1:
             if mask is not None:
                 at = b.select(mask, at, constant(I64, 0))
-            return self._load(p, at, e.type)
-        return self._scattered(p, at, e.type, mask)
+            return load(self.b, p, at, e.type)
+        return scattered(self.b, p, at, e.type, mask)
 
     def _within(self, k: Any, bound: int, mask: Any, w: int) -> tuple[Any, Any]:
         """An index counted from the front, and whether it is in range (None: it is, by a negative ``bound``)."""
@@ -549,41 +585,7 @@ class Nest:
     # Memory -----------------------------------------------------------------------------------
 
     def _put(self, v: Value, at: Any, x: Any) -> None:
-        self._store(self.pointer(v), at, x, type_of(v.dtype))
-
-    def _load(self, p: Any, at: Any, t: Any, w: int = 1, mask: Any = None, long: bool = False) -> Any:
-        b = self.b
-        m = memory(t)
-        q = b.gep(p, [at], source_etype=m)
-        if long and mask is None and w > 1:
-            fetch(b, q, w * m_bytes(m), write=False)
-        if mask is None or w == 1:
-            x = b.load(q, align=m_bytes(m), typ=vector(m, w))
-        else:
-            x = masked(b, "load", vector(m, w), [q], mask, m)
-        return b.icmp_unsigned("!=", x, constant(x.type, 0)) if t is I1 else x
-
-    def _store(self, p: Any, at: Any, x: Any, t: Any, mask: Any = None, long: bool = False) -> None:
-        b = self.b
-        m = memory(t)
-        if t is I1:
-            x = b.zext(x, vector(m, width_of(x.type)))
-        q = b.gep(p, [at], source_etype=m)
-        if mask is None:
-            if long and width_of(x.type) > 1:
-                fetch(b, q, width_of(x.type) * m_bytes(m), write=True)
-            b.store(x, q, align=m_bytes(m))
-        else:
-            masked(b, "store", x.type, [x, q], mask, m)
-
-    def _scattered(self, p: Any, at: Any, t: Any, mask: Any) -> Any:
-        """Loads at a vector of places."""
-        b = self.b
-        m = memory(t)
-        w = width_of(at.type)
-        all_lanes = constant(vector(I1, w), 1) if mask is None else mask
-        x = masked(b, "gather", vector(m, w), [addresses(b, p, at, m)], all_lanes, m)
-        return b.icmp_unsigned("!=", x, constant(x.type, 0)) if t is I1 else x
+        store(self.b, self.pointer(v), at, x, type_of(v.dtype))
 
     def _by_table(self, v: Value, table: Expr, i: Any, x: Any, mask: Any) -> None:
         """Stores at the places that ``table``, a load, is of."""
@@ -598,7 +600,7 @@ class Nest:
             q = b.gep(p, [place], source_etype=m)
             if there is not None:
                 q = b.select(there, q, nowhere)
-            self._store(q, constant(I64, 0), element(b, x, lane), t)
+            store(self.b, q, constant(I64, 0), element(b, x, lane), t)
 
     def _spread(self, p: Any, at: Any, step: int, x: Any, t: Any, mask: Any) -> None:
         """Stores at ``at``, ``at + step``, ..."""
@@ -607,7 +609,7 @@ class Nest:
         w = width_of(x.type)
         if mask is None:
             for lane in range(w):
-                self._store(p, b.add(at, constant(I64, lane * step)), element(b, x, lane), t)
+                store(self.b, p, b.add(at, constant(I64, lane * step)), element(b, x, lane), t)
             return
         at = self._lanes(at, step, w)
         if t is I1:

@@ -7,7 +7,7 @@ from typing import Any
 from llvmlite import ir
 
 from dualad.native.elementwise import BYTES
-from dualad.native.machine import F32, F64, I1, I8, I32, I64, PTR, Unsigned, constant, retyped, splat, width_of
+from dualad.native.machine import F32, F64, I1, I8, I32, I64, PTR, Unsigned, constant, retyped, splat, vector, width_of
 
 AHEAD = 1024  # bytes from here is what a long row has fetched: the processor by itself stops at the end of each page
 LINE = 64  # bytes of the cache
@@ -69,3 +69,38 @@ def fetch(b: Any, p: Any, size: int, write: bool) -> None:
         f = ir.Function(b.module, ir.FunctionType(ir.VoidType(), [PTR, I32, I32, I32]), "llvm.prefetch.p0")
     for at in range(AHEAD, AHEAD + size, LINE):
         b.call(f, [b.gep(p, [constant(I64, at)], source_etype=I8), *[constant(I32, k) for k in (write, 3, 1)]])
+
+
+def load(b: Any, p: Any, at: Any, t: Any, w: int = 1, mask: Any = None, long: bool = False) -> Any:
+    """``w`` elements from place ``at`` on; ``long``: with those that come next fetched."""
+    m = memory(t)
+    q = b.gep(p, [at], source_etype=m)
+    if long and mask is None and w > 1:
+        fetch(b, q, w * m_bytes(m), write=False)
+    if mask is None or w == 1:
+        x = b.load(q, align=m_bytes(m), typ=vector(m, w))
+    else:
+        x = masked(b, "load", vector(m, w), [q], mask, m)
+    return b.icmp_unsigned("!=", x, constant(x.type, 0)) if t is I1 else x
+
+
+def store(b: Any, p: Any, at: Any, x: Any, t: Any, mask: Any = None, long: bool = False) -> None:
+    m = memory(t)
+    if t is I1:
+        x = b.zext(x, vector(m, width_of(x.type)))
+    q = b.gep(p, [at], source_etype=m)
+    if mask is None:
+        if long and width_of(x.type) > 1:
+            fetch(b, q, width_of(x.type) * m_bytes(m), write=True)
+        b.store(x, q, align=m_bytes(m))
+    else:
+        masked(b, "store", x.type, [x, q], mask, m)
+
+
+def scattered(b: Any, p: Any, at: Any, t: Any, mask: Any) -> Any:
+    """Loads at a vector of places."""
+    m = memory(t)
+    w = width_of(at.type)
+    all_lanes = constant(vector(I1, w), 1) if mask is None else mask
+    x = masked(b, "gather", vector(m, w), [addresses(b, p, at, m)], all_lanes, m)
+    return b.icmp_unsigned("!=", x, constant(x.type, 0)) if t is I1 else x

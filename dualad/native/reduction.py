@@ -1,13 +1,15 @@
-"""Reductions: where they start, how two numbers are combined, and the lanes of a vector."""
+"""Reductions: where they start, how two numbers are combined, and the lanes of a vector; and additions at indices."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
 from dualad.native.elementwise import compared, type_of
+from dualad.native.expressions import Affine
 from dualad.native.graph import Value
 from dualad.native.machine import F32, F64, I32, constant, intrinsic, is_integer, limits, width_of
 
@@ -56,3 +58,10 @@ class Reduction:
             x = self.combine(b, x, y)
             none = ir.Constant(x.type, ir.Undefined)
         return b.extract_element(x, ir.Constant(I32, 0)) if isinstance(x.type, ir.VectorType) else x
+
+
+class Scatter:
+    """Expression ``k`` added into the buffer of ``v`` at index expressions (``scaled``: expression, stride, bound)."""
+
+    def __init__(self, v: Value, k: int, scaled: Sequence[tuple[int, int, int]], at: Affine) -> None:
+        self.v, self.k, self.scaled, self.at = v, k, scaled, at

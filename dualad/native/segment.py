@@ -18,10 +18,10 @@ from dualad.native.elementwise import type_of
 from dualad.native.expressions import Affine, Expressions, opened, squeezed
 from dualad.native.extents import ROUND, Loop, aligned, in_words, place, sized, split
 from dualad.native.graph import BAD_INDEX, DONE, Guard, Value
-from dualad.native.loops import Nest, Scatter
+from dualad.native.loops import Nest
 from dualad.native.machine import I1, I8, I64, PTR, absolute, constant
 from dualad.native.memory import memory
-from dualad.native.reduction import Reduction
+from dualad.native.reduction import Reduction, Scatter
 from dualad.native.rows import FEWEST, Rows, rows
 from dualad.native.scalars import Scalars, check, load, suits
 from dualad.native.schedule import MATRICES, OWN, Kernel, Schedule, Single, contiguous, matrix

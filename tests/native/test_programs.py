@@ -79,6 +79,17 @@ def test_many_short_rows_are_long_together() -> None:
     assert fetched(lambda a, r: (a * r).sum(axis=0), normal(300, 300), normal(300)) == {"read"}
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128, np.int32, np.bool_])
+@pytest.mark.parametrize(("m", "n"), [(130, 1536), (9, 1801), (3, 2000), (200, 1500)])
+def test_rows_gone_across_are_taken_in_parts(m: int, n: int, dtype: Any) -> None:
+    a, c = (normal(*shape).astype(dtype) for shape in ((n, m), (m, n)))
+    g = both(lambda x, y: np.where(y > x.T, y, x.T) if dtype is not np.complex128 else x.T + y, a, c)
+    assert bool(re.search(r"add i64 .*, 256\n", g.lower(a, c).as_text())) == (n >= 1536 and m >= 8)
+    batches = np.stack([a, a[::-1], a])
+    both(lambda x, y: np.where(x.swapaxes(1, 2) == y, y, x.swapaxes(1, 2)), batches, c)
+    both(lambda x: x.transpose(2, 1, 0) == x.T, batches)
+
+
 @pytest.mark.parametrize("n", [1000, 10**6])
 def test_a_constant_array_of_one_number_is_not_read(n: int) -> None:
     """The cotangent of a sum, and arrays of ones and zeros."""

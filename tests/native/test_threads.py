@@ -327,6 +327,12 @@ def test_partial_results_are_few() -> None:
         np.testing.assert_allclose(f(x), np.exp(x).sum(axis=0), rtol=1e-13)
 
 
+@pytest.mark.parametrize(("m", "n"), [(300, 1600), (101, 2003)])
+def test_rows_gone_across(m: int, n: int) -> None:
+    """Each piece of the rows is cut into parts of columns."""
+    identical(lambda x, y: (np.exp(x.T) * y, x.T - 1), normal(n, m), normal(m, n))
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.bool_])
 def test_partial_results_lie_apart(dtype: Any) -> None:
     """Those of whole rows, which are written all the time; single numbers are written once."""
