@@ -389,5 +389,6 @@ class Schedule:
                     k = kernels[home] = Kernel(*home)
                     items.append(k)
                 k.roots.append(v)
-        items.sort(key=lambda k: k.stage)
+        # Copies first: other loops of the stage, begun for earlier values, may read what is copied.
+        items.sort(key=lambda k: (k.stage, not (isinstance(k, Single) and k.kind == "copy")))
         return items

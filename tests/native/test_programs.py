@@ -79,6 +79,31 @@ def test_many_short_rows_are_long_together() -> None:
     assert fetched(lambda a, r: (a * r).sum(axis=0), normal(300, 300), normal(300)) == {"read"}
 
 
+def test_a_reshaped_result_is_copied_before_it_is_read() -> None:
+    """By a loop that another value began before it."""
+
+    def f(x: Any, b: Any) -> Any:
+        y = np.sin(x)
+        z = y - b.sum()  # at the stage at which the result can be read
+        q = y.reshape(2, 3)
+        return (z * z).sum() + (q * q).sum(), q, y
+
+    both(f, normal(6), normal(12))
+    both(value_and_grad(lambda x, b: f(x, b)[0]), normal(6), normal(12))
+
+    def h(a: Any, b: Any, c: Any) -> Any:
+        m = c - a
+        s = np.reshape(c, (2, 3)) - b.sum() * 0.5
+        if s.sum() > 0.1:
+            s = s * 0.5 - 1
+        q = np.reshape(m[-1], (2, 3))
+        return (s * s * 0.1 + s).sum() + (q * q * 0.1 + q).sum(), q
+
+    g = value_and_grad(h, (0, 1, 2), has_aux=True)
+    flattened = lambda *xs: [*(found := g(*xs))[0], *found[1]]
+    both(flattened, normal(1, 6), normal(4, 3), normal(1, 6))
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128, np.int32, np.bool_])
 @pytest.mark.parametrize(("m", "n"), [(130, 1536), (9, 1801), (3, 2000), (200, 1500)])
 def test_rows_gone_across_are_taken_in_parts(m: int, n: int, dtype: Any) -> None:
