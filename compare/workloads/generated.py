@@ -1,6 +1,7 @@
 """Compiled gradients against other generators of machine code, one thread: CasADi's C, compiled by the machine's C compiler with
 -O3 and called through its buffers, which copy and allocate nothing; and torch.compile (forward compiled, then `backward()`).
-dualad's results are new arrays at each call; "copied" is CasADi with its result as a new array too."""
+dualad's results are arrays of the caller, which it writes to again once he has dropped them; "copied" is CasADi with its result
+as a new array."""
 
 from __future__ import annotations
 

@@ -11,7 +11,9 @@ import contextlib
 import ctypes
 import functools
 import importlib
+import math
 import sys
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -20,12 +22,14 @@ from llvmlite import ir
 
 from dualad.native.extents import ALIGN, ROUND, aligned, split
 from dualad.native.graph import DONE, Value
-from dualad.native.machine import I8, I32, I64, PTR, absolute, address, constant
+from dualad.native.machine import I1, I8, I32, I64, PTR, absolute, address, constant
 from dualad.native.objects import Machine, once
 
 REFERENCES, TYPE, NUMBER = 0, 8, 16  # of any object: how many; its type; of a float or NumPy scalar: its value
-DATA, RANK, DIMS, DESCR, FLAGS = 16, 24, 32, 56, 64  # of an array
+DATA, RANK, DIMS, DESCR, FLAGS, WEAK = 16, 24, 32, 56, 64, 72  # of an array
 CONTIGUOUS_ALIGNED = 0x0101
+AS_NEW, LENT = 0x0505, 0x2000  # flags: also memory of its own, which may be written; and if it is to be copied elsewhere
+SMALL = 1 << 10  # bytes of a result that is used again once nobody has it any more
 NEW_ARRAY, NEW_SCALAR, ARRAY_TYPE = 94, 60, 2  # places in NumPy's table of C functions, which never change
 STACK = 1 << 15  # bytes of a frame taken from the stack; beyond that from the heap
 LONG = 50_000.0  # nanoseconds of work from which on other threads may run Python meanwhile
@@ -84,7 +88,7 @@ def layout_holds() -> bool:
     """Whether arrays and numbers of this interpreter lie in memory as the generated code assumes."""
     if sys.implementation.name != "cpython" or ctypes.sizeof(ctypes.c_void_p) != 8:
         return False
-    return _layout_of(TYPE, NUMBER, DATA, RANK, DIMS, DESCR, FLAGS)
+    return _layout_of(TYPE, NUMBER, DATA, RANK, DIMS, DESCR, FLAGS, WEAK)
 
 
 def word(x: Any, at: int) -> int:
@@ -92,7 +96,7 @@ def word(x: Any, at: int) -> int:
     return ctypes.c_int64.from_address(id(x) + at).value
 
 
-def _layout_of(kind: int, number: int, data: int, rank: int, dims: int, descr: int, flags: int) -> bool:
+def _layout_of(kind: int, number: int, data: int, rank: int, dims: int, descr: int, flags: int, weak: int) -> bool:
     for x in (np.arange(6.0).reshape(2, 3), np.zeros(5, np.float32), np.ones((2, 1, 4), np.int64).T, np.array(2.5)):
         where = word(x, dims)
         shape = [ctypes.c_int64.from_address(where + 8 * k).value for k in range(x.ndim)] if where else []
@@ -108,7 +112,10 @@ def _layout_of(kind: int, number: int, data: int, rank: int, dims: int, descr: i
             return False
     shared = np.zeros(1)
     before, more = word(shared, REFERENCES), [shared] * 5
-    if word(more[0], REFERENCES) != before + len(more):
+    if word(more[0], REFERENCES) != before + len(more) or word(shared, weak):
+        return False
+    watched = weakref.ref(shared)
+    if word(shared, weak) != id(watched):
         return False
     for y in (2.5, np.float64(-3.25)):
         if word(y, kind) != id(type(y)) or ctypes.c_double.from_address(id(y) + number).value != float(y):
@@ -165,10 +172,12 @@ class Code:
         table = [self.machine.address("start"), start + space, made, slots, start, work > LONG, given, n, m]
         for v, x in zip(self.inputs, numbers, strict=True):
             table += self._argument(v, words) if x is None else [IN_TABLE, int(x[0])]
-        for v in self.outputs:
-            shape = self.shape(v, words)
-            table += [len(shape), id(np.dtype(v.dtype)), *shape]
-        return new_function(_definition(), np.array(table, np.int64), _Owner(self))
+        spare = np.empty((m, 2), object)
+        for v, kept in zip(self.outputs, spare, strict=True):
+            shape, dtype = self.shape(v, words), np.dtype(v.dtype)
+            small = shape and math.prod(shape) * dtype.itemsize <= SMALL
+            table += [len(shape), id(dtype), kept.ctypes.data if small else 0, *shape]
+        return new_function(_definition(), np.array(table, np.int64), _Owner(self, spare))
 
     def _argument(self, v: Value, words: np.ndarray | None) -> list[int]:
         shape, dtype = self.shape(v, words), np.dtype(v.dtype)
@@ -186,10 +195,10 @@ class Code:
 
 
 class _Owner:
-    """Keeps the code alive as long as a function that runs it."""
+    """Keeps the code alive as long as a function that runs it, and its spare results."""
 
-    def __init__(self, code: Code) -> None:
-        self.keep = code.machine, code.keep
+    def __init__(self, code: Code, spare: np.ndarray) -> None:
+        self.keep = code.machine, code.keep, spare
         self.address = _code().address("call")
 
 
@@ -478,19 +487,61 @@ class _Entry(Function):
         with b.if_else(b.icmp_signed("==", rank, constant(I64, 0))) as (number, array):
             with number:
                 b.store(ir.Constant(PTR, None), self._at(self._part(MADE), o))
-                self._found(place, self._slot(o), record, constant(I64, 2))
+                self._found(place, self._slot(o), record, constant(I64, 3))
             with array:
-                descr, shape = (b.gep(record, [constant(I64, k)], source_etype=I64) for k in (1, 2))
-                x = self.new_array(b.load(descr, typ=PTR), b.trunc(rank, I32), shape)
+                x = self._array(record, rank)
                 b.store(x, self._at(self._part(MADE), o))
-                self._found(place, self.load(x, DATA, PTR), record, b.add(rank, constant(I64, 2)))
+                self._found(place, self.load(x, DATA, PTR), record, b.add(rank, constant(I64, 3)))
+
+    def _array(self, record: Any, rank: Any) -> Any:
+        """For an output: one of the last two results of it, if nobody else has it any more; else a new array."""
+        b = self.b
+        descr, spare = (self.load(record, 8 * k, PTR) for k in (1, 2))
+        shape = b.gep(record, [constant(I64, 3)], source_etype=I64)
+        null = ir.Constant(PTR, None)
+        kept = b.icmp_unsigned("!=", spare, null)
+        made = self.variable(null)
+        with b.if_then(kept):
+            for k in range(2):
+                with b.if_then(b.icmp_unsigned("==", b.load(made, typ=PTR), null)):
+                    x = self.load(spare, 8 * k, PTR)
+                    alone = b.icmp_signed("==", self.load(x, REFERENCES, I64), constant(I64, 1))
+                    with b.if_then(alone), b.if_then(self._as_new(x, descr, rank, shape)):
+                        referred(b, x)
+                        b.store(x, made)
+        with b.if_then(b.icmp_unsigned("==", b.load(made, typ=PTR), null)):
+            x = self.new_array(descr, b.trunc(rank, I32), shape)
+            b.store(x, made)
+            with b.if_then(kept):
+                last = self._at(spare, constant(I64, 1))
+                old = b.load(last, typ=PTR)
+                b.store(b.load(spare, typ=PTR), last)
+                b.store(x, spare)
+                referred(b, x)
+                self._python("Py_DecRef", ir.VoidType(), old)  # which may run Python, if it was watched
+        return b.load(made, typ=PTR)
+
+    def _as_new(self, x: Any, descr: Any, rank: Any, shape: Any) -> Any:
+        """Whether an array that was a result has not been changed since, but for its numbers."""
+        b = self.b
+        flags = b.and_(self.load(x, FLAGS, I32), constant(I32, AS_NEW | LENT))
+        same = b.icmp_signed("==", flags, constant(I32, AS_NEW))
+        same = b.and_(same, b.icmp_unsigned("==", self.load(x, WEAK, PTR), ir.Constant(PTR, None)))
+        same = b.and_(same, b.icmp_unsigned("==", self.load(x, DESCR, PTR), descr))
+        as_new = self.variable(b.and_(same, b.icmp_signed("==", self.load(x, RANK, I32), b.trunc(rank, I32))))
+        with b.if_then(b.load(as_new, typ=I1)):
+            dims = self.load(x, DIMS, PTR)
+            with self.each(rank) as j:
+                same = b.icmp_signed("==", *[b.load(self._at(p, j), typ=I64) for p in (dims, shape)])
+                b.store(b.and_(same, b.load(as_new, typ=I1)), as_new)
+        return b.load(as_new, typ=I1)
 
     def _number(self, o: Any) -> None:
         """Output ``o`` as an object, if it is a number."""
         b = self.b
         record = b.load(self.record, typ=PTR)
         rank = self._word(record, 0)
-        b.store(b.gep(record, [b.add(rank, constant(I64, 2))], source_etype=I64), self.record)
+        b.store(b.gep(record, [b.add(rank, constant(I64, 3))], source_etype=I64), self.record)
         with b.if_then(b.icmp_signed("==", rank, constant(I64, 0))):
             args = [self._slot(o), b.inttoptr(self._word(record, 1), PTR), ir.Constant(PTR, None)]
             b.store(self.numpy(NEW_SCALAR, args), self._at(self._part(MADE), o))

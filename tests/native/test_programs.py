@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
 import math
@@ -9,6 +10,7 @@ import re
 import resource
 import sys
 import threading
+import weakref
 from typing import Any
 
 import numpy as np
@@ -458,7 +460,7 @@ def test_workspace_is_used_again() -> None:
 
 def test_layout_of_this_interpreter() -> None:
     assert entry.layout_holds()
-    right = (entry.TYPE, entry.NUMBER, entry.DATA, entry.RANK, entry.DIMS, entry.DESCR, entry.FLAGS)
+    right = (entry.TYPE, entry.NUMBER, entry.DATA, entry.RANK, entry.DIMS, entry.DESCR, entry.FLAGS, entry.WEAK)
     assert entry._layout_of(*right)
     for k in range(len(right)):
         wrong = list(right)
@@ -500,6 +502,83 @@ def test_results_share_no_memory() -> None:
         first, second = f(x), f(x)
         for a, b in zip(first, second, strict=True):
             assert not np.shares_memory(a, b)
+
+
+def test_a_small_result_is_used_again_once_nobody_has_it() -> None:
+    f = jit(lambda x: x * 2)
+    x = np.arange(6.0).reshape(2, 3)
+    for _ in range(3):
+        f(x)
+    kept = [f(x + k) for k in range(10)]
+    for k, y in enumerate(kept):
+        np.testing.assert_array_equal(y, 2 * (x + k))
+    del kept, y
+    assert len({id(f(x)) for _ in range(10)}) <= 2
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        lambda y: y,
+        lambda y: y[:],
+        lambda y: y.T.T,
+        lambda y: np.asarray(memoryview(y)),
+        lambda y: np.nditer(y).operands[0],
+        lambda y: np.from_dlpack(y),
+        lambda y: np.ctypeslib.as_array(y.ctypes.data_as(ctypes.POINTER(ctypes.c_double)), (2, 3)),
+    ],
+)
+def test_a_result_that_somebody_has_is_not_used_again(hold: Any) -> None:
+    f = jit(lambda x: x * 2)
+    x = np.arange(6.0).reshape(2, 3)
+    for _ in range(3):
+        f(x)
+    held = [hold(f(x + k)) for k in range(3)]
+    for _ in range(5):
+        f(x - 1)
+    for k, h in enumerate(held):
+        np.testing.assert_array_equal(h, 2 * (x + k))
+
+
+def test_a_result_that_somebody_watches_is_not_used_again() -> None:
+    f = jit(lambda x: x * 2)
+    x = np.arange(6.0)
+    for _ in range(3):
+        f(x)
+    watched = [weakref.ref(f(x + k)) for k in range(3)]
+    f(x - 1)
+    for k, w in enumerate(watched):
+        assert w() is None or (w() == 2 * (x + k)).all()
+
+
+def _locked(y: Any) -> None:
+    y.flags.writeable = False
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _locked,
+        lambda y: setattr(y, "shape", (3, 2)),
+        lambda y: setattr(y, "shape", 6),
+        lambda y: setattr(y, "dtype", np.int64),
+        lambda y: setattr(y, "dtype", ">f8"),
+        lambda y: y.resize((1, 3), refcheck=False),
+        lambda y: y.resize((2, 6), refcheck=False),
+        lambda y: y.fill(np.nan),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_result_that_was_changed_in_place_is_new_again(change: Any) -> None:
+    f = jit(lambda x: (x * 2, x.sum()))
+    x = np.arange(6.0).reshape(2, 3)
+    for k in range(6):
+        y, s = f(x)
+        np.testing.assert_array_equal(y, 2 * x)
+        assert y.dtype == x.dtype and y.flags.writeable and y.flags.c_contiguous and s == 15
+        if k >= 2:
+            change(y)
+        del y
 
 
 @pytest.mark.parametrize("calls", [50_000, pytest.param(1_000_000, marks=pytest.mark.nightly)])
