@@ -39,7 +39,7 @@ def retraced(f: Callable[[Sequence[Any]], Any], leaves: Sequence[Tensor]) -> Any
             raise NoLoop("another library's tensors", PLAIN)
         ends = [ys[k].aux for k in mine]
         found = repeating(level, ends)
-        nodes, ends = found if found is not None else (needed(level.nodes, ends), ends)
+        nodes, ends = found if found is not None else (needed(list(level.nodes), ends), ends)
         if any(n[1].kind == "custom" for n in nodes):
             raise NoLoop("a user's own operations", PLAIN)
     except NoLoop:

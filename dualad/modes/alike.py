@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from array import array
 from collections.abc import Sequence
 from typing import Any
@@ -19,11 +21,12 @@ INDEXED = {INDEX: 1, SCATTER: 1, INDEX_SET: 2}  # operands where no index is an 
 
 
 class Columns:
-    """A recording by columns: they are written with it, since a walk over many nodes that were made long ago is slow."""
+    """A recording by columns: what is alike is held once, since to make, walk over and free many nodes takes long."""
 
     def __init__(self) -> None:
         self.codes: list[int] = []  # what nodes do
-        self.numbers = _Numbers()  # of keys: these codes
+        self.numbers: dict[Any, int] = {}  # of keys: these codes
+        self.samples: list[Node] = []  # by code: the first node that does that
         self.parents = array("q")  # indices, of all operands one after another; -1 for constants
         self.constants: list[Any] = []
         self.leads: dict[int, int] = {}  # by place: the leading integers of an index, which may differ
@@ -31,28 +34,81 @@ class Columns:
     def note(self, node: Node) -> None:
         try:
             key, lead = key_of(node)
-            code = self.numbers[key]
+            code = self.numbers.get(key, -1)
         except Exception:  # what cannot be compared is like nothing else
-            code, lead = self.numbers[object()], -1
+            key, code, lead = object(), -1, -1
         if lead >= 0:
             self.leads[len(self.codes)] = lead
-        self.codes.append(code)
+        self.codes.append(self.number(key, node) if code < 0 else code)
         for p, a in zip(node[2], node[3], strict=True):
             if p is None:
                 self.constants.append(a)
             self.parents.append(-1 if p is None else p)
 
-
-class _Numbers(dict[Any, int]):
-    def __missing__(self, key: Any) -> int:
-        n = self[key] = len(self)
+    def number(self, key: Any, node: Node) -> int:
+        """The code of a key that is new, of this node."""
+        n = self.numbers[key] = len(self.samples)
+        self.samples.append(node)
         return n
+
+
+class Nodes(Sequence[Node]):
+    """The nodes of columns, numbered from ``first``, each made when it is asked for: of operands and results that are tracked
+    it has something of their shape and dtype."""
+
+    def __init__(self, columns: Columns, inputs: Sequence[Node], first: int) -> None:
+        self.columns, self.first = columns, first
+        self.inputs = {n[0]: n[4] for n in inputs}
+        self.parents = np.array(columns.parents, np.int64)
+        codes = np.array(columns.codes, np.int64)
+        widths = np.array([len(s[2]) for s in columns.samples], np.int64)
+        self.offsets = np.concatenate([[0], np.cumsum(widths[codes])])
+        self.constant = np.cumsum(self.parents < 0) - 1  # by operand: which constant it is
+        self.places: Any = range(len(columns.codes))
+
+    def only(self, places: np.ndarray) -> Nodes:
+        """Those at some places."""
+        part = copy.copy(self)
+        part.places = places
+        return part
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, k: Any) -> Any:
+        c = self.columns
+        k = int(self.places[k])
+        sample = c.samples[c.codes[k]]
+        a, b = self.offsets[k : k + 2].tolist()
+        parents, args = [], []
+        for n, p in enumerate(self.parents[a:b].tolist()):
+            parents.append(None if p < 0 else p)
+            if p < 0:
+                args.append(c.constants[self.constant[a + n]])
+            elif sample[3][n] is None:
+                args.append(None)
+            else:
+                args.append(self.inputs[p] if p < self.first else c.samples[c.codes[p - self.first]][4])
+        params = sample[5]
+        lead = c.leads.get(k)
+        if lead is not None:
+            params = {**params, "template": _led(params, sample, lead)}
+        return (self.first + k, sample[1], tuple(parents), tuple(args), sample[4], params, sample[6])
+
+
+def _led(params: dict[str, Any], sample: Node, lead: int) -> tuple[Any, ...]:
+    """An index with other leading integers."""
+    template = params["template"]
+    n = next((n for n, t in enumerate(template) if type(t) is not int), len(template))
+    shape = params["shape"] if sample[1] is SCATTER else sample[3][0].shape
+    at = np.unravel_index(lead // math.prod(shape[n:]), shape[:n])
+    return (*map(int, at), *template[n:])
 
 
 def columns(nodes: Sequence[Node]) -> Columns:
     """Of a recording that is there."""
     made = Columns()
-    code, parent, constant, numbers = made.codes.append, made.parents.append, made.constants.append, made.numbers
+    code, parent, constant, known = made.codes.append, made.parents.append, made.constants.append, made.numbers.get
     float64 = np.float64
     for node in nodes:
         _, prim, parents, args, y, params, _ = node
@@ -66,7 +122,8 @@ def columns(nodes: Sequence[Node]) -> Columns:
             if b is None:
                 b, key = -1, (key, 1, kind_of(args[1]))
                 constant(args[1])
-            code(numbers[key])
+            n = known(key, -1)
+            code(made.number(key, node) if n < 0 else n)
             parent(a)
             parent(b)
         else:
@@ -138,4 +195,4 @@ def _frozen(v: Any) -> Any:
         return (type(v), *[_frozen(w) for w in v])
     if isinstance(v, slice):
         return (slice, v.start, v.stop, v.step)
-    return (type(v), v)
+    return (type(v), v, math.copysign(1, v)) if type(v) is float else (type(v), v)  # zeros have signs

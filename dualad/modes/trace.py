@@ -9,7 +9,7 @@ import numpy as np
 from dualad.core.primitive import Primitive, refuse_objects
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
-from dualad.modes.alike import INDEX, Columns
+from dualad.modes.alike import INDEX, Columns, Nodes
 from dualad.modes.record import RecordLevel
 from dualad.modes.reverse import LARGE, OBJECT, Node, ReverseLevel, own
 
@@ -25,11 +25,28 @@ class TraceLevel(RecordLevel):
     name = "a recording"
 
     def __init__(self) -> None:
-        super().__init__()
+        ReverseLevel.__init__(self)
+        self.inputs, self.looped = [], False
         self.captured: dict[Any, Tensor] = {}
         self.columns = Columns()
         self.numbers, self.code = self.columns.numbers, self.columns.codes.append
         self.parent, self.constant = self.columns.parents.append, self.columns.constants.append
+        self._nodes: Nodes | None = None
+
+    @property
+    def nodes(self) -> Nodes:  # type: ignore[override]
+        if self._nodes is None or len(self._nodes) != len(self.columns.codes):
+            self._nodes = Nodes(self.columns, self.inputs, len(self.inputs))
+        return self._nodes
+
+    def watch(self, x: Any) -> Tensor:
+        assert not self.columns.codes  # inputs have the first numbers
+        return super().watch(x)
+
+    def close(self) -> None:
+        nodes = self.nodes
+        super().close()
+        self.__dict__["nodes"] = nodes
 
     def bind1(self, prim: Primitive, x: Tensor) -> Any:
         if not prim.elementwise:
@@ -37,10 +54,7 @@ class TraceLevel(RecordLevel):
         v = x.value
         y = prim(v) if type(v) is Tensor else prim.run(v)
         k = next(self.count)
-        if type(y) is ndarray and y.nbytes > LARGE:
-            self.note((k, prim, (x.aux,), (_light(v),), _light(y), _NO_PARAMS, None))
-        else:
-            self.note((k, prim, (x.aux,), (v,), y, _NO_PARAMS, None))
+        self.note((k, prim, (x.aux,), (_light(v),), _light(y), _NO_PARAMS, None))
         return Tensor(y, self, k)
 
     def bind2(self, prim: Primitive, a: Any, b: Any) -> Any:
@@ -71,14 +85,16 @@ class TraceLevel(RecordLevel):
                 self.note((k, prim, (pa, pb), held, _light(y), _NO_PARAMS, None))
                 return Tensor(y, self, k)
             key = (prim, y.shape, y.dtype)
-        self.nodes.append((k, prim, (pa, pb), (a, b), y, _NO_PARAMS, None))
         if pa is None:
             key = (key, 0, ta)
             self.constant(a)
         elif pb is None:
             key = (key, 1, tb)
             self.constant(b)
-        self.code(self.numbers[key])
+        try:
+            self.code(self.numbers[key])
+        except KeyError:
+            self.code(self.columns.number(key, (k, prim, (pa, pb), (a, b), y, _NO_PARAMS, None)))
         self.parent(-1 if pa is None else pa)
         self.parent(-1 if pb is None else pb)
         return Tensor(y, self, k)
@@ -94,14 +110,17 @@ class TraceLevel(RecordLevel):
             template = params["template"]
             y = v[template]
             k = next(self.count)
-            node = (k, prim, (x.aux,), (v,), y, params, None)
             if type(y) is float64 and len(template) == 1:
-                self.nodes.append(node)
-                self.columns.leads[len(self.columns.codes)] = template[0] % len(v)
-                self.code(self.numbers[(prim, len(v))])
+                columns = self.columns
+                columns.leads[len(columns.codes)] = template[0] % len(v)
+                key = (prim, len(v))
+                try:
+                    self.code(self.numbers[key])
+                except KeyError:
+                    self.code(columns.number(key, (k, prim, (x.aux,), (v,), y, params, None)))
                 self.parent(x.aux)
             else:
-                self.note(node)
+                self.note((k, prim, (x.aux,), (v,), y, params, None))
             return Tensor(y, self, k)
         y = prim(v, **params) if type(v) is Tensor else prim.impl(v, **params)
         k = next(self.count)
@@ -120,7 +139,6 @@ class TraceLevel(RecordLevel):
         return self.pick(k, y) if prim.multiple else Tensor(y, self, k)
 
     def note(self, node: Node) -> None:
-        self.nodes.append(node)
         self.columns.note(node)
 
     def own(self, a: Any) -> Any:

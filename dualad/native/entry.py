@@ -28,7 +28,10 @@ from dualad.native.objects import Machine, once
 REFERENCES, TYPE, NUMBER = 0, 8, 16  # of any object: how many; its type; of a float or NumPy scalar: its value
 DATA, RANK, DIMS, DESCR, FLAGS, WEAK = 16, 24, 32, 56, 64, 72  # of an array
 CONTIGUOUS_ALIGNED = 0x0101
-AS_NEW, LENT = 0x0505, 0x2000  # flags: also memory of its own, which may be written; and if it is to be copied elsewhere
+AS_NEW, LENT = (
+    0x0505,
+    0x2000,
+)  # flags: also memory of its own, which may be written; and if it is to be copied elsewhere
 SMALL = 1 << 10  # bytes of a result that is used again once nobody has it any more
 NEW_ARRAY, NEW_SCALAR, ARRAY_TYPE = 94, 60, 2  # places in NumPy's table of C functions, which never change
 STACK = 1 << 15  # bytes of a frame taken from the stack; beyond that from the heap

@@ -18,7 +18,8 @@ import numpy as np
 from dualad.core.primitive import REGISTRY
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor
-from dualad.modes.alike import INDEX, INDEX_SET, SCATTER, WEAK, Columns, columns
+from dualad.modes.alike import INDEX, INDEX_SET, SCATTER, WEAK, Nodes, columns
+from dualad.modes.record import GUARD
 from dualad.modes.reverse import Node
 from dualad.native.columns import NEVER, placed, wanted
 from dualad.native.repetition import longest, repeats
@@ -79,35 +80,33 @@ class Loop:
 class Tape:
     """A recording as arrays: what each node does, as a number, and the places of its operands."""
 
-    def __init__(
-        self, inputs: Sequence[Node], nodes: Sequence[Node], outputs: Sequence[int], own: Columns | None = None
-    ) -> None:
-        """``own``: columns that were written with the recording; of that, what ``outputs`` need. Else all is wanted."""
-        c = columns(nodes) if own is None else own
+    def __init__(self, inputs: Sequence[Node], nodes: Sequence[Node], outputs: Sequence[int]) -> None:
+        """Of nodes that are columns, what ``outputs`` need. Of others all is wanted."""
+        c = nodes.columns if isinstance(nodes, Nodes) else columns(nodes)
         self.codes, self.constants = np.array(c.codes, np.int64), c.constants
         self.leads = np.full(len(nodes), -1, np.int64)
         self.leads[list(c.leads)] = list(c.leads.values())
-        every = placed(
-            inputs, nodes, np.concatenate([np.array(c.parents), np.array(outputs, np.int64)]), rising=own is not None
-        )
+        every = placed(inputs, nodes, np.concatenate([np.array(c.parents), np.array(outputs, np.int64)]))
         self.places, self.ends = every[: len(c.parents)], every[len(c.parents) :].tolist()
-        first = np.zeros(len(c.numbers), np.int64)
-        first[self.codes[::-1]] = np.arange(len(nodes))[::-1]
-        samples = [nodes[k] for k in first.tolist()]
-        widths = np.array([len(node[2]) for node in samples])[self.codes]
+        widths = np.array([len(node[2]) for node in c.samples])[self.codes]
         self.offsets = np.concatenate([[0], np.cumsum(widths)])
-        if own is not None and (kept := wanted(nodes, self.places, self.offsets, self.ends)) is not None:
-            nodes = self._cut(nodes, widths, kept)
+        if isinstance(nodes, Nodes):
+            self.free = nodes.first + len(nodes)
+            guards = np.array([node[1] is GUARD for node in c.samples])[self.codes]
+            if (kept := wanted(guards, self.places, self.offsets, self.ends)) is not None:
+                nodes = self._cut(nodes, widths, kept)
+        else:
+            self.free = 1 + max(node[0] for node in (*inputs, *nodes))
         self.inputs, self.nodes = inputs, nodes
         self.constant = np.cumsum(self.places == NEVER) - 1  # by operand: which constant it is
         self.loops: list[Loop] = []
         self._starts: list[int] = []
         # ``LEAST`` operations on real numbers, of which a complex one is about four.
-        complexes = [getattr(getattr(node[4], "dtype", None), "kind", "") == "c" for node in samples]
-        fourfold = int(np.bincount(self.codes, minlength=len(samples))[complexes].sum())
+        complexes = [getattr(getattr(node[4], "dtype", None), "kind", "") == "c" for node in c.samples]
+        fourfold = int(np.bincount(self.codes, minlength=len(c.samples))[complexes].sum())
         self.least = LEAST * len(nodes) // max(1, len(nodes) + 3 * fourfold)
 
-    def _cut(self, nodes: Sequence[Node], widths: np.ndarray, kept: np.ndarray) -> list[Node]:
+    def _cut(self, nodes: Nodes, widths: np.ndarray, kept: np.ndarray) -> Nodes:
         """Without the nodes that are not kept, which are among the last ones as a rule."""
         d = int(np.argmin(kept))
         o, kept, widths = int(self.offsets[d]), kept[d:], widths[d:]
@@ -123,7 +122,7 @@ class Tape:
         self.codes = np.concatenate([self.codes[:d], self.codes[d:][kept]])
         self.leads = np.concatenate([self.leads[:d], self.leads[d:][kept]])
         self.ends = [int(now[k - d]) if k >= d else k for k in self.ends]
-        return [*nodes[:d], *itertools.compress(nodes[d:], kept.tolist())]
+        return nodes.only(np.flatnonzero(np.concatenate([np.ones(d, bool), kept])))
 
     def spec(self, place: int) -> Any:
         """Shape and dtype of what is at a place; None where there are several."""

@@ -26,7 +26,7 @@ def repeating(level: TraceLevel, outputs: Sequence[int]) -> tuple[list[Node], li
     """What the outputs need of a recording with its loops as ``REPEAT``, and the outputs in it; None where there are none."""
     if len(level.nodes) < recurrence.LEAST:
         return None
-    tape = Tape(level.inputs, level.nodes, outputs, level.columns)
+    tape = Tape(level.inputs, level.nodes, outputs)
     banned: set[int] = set()
     for _ in range(ATTEMPTS):
         tape.find(banned)

@@ -59,7 +59,7 @@ class Writer:
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
         self.out: list[Node] = []
-        self.next = 1 + max(node[0] for node in (*tape.inputs, *tape.nodes))
+        self.next = tape.free
         self.known: dict[Any, int] = {}
         self.pieces: dict[int, list[Any]] = {}  # of stacks of many
 

@@ -165,9 +165,10 @@ def made(
         if t is not None:
             numbers[t.aux] = n
     captured = Captures()
-    wanted = {n[0] for n in needed(level.nodes, [y.aux for y in outs])}
+    recorded = list(level.nodes)
+    wanted = {n[0] for n in needed(recorded, [y.aux for y in outs])}
     # Of an operation with several results all stay: its derivatives may need what the body does not.
-    chosen = [n for n in level.nodes if n[0] in wanted or (n[1] is PICK and n[2][0] in wanted)]
+    chosen = [n for n in recorded if n[0] in wanted or (n[1] is PICK and n[2][0] in wanted)]
     taken: list[tuple[Any, ...]] = []
     for k, prim, parents, args, y, params, fix in chosen:
         if prim.kind == "custom":
