@@ -9,7 +9,7 @@ import numpy as np
 
 from dualad.api.transform import Transform, outputs
 from dualad.core.errors import ArgumentError, ShapeError, StructureError
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.core.tree import flatten, paths, unflatten
 from dualad.modes.batch import BatchLevel
 
@@ -75,7 +75,7 @@ def _run(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any], in_axes: Any, ou
 
     with BatchLevel(size) as level:
         mapped = [
-            x if axis is None else Tensor(front(x, axis), level, None) for x, axis in zip(leaves, axes, strict=True)
+            x if axis is None else new_tensor(front(x, axis), level, None) for x, axis in zip(leaves, axes, strict=True)
         ]
         values = []
         k = 0

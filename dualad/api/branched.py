@@ -15,7 +15,7 @@ import numpy as np
 
 from dualad.api.repeated import NUMBERS, check_levels, equal, output, standing_for
 from dualad.core.level import GROUND
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.core.tree import flatten, unflatten
 from dualad.modes.record import COMPILING, NoLoop, compiling, sampling
 from dualad.modes.trace import TraceLevel
@@ -81,7 +81,7 @@ class Recorded:
 
     def _output(self, y: Any) -> Any:
         y = output(self.level, y)
-        return Tensor(y.value, y.level, y.aux) if type(y) is Tensor else y
+        return new_tensor(y.value, y.level, y.aux) if type(y) is Tensor else y
 
     def body(self, fixed: Any = ()) -> tuple[Body, list[Any]]:
         """The program from the inputs to the results but ``fixed`` ones, and what it captures beside."""

@@ -29,7 +29,7 @@ from dualad.api.taylor import jet
 from dualad.api.transform import Chosen, outputs, rebuild, with_aux
 from dualad.core.errors import NotDifferentiable, Undetermined
 from dualad.core.level import GROUND, ClosedLevel
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.core.tree import flatten, unflatten
 from dualad.native.captured import Captured, TooMuch
 from dualad.numpy import sqrt, where
@@ -109,7 +109,7 @@ def _alone(chosen: Chosen, shapes: Any, has_aux: bool, captured: Sequence[Tensor
 
     def f(*xs: Any) -> list[Any]:
         n = len(xs) - len(captured)
-        own = [x if type(x) is Tensor else Tensor(x, GROUND, None) for x in xs[n:]]
+        own = [x if type(x) is Tensor else new_tensor(x, GROUND, None) for x in xs[n:]]
         with in_place_of(captured, own):
             return outputs(with_aux(chosen.call(rebuild(xs[:n], shapes)), has_aux, "jvp")[0], "jvp")[0]
 

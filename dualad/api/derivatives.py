@@ -21,7 +21,7 @@ from dualad.api.transform import (
     with_aux,
 )
 from dualad.core.errors import ArgumentError, DtypeError, ShapeError, Undetermined, Undirected
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.core.tree import flatten, unflatten
 from dualad.modes.forward import ForwardLevel
 from dualad.modes.reverse import ReverseLevel, backwards, drain, own, pull
@@ -298,7 +298,7 @@ def push(chosen: Chosen, leaves: list[Any], tangents: list[Any], shapes: Any, ha
 
 def _push(chosen: Chosen, leaves: list[Any], tangents: list[Any], shapes: Any, has_aux: bool, title: str) -> Any:
     with ForwardLevel() as level:
-        duals = [Tensor(x, level, t) for x, t in zip(leaves, tangents, strict=True)]
+        duals = [new_tensor(x, level, t) for x, t in zip(leaves, tangents, strict=True)]
         out, aux = with_aux(retraced(lambda own: chosen.call(rebuild(own, shapes)), duals), has_aux, title)
         ys, structure = outputs(out, title)
         values = [_strip(y, level) for y in ys]

@@ -9,7 +9,7 @@ import numpy as np
 
 from dualad.api.transform import inexact
 from dualad.core.errors import ShapeError
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.modes.batch import BatchLevel
 from dualad.modes.forward import ForwardLevel
 
@@ -48,12 +48,12 @@ class Dual(metaclass=_DualMeta):
             t = t.astype(x.dtype)
         level = _level_above(x, t)
         if t.shape == x.shape:
-            return Tensor(x, level, t)
+            return new_tensor(x, level, t)
         if t.shape[1:] == x.shape and t.ndim == x.ndim + 1:
             k = t.shape[0]
             with _lock:
                 over = level.directions.setdefault(k, BatchLevel(k))
-            return Tensor(x, level, Tensor(t, over, None))
+            return new_tensor(x, level, new_tensor(t, over, None))
         raise ShapeError(
             f"Dual: the tangent has shape {t.shape}, the primal {x.shape}. Give a tangent of shape {x.shape}, or "
             f"(k, *{x.shape}) for k directions."

@@ -12,7 +12,7 @@ from dualad.api.derivatives import _Recorded, grad, push
 from dualad.api.planning import planned
 from dualad.api.transform import Argnums, Chosen, Transform, fresh, inputs, outputs, rebuild
 from dualad.core.errors import ArgumentError, DtypeError, ShapeError, Undirected
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.core.tree import unflatten
 from dualad.modes.batch import BatchLevel
 from dualad.modes.laplacian import LaplacianLevel
@@ -242,8 +242,8 @@ def _run_laplacian(f: Any, args: Any, kwargs: Any) -> Any:
 
 def _forward_laplacian(x: Any, g: Callable[[Any], Any]) -> Any:
     with BatchLevel(x.size) as directions, LaplacianLevel(directions) as level:
-        basis = Tensor(np.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape), directions, None)
-        ys, structure = outputs(g(Tensor(x, level, (basis, None))), "laplacian")
+        basis = new_tensor(np.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape), directions, None)
+        ys, structure = outputs(g(new_tensor(x, level, (basis, None))), "laplacian")
         mine = [type(y) is Tensor and y.level is level for y in ys]
         values = [y.value if m else y for y, m in zip(ys, mine, strict=True)]
         second = [y.aux[1] if m else None for y, m in zip(ys, mine, strict=True)]

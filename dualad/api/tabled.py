@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dualad.core.level import GROUND
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.modes.record import NoLoop, NoRoom
 from dualad.native.captured import MISSING, Captured, contents, copied, from_library, names_in
 
@@ -66,7 +66,7 @@ class Tabled:
         y = x
         if kind is np.ndarray:
             if x.ndim and x.dtype.kind in "fciub":
-                y = Tensor(x, GROUND, None)
+                y = new_tensor(x, GROUND, None)
                 self.arrays.append((y, x))
         elif kind is types.FunctionType:
             if not from_library(x.__code__.co_filename):

@@ -8,7 +8,7 @@ from typing import Any
 
 from dualad.api.transform import Chosen, Transform, fresh, inputs, match, outputs, rebuild
 from dualad.core.errors import ArgumentError
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.core.tree import flatten, unflatten
 from dualad.modes.taylor import TaylorLevel
 from dualad.ops.kinds import zeros_like
@@ -51,7 +51,7 @@ def jet(f: Callable[..., Any], primals: Sequence[Any], series: Sequence[Sequence
             coefficients[start + j] += [zeros_like(x)] * (order - len(terms))
         start += n
     with TaylorLevel(order) as level:
-        tensors = [Tensor(x, level, c) for x, c in zip(leaves, coefficients, strict=True)]
+        tensors = [new_tensor(x, level, c) for x, c in zip(leaves, coefficients, strict=True)]
         ys, structure = outputs(chosen.call(rebuild(tensors, shapes)), "jet")
         mine = [type(y) is Tensor and y.level is level for y in ys]
         values = [y.value if m else y for y, m in zip(ys, mine, strict=True)]

@@ -111,9 +111,9 @@ class Ground(Level):
         return prim(*[a.value if hasattr(a, "level") else a for a in args], **params)
 
     def lift(self, x: Any) -> Tensor:
-        from dualad.core.tensor import Tensor
+        from dualad.core.tensor import new_tensor
 
-        return Tensor(x, self, None)
+        return new_tensor(x, self, None)
 
     def describe(self, x: Tensor) -> str:
         return f"Buffer({np.array2string(np.asarray(x.value), separator=', ')})"

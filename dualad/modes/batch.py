@@ -9,7 +9,7 @@ import numpy as np
 from dualad.core.errors import BatchError
 from dualad.core.level import Level
 from dualad.core.primitive import Primitive
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 
 
 class BatchLevel(Level):
@@ -28,7 +28,7 @@ class BatchLevel(Level):
         """``x`` repeated for each element of the batch (as a view)."""
         from dualad.ops.shape import broadcast_to
 
-        return Tensor(broadcast_to(x, shape=(self.size, *np.shape(x))), self, None)
+        return new_tensor(broadcast_to(x, shape=(self.size, *np.shape(x))), self, None)
 
     def look(self, x: Tensor, why: str) -> Any:
         v = x.value
@@ -48,5 +48,5 @@ class BatchLevel(Level):
         values = [a.value if b else a for a, b in zip(args, batched, strict=True)]
         y = prim.batch(values, batched, self.size, params)
         if prim.multiple:
-            return tuple(Tensor(v, self, None) for v in y)
-        return Tensor(y, self, None)
+            return tuple(new_tensor(v, self, None) for v in y)
+        return new_tensor(y, self, None)

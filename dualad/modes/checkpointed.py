@@ -21,7 +21,7 @@ import numpy as np
 from dualad.core.errors import ArgumentError
 from dualad.core.primitive import Primitive, refuse_objects
 from dualad.core.spec import Spec
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.modes.reverse import _NO_PARAMS, _NONE1, OBJECT, PICK, Node, ReverseLevel, fixes, pull
 
 State = dict[int, Any]
@@ -107,7 +107,7 @@ class CheckpointLevel(ReverseLevel):
     def _one(self, prim: Primitive, parents: tuple[Any, ...], kept: tuple[Any, ...], y: Any) -> Tensor:
         k = next(self.count)
         self.nodes.append((k, prim, parents, kept, None, _NO_PARAMS, None))
-        t = Tensor(y, self, k)
+        t = new_tensor(y, self, k)
         self.alive.append(weakref.ref(t))
         self.stretch += y.nbytes if type(y) is np.ndarray else nbytes(y)
         if self.stretch * SHARE > self.room():
@@ -118,7 +118,7 @@ class CheckpointLevel(ReverseLevel):
         k = next(self.count)
         kept = tuple([self.own(a) if p is None else None for a, p in zip(args, parents, strict=True)])
         self.nodes.append((k, prim, parents, kept, None, params, None))
-        out = self.pick(k, y) if prim.multiple else self.adopt(Tensor(y, self, k))
+        out = self.pick(k, y) if prim.multiple else self.adopt(new_tensor(y, self, k))
         self.stretch += sum(map(nbytes, y)) if prim.multiple else nbytes(y)
         if self.stretch * SHARE > self.room():
             self._end_stretch()
@@ -149,7 +149,7 @@ class CheckpointLevel(ReverseLevel):
         for i, v in enumerate(y):
             part = next(self.count)
             self.nodes.append((part, PICK, (index,), (None,), None, {"k": i, "n": len(y)}, None))
-            out.append(self.adopt(Tensor(v, self, part)))
+            out.append(self.adopt(new_tensor(v, self, part)))
         return tuple(out)
 
     def _end_stretch(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.modes.forward import ForwardLevel
 from dualad.ops.kinds import bring_forward, zeros_like
 
@@ -20,10 +20,10 @@ def second_partials(prim: Any, y: Any, args: Sequence[Any], moving: Sequence[int
         with ForwardLevel() as level:
             x: list[Any] = list(args)
             if prim.keep_x:
-                x[j] = Tensor(args[j], level, zeros_like(args[j]) + args[j].dtype.type(1))
+                x[j] = new_tensor(args[j], level, zeros_like(args[j]) + args[j].dtype.type(1))
             d = prim.partials[j]
             moved = bring_forward(zeros_like(y) + (d if type(d) is int else d(y, *args)), y.shape, y.dtype)
-            out = Tensor(y, level, moved) if prim.keep_y else y
+            out = new_tensor(y, level, moved) if prim.keep_y else y
             for i in moving:
                 if i > j or type(prim.partials[i]) is int:
                     continue

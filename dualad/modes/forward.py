@@ -11,7 +11,7 @@ import numpy as np
 
 from dualad.core.level import Level
 from dualad.core.primitive import Primitive, refuse_objects
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.modes.batch import BatchLevel
 from dualad.ops.kinds import bring_forward, zeros_like
 
@@ -30,7 +30,7 @@ class ForwardLevel(Level):
         self.directions: dict[int, BatchLevel] = {}  # by how many: the levels over which tangents are batched
 
     def lift(self, x: Any) -> Tensor:
-        return Tensor(x, self, None)
+        return new_tensor(x, self, None)
 
     def tangent(self, x: Tensor) -> Any:
         t = x.aux
@@ -49,10 +49,10 @@ class ForwardLevel(Level):
         else:
             y = prim.run(v)
             if t is not None and prim.direct is not None:
-                return Tensor(y, self, prim.times(t, prim.direct(y, v)))
+                return new_tensor(y, self, prim.times(t, prim.direct(y, v)))
         if prim.elementwise and t is not None and not prim.to_real:
             (d,) = prim.partials
-            return Tensor(y, self, (t if d == 1 else -t) if type(d) is int else prim.times(t, d(y, v)))
+            return new_tensor(y, self, (t if d == 1 else -t) if type(d) is int else prim.times(t, d(y, v)))
         if prim.constant:
             return y
         if t is None:
@@ -78,32 +78,32 @@ class ForwardLevel(Level):
             if ta is not None and tb is not None:
                 if type(db) is int:
                     if type(da) is int and da == 1:
-                        return Tensor(y, self, ta + tb if db == 1 else ta - tb)
+                        return new_tensor(y, self, ta + tb if db == 1 else ta - tb)
                 elif prim.product:
-                    return Tensor(y, self, ta * b + tb * a)
+                    return new_tensor(y, self, ta * b + tb * a)
                 times = prim.times
                 s = (ta if da == 1 else -ta) if type(da) is int else times(ta, da(y, a, b))
                 t = (tb if db == 1 else -tb) if type(db) is int else times(tb, db(y, a, b))
-                return Tensor(y, self, s + t)
+                return new_tensor(y, self, s + t)
             if ta is not None:
                 if type(b) is float and prim.product:
-                    return Tensor(y, self, ta * b)
+                    return new_tensor(y, self, ta * b)
                 t = (ta if da == 1 else -ta) if type(da) is int else prim.times(ta, da(y, a, b))
                 if type(b) is float:
-                    return Tensor(y, self, t)
+                    return new_tensor(y, self, t)
             elif tb is not None:
                 t = (tb if db == 1 else -tb) if type(db) is int else prim.times(tb, db(y, a, b))
             else:
-                return Tensor(y, self, None)
+                return new_tensor(y, self, None)
             if y.dtype is OBJECT:
                 refuse_objects(y)
             if t.shape != y.shape or t.dtype is not y.dtype:
                 t = bring_forward(t, y.shape, y.dtype)
-            return Tensor(y, self, t)
+            return new_tensor(y, self, t)
         if prim.constant:
             return y
         if ta is None and tb is None:
-            return Tensor(y, self, None)
+            return new_tensor(y, self, None)
         return self.zip_one(prim, y, prim.jvp((ta, tb), y, (a, b), _NO_PARAMS))
 
     def bind(self, prim: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
@@ -119,7 +119,7 @@ class ForwardLevel(Level):
         return self.zip_one(prim, y, prim.jvp(ts, y, values, params))
 
     def zip_one(self, prim: Primitive, y: Any, t: Any) -> Any:
-        return self.zip(y, t) if prim.multiple else Tensor(y, self, t)
+        return self.zip(y, t) if prim.multiple else new_tensor(y, self, t)
 
     def zip(self, ys: Any, ts: Any) -> tuple[Any, ...]:
-        return tuple(Tensor(y, self, t) if y.dtype.kind in "fc" else y for y, t in zip(ys, ts, strict=True))
+        return tuple(new_tensor(y, self, t) if y.dtype.kind in "fc" else y for y, t in zip(ys, ts, strict=True))

@@ -16,7 +16,7 @@ from typing import Any
 from dualad.core.errors import Undirected
 from dualad.core.level import Level
 from dualad.core.primitive import Primitive
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.modes.batch import BatchLevel
 from dualad.modes.curvature import second_partials
 from dualad.modes.taylor import integrate
@@ -34,7 +34,7 @@ class LaplacianLevel(Level):
         self.directions = directions
 
     def lift(self, x: Any) -> Tensor:
-        return Tensor(x, self, (None, None))
+        return new_tensor(x, self, (None, None))
 
     def bind(self, prim: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
         mine = [type(a) is Tensor and a.level is self for a in args]
@@ -52,9 +52,9 @@ class LaplacianLevel(Level):
         if any(t is not None for t in laplacians):
             second = _plus(second, prim.jvp(laplacians, y, values, params), prim.multiple)
         if not prim.multiple:
-            return Tensor(y, self, (j, second))
+            return new_tensor(y, self, (j, second))
         return tuple(
-            Tensor(v, self, (t, None if second is None else second[k])) if v.dtype.kind in "fc" else v
+            new_tensor(v, self, (t, None if second is None else second[k])) if v.dtype.kind in "fc" else v
             for k, (v, t) in enumerate(zip(y, j, strict=True))
         )
 

@@ -11,7 +11,7 @@ from typing import Any
 from dualad.core.level import ClosedLevel
 from dualad.core.primitive import Primitive, refuse_objects
 from dualad.core.spec import Spec
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.modes.reverse import _NONE1, OBJECT, PICK, Node, ReverseLevel, fixes
 
 SHOWN = ("print()", "format()")  # looks that decide nothing
@@ -73,7 +73,7 @@ class RecordLevel(ReverseLevel):
         self.nodes.append(
             (k, prim, (x.aux,), kept, y if prim.keep_y else Spec(y.shape, y.dtype), {}, ((shape, dtype),))
         )
-        return Tensor(y, self, k)
+        return new_tensor(y, self, k)
 
     def bind2(self, prim: Primitive, a: Any, b: Any) -> Any:
         """``bind`` and ``record`` in one: long loops are recorded operation by operation."""
@@ -99,7 +99,7 @@ class RecordLevel(ReverseLevel):
             refuse_objects(y)
         k = next(self.count)
         self.nodes.append((k, prim, (pa, pb), (ka, kb), y if prim.keep_y else Spec(shape, dtype), {}, (fa, fb)))
-        return Tensor(y, self, k)
+        return new_tensor(y, self, k)
 
     def bind(self, prim: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
         if prim.kind == "custom" and COMPILING.levels[:1] == (self,) and (ys := _opened(prim, args)) is not None:
@@ -136,7 +136,7 @@ class RecordLevel(ReverseLevel):
             out = y if prim.keep_y else Spec(y.shape, y.dtype)
         k = next(self.count)
         self.nodes.append((k, prim, parents, kept, out, params, fix))
-        return self.pick(k, y) if prim.multiple else Tensor(y, self, k)
+        return self.pick(k, y) if prim.multiple else new_tensor(y, self, k)
 
     def note(self, node: Node) -> None:
         self.nodes.append(node)
@@ -147,7 +147,7 @@ class RecordLevel(ReverseLevel):
             spec = Spec(v.shape, v.dtype)
             part = next(self.count)
             self.note((part, PICK, (index,), _NONE1, spec, {"k": k, "n": len(y)}, None))
-            out.append(Tensor(v, self, part))
+            out.append(new_tensor(v, self, part))
         return tuple(out)
 
     def look(self, x: Tensor, why: str) -> Any:

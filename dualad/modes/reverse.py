@@ -22,7 +22,7 @@ import numpy as np
 from dualad.core.level import GROUND, Level
 from dualad.core.primitive import Primitive, refuse_objects
 from dualad.core.spec import Spec
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.ops.kinds import bring_back
 
 Node = tuple[Any, ...]
@@ -50,7 +50,7 @@ class ReverseLevel(Level):
 
     def watch(self, x: Any) -> Tensor:
         x = own(x) if type(x) is Tensor else x
-        return Tensor(x, self, next(self.count))
+        return new_tensor(x, self, next(self.count))
 
     def lift(self, x: Any) -> Tensor:
         return self.watch(x)
@@ -64,7 +64,7 @@ class ReverseLevel(Level):
         k = next(self.count)
         args = (v,) if prim.keep_x else _NONE1
         self.extend((fix, _NO_PARAMS, y if prim.keep_y else None, args, (x.aux,), prim, k))
-        return Tensor(y, self, k)
+        return new_tensor(y, self, k)
 
     def bind2(self, prim: Primitive, a: Any, b: Any) -> Any:
         pa = pb = None
@@ -101,7 +101,7 @@ class ReverseLevel(Level):
             args = _NONE2
         k = next(self.count)
         self.extend((fix, _NO_PARAMS, y if prim.keep_y else None, args, (pa, pb), prim, k))
-        return Tensor(y, self, k)
+        return new_tensor(y, self, k)
 
     def bind(self, prim: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
         if len(args) == 1:
@@ -148,7 +148,7 @@ class ReverseLevel(Level):
         if not prim.multiple:
             k = next(self.count)
             self.extend((fix, params, y if prim.keep_y else None, args, parents, prim, k))
-            return Tensor(y, self, k)
+            return new_tensor(y, self, k)
         kept = y if prim.keep_y else tuple(Spec(v.shape, v.dtype) for v in y)
         k = next(self.count)
         self.extend((fix, params, kept, args, parents, prim, k))
@@ -169,7 +169,7 @@ class ReverseLevel(Level):
             if v.dtype.kind in "fc":
                 part = next(self.count)
                 self.extend((None, {"k": k, "n": len(y)}, None, _NONE1, (index,), PICK, part))
-                v = Tensor(v, self, part)
+                v = new_tensor(v, self, part)
             out.append(v)
         return tuple(out)
 
@@ -184,7 +184,7 @@ def own(a: Any) -> Any:
     if type(a) is ndarray:
         return a.copy("K") if a.flags.writeable else a
     if type(a) is Tensor:
-        return a.value if a.level is GROUND else a.level.adopt(Tensor(a.value, a.level, a.aux))
+        return a.value if a.level is GROUND else a.level.adopt(new_tensor(a.value, a.level, a.aux))
     return a
 
 

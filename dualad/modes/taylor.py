@@ -12,7 +12,7 @@ from typing import Any
 
 from dualad.core.level import Level
 from dualad.core.primitive import Primitive
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.ops.kinds import zeros_like
 
 
@@ -27,7 +27,7 @@ class TaylorLevel(Level):
         self.order = order
 
     def lift(self, x: Any) -> Tensor:
-        return Tensor(x, self, [zeros_like(x) for _ in range(self.order)])
+        return new_tensor(x, self, [zeros_like(x) for _ in range(self.order)])
 
     def bind(self, prim: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
         series = [[a.value, *a.aux] if type(a) is Tensor and a.level is self else a for a in args]
@@ -35,13 +35,13 @@ class TaylorLevel(Level):
             y = prim(*[c[0] if type(c) is list else c for c in series], **params)
             if prim.constant:
                 return y
-            return tuple(Tensor(v, self, []) for v in y) if prim.multiple else Tensor(y, self, [])
+            return tuple(new_tensor(v, self, []) for v in y) if prim.multiple else new_tensor(y, self, [])
         out = prim.taylor(series, self.order, params)
         if out is None:
             out = integrate(prim, series, self.order, params)
         if prim.multiple:
-            return tuple(Tensor(c[0], self, c[1:]) for c in out)
-        return Tensor(out[0], self, out[1:])
+            return tuple(new_tensor(c[0], self, c[1:]) for c in out)
+        return new_tensor(out[0], self, out[1:])
 
 
 def integrate(prim: Primitive, series: list[Any], order: int, params: dict[str, Any]) -> Any:
@@ -52,12 +52,12 @@ def integrate(prim: Primitive, series: list[Any], order: int, params: dict[str, 
     # Without y on the right-hand side, one evaluation at the full order gives everything.
     for known in range(1, order + 1) if prim.keep_y else (order,):
         with TaylorLevel(known - 1) as level:
-            args = [Tensor(c[0], level, c[1:known]) if type(c) is list else c for c in series]
+            args = [new_tensor(c[0], level, c[1:known]) if type(c) is list else c for c in series]
             ts = [
-                Tensor(c[1], level, [(k + 1) * c[k + 1] for k in range(1, known)]) if type(c) is list else None
+                new_tensor(c[1], level, [(k + 1) * c[k + 1] for k in range(1, known)]) if type(c) is list else None
                 for c in series
             ]
-            y = [Tensor(c[0], level, _padded(c, known)) for c in ys]
+            y = [new_tensor(c[0], level, _padded(c, known)) for c in ys]
             rate = prim.jvp(ts, tuple(y) if prim.multiple else y[0], args, params)
             for c, r in zip(ys, rate if prim.multiple else [rate], strict=True):
                 coefficients = _coefficients(r, level, c[0])

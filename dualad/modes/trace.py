@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from dualad.core.primitive import Primitive, refuse_objects
+from dualad.core.primitive import REGISTRY, Primitive, refuse_objects
 from dualad.core.spec import Spec
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.modes.alike import INDEX, Columns, Nodes
 from dualad.modes.record import RecordLevel
 from dualad.modes.reverse import LARGE, OBJECT, Node, ReverseLevel, own
 
+STACK = REGISTRY["stack"]
 _NO_PARAMS: dict[str, Any] = {}
 ndarray = np.ndarray
 float64 = np.float64
@@ -55,7 +56,7 @@ class TraceLevel(RecordLevel):
         y = prim(v) if type(v) is Tensor else prim.run(v)
         k = next(self.count)
         self.note((k, prim, (x.aux,), (_light(v),), _light(y), _NO_PARAMS, None))
-        return Tensor(y, self, k)
+        return new_tensor(y, self, k)
 
     def bind2(self, prim: Primitive, a: Any, b: Any) -> Any:
         if not prim.elementwise:
@@ -83,7 +84,7 @@ class TraceLevel(RecordLevel):
             if not kept or type(y) is not ndarray or y.nbytes > LARGE:
                 held = (self.own(a) if pa is None else _light(a), self.own(b) if pb is None else _light(b))
                 self.note((k, prim, (pa, pb), held, _light(y), _NO_PARAMS, None))
-                return Tensor(y, self, k)
+                return new_tensor(y, self, k)
             key = (prim, y.shape, y.dtype)
         if pa is None:
             key = (key, 0, ta)
@@ -97,10 +98,12 @@ class TraceLevel(RecordLevel):
             self.code(self.columns.number(key, (k, prim, (pa, pb), (a, b), y, _NO_PARAMS, None)))
         self.parent(-1 if pa is None else pa)
         self.parent(-1 if pb is None else pb)
-        return Tensor(y, self, k)
+        return new_tensor(y, self, k)
 
     def bind(self, prim: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
         if len(args) != 1 or prim.multiple:
+            if prim is STACK and (y := self._stack(args, params)) is not None:
+                return y
             if prim.kind == "custom" or prim.later is not None:
                 return super().bind(prim, args, params)
             return ReverseLevel.bind(self, prim, args, params)
@@ -121,11 +124,29 @@ class TraceLevel(RecordLevel):
                 self.parent(x.aux)
             else:
                 self.note((k, prim, (x.aux,), (v,), y, params, None))
-            return Tensor(y, self, k)
+            return new_tensor(y, self, k)
         y = prim(v, **params) if type(v) is Tensor else prim.impl(v, **params)
         k = next(self.count)
         self.note((k, prim, (x.aux,), (_light(v),), y if type(y) is float64 else _light(y), params, None))
-        return Tensor(y, self, k)
+        return new_tensor(y, self, k)
+
+    def _stack(self, args: tuple[Any, ...], params: dict[str, Any]) -> Tensor | None:
+        """Of numbers that are all tracked here; None where they are not."""
+        parents, values = [], []
+        for a in args:
+            if type(a) is not Tensor or a.level is not self or type(a.value) is not float64:
+                return None
+            parents.append(a.aux)
+            values.append(a.value)
+        y = np.array(values)
+        k = next(self.count)
+        key = (STACK, len(values))
+        try:
+            self.code(self.numbers[key])
+        except KeyError:
+            self.code(self.columns.number(key, (k, STACK, tuple(parents), tuple(values), y, params, None)))
+        self.columns.parents.extend(parents)
+        return new_tensor(y, self, k)
 
     def record(
         self, prim: Primitive, args: tuple[Any, ...], parents: tuple[Any, ...], y: Any, params: dict[str, Any]
@@ -136,7 +157,7 @@ class TraceLevel(RecordLevel):
         k = next(self.count)
         out = tuple(map(_light, y)) if prim.multiple else _light(y)
         self.note((k, prim, parents, held, out, params, None))
-        return self.pick(k, y) if prim.multiple else Tensor(y, self, k)
+        return self.pick(k, y) if prim.multiple else new_tensor(y, self, k)
 
     def note(self, node: Node) -> None:
         self.columns.note(node)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dualad.core.spec import Spec
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import new_tensor
 from dualad.modes.alike import FULL, INDEX
 from dualad.modes.reverse import PICK, Node
 from dualad.native.fork import FORK, Fork
@@ -54,7 +54,7 @@ def _fork(node: Node, picks: Sequence[Node], number: int) -> list[Node]:
     for body in params["branches"]:
         read: list[Node] = [(k, None, (), (), body.spec(k), {}, None) for k in range(len(body.samples))]
         level: Any = _Recording(read, body.nodes)
-        graphs.append(Graph(level, [Tensor(None, level, body.outs[k]) for k in wanted]))
+        graphs.append(Graph(level, [new_tensor(None, level, body.outs[k]) for k in wanted]))
     body = params["branches"][0]
     results = tuple([body.spec(body.outs[k]) for k in wanted])
     written: list[Node] = [
@@ -95,7 +95,7 @@ def _loop(node: Node, picks: Sequence[Node], number: int) -> list[Node]:
         read.append((k, None, (), (), own, {}, None))
     stacks += [Stack(body.spec(k), count, [], down) for k in body.outs[body.carries :]]
     level: Any = _Recording(read, body.nodes)
-    graph = Graph(level, [Tensor(None, level, k) for k in body.outs])
+    graph = Graph(level, [new_tensor(None, level, k) for k in body.outs])
     ends_by = "" if trips is None else "false" if until else "number"
     iteration = Iteration(graph, count, reads, stacks, given, [], [], ends_by)
     results = tuple(iteration.results)

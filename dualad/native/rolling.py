@@ -9,7 +9,7 @@ import numpy as np
 
 from dualad.core.primitive import REGISTRY
 from dualad.core.spec import Spec
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import new_tensor
 from dualad.modes.alike import FULL, INDEX
 from dualad.modes.record import GUARD, LIFT
 from dualad.modes.reverse import PICK, Node
@@ -320,7 +320,7 @@ class _Call:
         ]
         level: Any = _Body(self.inputs, self.body)
         ends = [where[j] for j in self.kept] + [now for _, _, now, written in self.cells if written]
-        graph = Graph(level, [Tensor(None, level, k) for k in ends])
+        graph = Graph(level, [new_tensor(None, level, k) for k in ends])
         specs = [Spec(tuple(x.shape), np.dtype(x.dtype)) for _, x in self.args]
         iteration = Iteration(graph, loop.count, self.reads, stacks, specs, buffers, writes)
         own = tuple([Spec(s.shape, s.spec.dtype) for s in stacks] + [spec for spec, _ in buffers])

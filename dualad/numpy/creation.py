@@ -15,7 +15,7 @@ import numpy as np
 from dualad.core.errors import ArgumentError, ShapeError
 from dualad.core.level import GROUND
 from dualad.core.primitive import SEQUENCE, holds_tensor, plain
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.numpy.operands import on_tensors, operand, tracked
 from dualad.numpy.register import implements
 from dualad.numpy.shaping import astype, broadcast_to, concrete, expand_dims, moveaxis
@@ -91,7 +91,7 @@ def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
 
 def buffer(value: Any) -> Tensor:
     """An array of our own, as a tensor that can be assigned into."""
-    return Tensor(value, GROUND, None)
+    return new_tensor(value, GROUND, None)
 
 
 def zeros(shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None, like: Any = None) -> Any:

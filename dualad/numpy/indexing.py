@@ -12,7 +12,7 @@ import numpy as np
 from dualad.core.errors import ArgumentError, BatchError, IndexingError, ShapeError
 from dualad.core.level import GROUND
 from dualad.core.primitive import holds_tensor, plain
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.numpy.creation import arange, linspace
 from dualad.numpy.operands import on_tensors, operand, store
 from dualad.numpy.rearranging import along
@@ -92,7 +92,7 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
         for condition, f in zip(conditions, functions, strict=True):
             out = where(condition, f(v, *args, **kw) if callable(f) else f, out)
         return out
-    out = Tensor(np.zeros(v.shape, v.dtype), GROUND, None)
+    out = new_tensor(np.zeros(v.shape, v.dtype), GROUND, None)
     for mask, f in zip(masks, functions, strict=True):
         if mask.any():
             out[mask] = f(index.getitem(v, mask), *args, **kw) if callable(f) else f

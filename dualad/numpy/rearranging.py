@@ -9,7 +9,7 @@ import numpy as np
 
 from dualad.core.errors import ArgumentError, IndexingError, ShapeError
 from dualad.core.level import GROUND
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.numpy import reductions, statistics
 from dualad.numpy.operands import on_tensors, operand, store
 from dualad.numpy.shaping import axes_of, axis_of, concatenate, concrete, dimensions, moveaxis, ravel, swapaxes
@@ -250,7 +250,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     old = np.ones(n + places.size, bool)
     old[places] = False
     lead = (slice(None),) * axis
-    out: Any = Tensor(np.zeros((*x.shape[:axis], old.size, *x.shape[axis + 1 :]), x.dtype), GROUND, None)
+    out: Any = new_tensor(np.zeros((*x.shape[:axis], old.size, *x.shape[axis + 1 :]), x.dtype), GROUND, None)
     out[(*lead, np.flatnonzero(old))] = x
     out[(*lead, places)] = v
     return out

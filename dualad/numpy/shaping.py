@@ -16,7 +16,7 @@ import numpy as np
 from dualad.core.errors import ArgumentError, DtypeError, ShapeError
 from dualad.core.level import GROUND
 from dualad.core.primitive import plain
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.numpy.operands import on_tensors, operand, store
 from dualad.ops import shape
 from dualad.ops.views import view
@@ -126,7 +126,7 @@ def _reshape(x: Any, dims: tuple[int, ...], order: str, copy: Any = None) -> Any
 
 def _unshared(y: Any, x: Tensor) -> Any:
     """A result with memory of its own: of a buffer, a buffer."""
-    return Tensor(np.array(y), GROUND, None) if type(y) is not Tensor and x.level is GROUND else y
+    return new_tensor(np.array(y), GROUND, None) if type(y) is not Tensor and x.level is GROUND else y
 
 
 def _reshape_method(x: Tensor, *dims: Any, order: str = "C", copy: Any = None) -> Any:
@@ -307,7 +307,7 @@ def _astype_method(
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
     """A tensor of its own: later assignments to one do not change the other."""
     x = operand(a)
-    return x.level.adopt(Tensor(x.value, x.level, x.aux)) if type(x) is Tensor else np.array(x)
+    return x.level.adopt(new_tensor(x.value, x.level, x.aux)) if type(x) is Tensor else np.array(x)
 
 
 # Several arrays -------------------------------------------------------------------------------
@@ -356,7 +356,7 @@ def stack(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None, cas
     if not xs:
         raise ShapeError("stack needs at least one array.")
     first = xs[0].shape
-    for x in xs:
+    for x in xs[1:]:
         if x.shape != first:
             raise ShapeError(f"stack: all shapes must be equal, they are {[x.shape for x in xs]}.")
     return _finish(shape.stack(*xs, axis=axis_of(axis, len(first) + 1)), out, dtype, casting)

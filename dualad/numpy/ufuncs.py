@@ -12,7 +12,7 @@ import numpy as np
 from dualad.core.dispatch import LATE, UFUNC_METHODS, not_differentiable
 from dualad.core.errors import ArgumentError, DtypeError, NotDifferentiable, ShapeError, UntrackedError
 from dualad.core.primitive import NUMPY, UFUNC_KEYWORDS, Binary, Primitive, Unary, holds_tensor, plain
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.numpy.operands import cast, operand, store
 from dualad.ops.arithmetic import stop_gradient
 from dualad.ops.arithmetic import where as choose
@@ -264,7 +264,7 @@ def at(ufunc: Any, array: Any, indices: Any, b: Any = None) -> None:
 def _buffer(x: Any) -> Any:
     from dualad.core.level import GROUND
 
-    return Tensor(x, GROUND, None)
+    return new_tensor(x, GROUND, None)
 
 
 def _concrete(k: Any) -> Any:

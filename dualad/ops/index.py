@@ -15,7 +15,7 @@ from dualad.core.deferred import Deferred, held
 from dualad.core.errors import ArgumentError, DtypeError, DualadError, IndexingError, ShapeError
 from dualad.core.level import GROUND
 from dualad.core.primitive import Primitive, bind, plain
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.ops import dependence
 from dualad.ops.arithmetic import where
 from dualad.ops.kinds import Linear, Movement, Params, constant, linear
@@ -433,7 +433,7 @@ def getitem(x: Any, key: Any) -> Any:
     if type(x) is not Tensor or not y.shape:
         return y
     if arrays or _has_bool(template):  # a copy; of a buffer, a buffer
-        return y if type(y) is Tensor else Tensor(y, GROUND, None)
+        return y if type(y) is Tensor else new_tensor(y, GROUND, None)
     return view(x, y, index, {"template": template})
 
 

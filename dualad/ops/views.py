@@ -16,7 +16,7 @@ import numpy as np
 from dualad.core.level import GROUND
 from dualad.core.primitive import Primitive
 from dualad.core.spec import Spec
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 
 _MANY = 1024
 
@@ -26,7 +26,7 @@ def view(x: Tensor, y: Any, prim: Primitive, params: dict[str, Any]) -> Any:
     if type(y) is not Tensor:
         if x.level is not GROUND:
             return y
-        y = Tensor(y, GROUND, None)
+        y = new_tensor(y, GROUND, None)
     if getattr(x, "written", False):
         _detach(y)
     y.source = (x, prim, params)
@@ -224,7 +224,7 @@ def _alone(x: Any) -> list[Any]:
 
 def _calibrate() -> int:
     """How many references an array has, seen from ``_alone``, when only its tensor holds it."""
-    a = Tensor(np.zeros(1), GROUND, None)
+    a = new_tensor(np.zeros(1), GROUND, None)
     return _count(a)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dualad.core.spec import Spec
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.modes.batch import BatchLevel
 from dualad.modes.record import GUARD, LIFT, NoLoop, RecordLevel, sampling
 from dualad.modes.reverse import PICK, Node, fixes
@@ -211,7 +211,7 @@ def in_batch(
     """The inputs of a body on the level, of which those ``given`` are batches; and all its values, computed of these."""
     pairs = list(zip(body.samples, given, strict=True))
     inputs = [level.watch(np.repeat(np.asarray(x)[None], batch.size, 0) if b else x) for x, b in pairs]
-    env = {k: Tensor(t, batch, None) if given[k] else t for k, t in enumerate(inputs)}
+    env = {k: new_tensor(t, batch, None) if given[k] else t for k, t in enumerate(inputs)}
     run(body.nodes, env)
     return inputs, env
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.modes.batch import BatchLevel
 from dualad.modes.forward import ForwardLevel
 from dualad.modes.record import NoLoop, RecordLevel, sampling
@@ -98,7 +98,7 @@ def _push(ts: Any, y: Any, index: Any, *args: Any, branches: Branches) -> list[A
         with ForwardLevel() as level:
             env = dict(enumerate(inputs))
             for k, t in zip(given, tangents, strict=True):
-                env[k] = Tensor(env[k], level, t)
+                env[k] = new_tensor(env[k], level, t)
             run(body.nodes, env)
             values = [env[body.outs[k]] for k in ends]
             return [

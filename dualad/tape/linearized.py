@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.modes.batch import BatchLevel
 from dualad.modes.record import GUARD, LIFT
 from dualad.modes.reverse import PICK, Node, pull
@@ -39,7 +39,7 @@ def push_many(nodes: Sequence[Node], seeds: dict[int, Any], outputs: Sequence[An
     """Push ``k`` directions at once: ``seeds`` by index, of shape (k, *shape); per output (k, *shape), or None for zero."""
     (k,) = {s.shape[0] for s in seeds.values()}
     with BatchLevel(k) as level:
-        ts: dict[int, Any] = {i: Tensor(s, level, None) for i, s in seeds.items()}
+        ts: dict[int, Any] = {i: new_tensor(s, level, None) for i, s in seeds.items()}
         push(nodes, ts)
         return [_whole(ts.get(i), k) for i in outputs]
 
@@ -48,7 +48,7 @@ def pull_many(nodes: Sequence[Node], seeds: dict[int, Any], inputs: Sequence[Any
     """Pull ``k`` cotangents at once; per input (k, *shape), or None for zero."""
     (k,) = {s.shape[0] for s in seeds.values()}
     with BatchLevel(k) as level:
-        cts: dict[int, Any] = {i: Tensor(s, level, None) for i, s in seeds.items()}
+        cts: dict[int, Any] = {i: new_tensor(s, level, None) for i, s in seeds.items()}
         found: dict[int, Any] = {}
         leaves = set(inputs) - {n[0] for n in nodes}
 

@@ -15,6 +15,7 @@ from typing import Any
 from dualad.core.primitive import Primitive
 from dualad.core.spec import Spec
 from dualad.core.tensor import Tensor as Core
+from dualad.core.tensor import new_tensor
 from dualad.modes.reverse import ReverseLevel, own, pull
 
 FREED = ("freed",)
@@ -179,11 +180,11 @@ def _as_tracked(node: Any) -> Any:
     """A node whose kept values are tensors again, so that pulling through it is itself recorded."""
     index, prim, parents, args, y, params, fix = node
     args = tuple(
-        Core(a, GRAPH, p) if p is not None and a is not None and not _is_spec(a) else a
+        new_tensor(a, GRAPH, p) if p is not None and a is not None and not _is_spec(a) else a
         for a, p in zip(args, parents, strict=True)
     )
     if y is not None and not isinstance(y, tuple) and not _is_spec(y):
-        y = Core(y, GRAPH, node)
+        y = new_tensor(y, GRAPH, node)
     return index, prim, parents, args, y, params, fix
 
 

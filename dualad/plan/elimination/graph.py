@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dualad.core.errors import ArgumentError, DtypeError, ShapeError
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.core.tree import flatten
 from dualad.modes.batch import BatchLevel
 from dualad.modes.record import GUARD
@@ -159,7 +159,7 @@ class ComputationalGraph:
             return env
         with BatchLevel(batch) as level:
             env = {
-                n[0]: Tensor(v, level, None) if np.ndim(v) else v
+                n[0]: new_tensor(v, level, None) if np.ndim(v) else v
                 for n, v in zip(self.program.inputs, point, strict=True)
             }
             replay(self.program.nodes, env)

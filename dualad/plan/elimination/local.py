@@ -10,7 +10,7 @@ import numpy as np
 
 from dualad.core.errors import GuardError
 from dualad.core.primitive import Primitive
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.modes.batch import BatchLevel
 from dualad.plan.elimination.structure import MOST, Algebra, Pattern, limit
 
@@ -231,7 +231,7 @@ def _push(local: Local, y: Any, args: Sequence[Any]) -> Any:
     forward = n <= m
     of = x if forward else out
     with BatchLevel(of.size) as level:
-        basis = Tensor(np.eye(of.size, dtype=of.dtype).reshape(of.size, *of.shape), level, None)
+        basis = new_tensor(np.eye(of.size, dtype=of.dtype).reshape(of.size, *of.shape), level, None)
         if forward:
             moved = local.prim.jvp([basis if j == i else None for j in range(len(args))], y, args, local.params)
         else:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dualad.core.tensor import Tensor
+from dualad.core.tensor import Tensor, new_tensor
 from dualad.modes.batch import BatchLevel
 from dualad.modes.curvature import second_partials
 from dualad.modes.forward import ForwardLevel
@@ -81,12 +81,12 @@ def _dense(node: Node, g: Any, i: int, j: int) -> Any:
     _, prim, parents, args, y, params, _ = node
     x, of = args[j], args[i]
     with BatchLevel(x.size) as batch, ForwardLevel() as level:
-        basis = Tensor(np.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape), batch, None)
+        basis = new_tensor(np.eye(x.size, dtype=x.dtype).reshape(x.size, *x.shape), batch, None)
         moved = prim.jvp([basis if k == j else None for k in range(len(args))], y, args, params)
         xs = list(args)
         if prim.needs(parents)[j]:
-            xs[j] = Tensor(x, level, basis)
-        out = Tensor(y, level, moved) if prim.keep_y else y
+            xs[j] = new_tensor(x, level, basis)
+        out = new_tensor(y, level, moved) if prim.keep_y else y
         c = prim.vjp(g, [k == i for k in range(len(args))], out, xs, params)[i]
         if type(c) is not Tensor or c.level is not level or c.aux is None:
             return None
