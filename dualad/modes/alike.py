@@ -51,6 +51,12 @@ class Columns:
         self.samples.append(node)
         return n
 
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The codes, where the operands of each node begin, and the operands' indices."""
+        codes = np.array(self.codes, np.int64)
+        widths = np.array([len(s[2]) for s in self.samples], np.int64)
+        return codes, np.concatenate([[0], np.cumsum(widths[codes])]), np.array(self.parents, np.int64)
+
 
 class Nodes(Sequence[Node]):
     """The nodes of columns, numbered from ``first``, each made when it is asked for: of operands and results that are tracked
@@ -59,10 +65,7 @@ class Nodes(Sequence[Node]):
     def __init__(self, columns: Columns, inputs: Sequence[Node], first: int) -> None:
         self.columns, self.first = columns, first
         self.inputs = {n[0]: n[4] for n in inputs}
-        self.parents = np.array(columns.parents, np.int64)
-        codes = np.array(columns.codes, np.int64)
-        widths = np.array([len(s[2]) for s in columns.samples], np.int64)
-        self.offsets = np.concatenate([[0], np.cumsum(widths[codes])])
+        self.arrays = _, self.offsets, self.parents = columns.arrays()
         self.constant = np.cumsum(self.parents < 0) - 1  # by operand: which constant it is
         self.places: Any = range(len(columns.codes))
 

@@ -83,18 +83,17 @@ class Tape:
     def __init__(self, inputs: Sequence[Node], nodes: Sequence[Node], outputs: Sequence[int]) -> None:
         """Of nodes that are columns, what ``outputs`` need. Of others all is wanted."""
         c = nodes.columns if isinstance(nodes, Nodes) else columns(nodes)
-        self.codes, self.constants = np.array(c.codes, np.int64), c.constants
+        self.codes, self.offsets, parents = nodes.arrays if isinstance(nodes, Nodes) else c.arrays()
+        self.constants, self.samples = c.constants, c.samples
         self.leads = np.full(len(nodes), -1, np.int64)
         self.leads[list(c.leads)] = list(c.leads.values())
-        every = placed(inputs, nodes, np.concatenate([np.array(c.parents), np.array(outputs, np.int64)]))
-        self.places, self.ends = every[: len(c.parents)], every[len(c.parents) :].tolist()
-        widths = np.array([len(node[2]) for node in c.samples])[self.codes]
-        self.offsets = np.concatenate([[0], np.cumsum(widths)])
+        every = placed(inputs, nodes, np.concatenate([parents, np.array(outputs, np.int64)]))
+        self.places, self.ends = every[: len(parents)], every[len(parents) :].tolist()
         if isinstance(nodes, Nodes):
             self.free = nodes.first + len(nodes)
             guards = np.array([node[1] is GUARD for node in c.samples])[self.codes]
             if (kept := wanted(guards, self.places, self.offsets, self.ends)) is not None:
-                nodes = self._cut(nodes, widths, kept)
+                nodes = self._cut(nodes, kept)
         else:
             self.free = 1 + max(node[0] for node in (*inputs, *nodes))
         self.inputs, self.nodes = inputs, nodes
@@ -106,10 +105,10 @@ class Tape:
         fourfold = int(np.bincount(self.codes, minlength=len(c.samples))[complexes].sum())
         self.least = LEAST * len(nodes) // max(1, len(nodes) + 3 * fourfold)
 
-    def _cut(self, nodes: Nodes, widths: np.ndarray, kept: np.ndarray) -> Nodes:
+    def _cut(self, nodes: Nodes, kept: np.ndarray) -> Nodes:
         """Without the nodes that are not kept, which are among the last ones as a rule."""
         d = int(np.argmin(kept))
-        o, kept, widths = int(self.offsets[d]), kept[d:], widths[d:]
+        o, kept, widths = int(self.offsets[d]), kept[d:], np.diff(self.offsets[d:])
         places, operands = self.places[o:], np.repeat(kept, widths)
         constants = operands[places == NEVER].tolist()
         n = len(self.constants) - len(constants)
@@ -126,7 +125,7 @@ class Tape:
 
     def spec(self, place: int) -> Any:
         """Shape and dtype of what is at a place; None where there are several."""
-        y = self.inputs[-1 - place][4] if place < 0 else self.nodes[place][4]
+        y = self.inputs[-1 - place][4] if place < 0 else self.samples[self.codes[place]][4]
         return None if y is None or type(y) is tuple else (y.shape, np.dtype(y.dtype))
 
     def loop_at(self, place: int) -> Loop | None:
