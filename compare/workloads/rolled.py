@@ -6,6 +6,7 @@ CasADi's is the same for both. Each library has compiled another loop before; of
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
@@ -66,17 +67,18 @@ def warm() -> None:
 
     for _ in range(2):  # what comes with the second call
         dualad.jit(dualad.grad(f))(START)
-    try:
-        import casadi
+    with contextlib.suppress(ImportError):
         import jax
-    except ImportError:
-        return
-    jax.config.update("jax_enable_x64", True)
-    x = jax.numpy.asarray(START)
-    scanned = lambda s: jax.lax.scan(lambda s, _: (decay(jax.numpy, s), None), s, None, length=200)[0][0]
-    jax.block_until_ready(jax.jit(jax.grad(scanned))(x))
-    v = casadi.MX.sym("v", 3)
-    casadi.Function("v", [v], [casadi.gradient(casadi.sum1(casadi.sin(v)), v)])(START)
+
+        jax.config.update("jax_enable_x64", True)
+        x = jax.numpy.asarray(START)
+        scanned = lambda s: jax.lax.scan(lambda s, _: (decay(jax.numpy, s), None), s, None, length=200)[0][0]
+        jax.block_until_ready(jax.jit(jax.grad(scanned))(x))
+    with contextlib.suppress(ImportError):
+        import casadi
+
+        v = casadi.MX.sym("v", 3)
+        casadi.Function("v", [v], [casadi.gradient(casadi.sum1(casadi.sin(v)), v)])(START)
 
 
 def measure(peers: dict[str, ModuleType], rounds: int) -> tuple[list[Row], list[str]]:
