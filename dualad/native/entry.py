@@ -32,7 +32,7 @@ AS_NEW, LENT = (
     0x0505,
     0x2000,
 )  # flags: also memory of its own, which may be written; and if it is to be copied elsewhere
-SMALL = 1 << 10  # bytes of a result that is used again once nobody has it any more
+SMALL = 1 << 14  # bytes of results that are used again once nobody has them any more
 NEW_ARRAY, NEW_SCALAR, ARRAY_TYPE = 94, 60, 2  # places in NumPy's table of C functions, which never change
 STACK = 1 << 15  # bytes of a frame taken from the stack; beyond that from the heap
 LONG = 50_000.0  # nanoseconds of work from which on other threads may run Python meanwhile
@@ -175,11 +175,12 @@ class Code:
         table = [self.machine.address("start"), start + space, made, slots, start, work > LONG, given, n, m]
         for v, x in zip(self.inputs, numbers, strict=True):
             table += self._argument(v, words) if x is None else [IN_TABLE, int(x[0])]
+        shapes = [self.shape(v, words) for v in self.outputs]
+        dtypes = [np.dtype(v.dtype) for v in self.outputs]
+        small = sum(math.prod(s) * t.itemsize for s, t in zip(shapes, dtypes, strict=True)) <= SMALL
         spare = np.empty((m, 2), object)
-        for v, kept in zip(self.outputs, spare, strict=True):
-            shape, dtype = self.shape(v, words), np.dtype(v.dtype)
-            small = shape and math.prod(shape) * dtype.itemsize <= SMALL
-            table += [len(shape), id(dtype), kept.ctypes.data if small else 0, *shape]
+        for shape, dtype, kept in zip(shapes, dtypes, spare, strict=True):
+            table += [len(shape), id(dtype), kept.ctypes.data if small and shape else 0, *shape]
         return new_function(_definition(), np.array(table, np.int64), _Owner(self, spare))
 
     def _argument(self, v: Value, words: np.ndarray | None) -> list[int]:

@@ -16,7 +16,6 @@ from dualad.native.memory import addresses, iota, load, m_bytes, masked, memory,
 from dualad.native.placing import element, places
 from dualad.native.reduction import Reduction, Scatter
 
-MANY = 512  # elements in a row
 LONG = 1 << 15  # elements one after another of which not all are in the nearest caches
 ROW = 16  # vectors in a row that is worth the trouble of aligning its stores
 ACROSS = 1536  # rows gone across at once: the processor knows no more pages of memory
@@ -241,7 +240,7 @@ class Nest:
     def _innermost(self, own: list[Reduction]) -> None:
         b, n = self.b, self.domain[-1]
         size, chains = self._sort()
-        width = lanes(size, n, (4 if n >= MANY else 2) if chains else 1)
+        width = lanes(size, n, 4 if chains else 1)
         # Where all that a long loop does is to store, it may do an element twice.
         if n >= ROW * width and not (self.reductions or self.scatters or grows(b, n)):
             if not chains and (aligned := self._aligned_store()) is not None:
