@@ -16,7 +16,7 @@ import numpy as np
 
 from dualad.native.elementwise import plan, type_of
 from dualad.native.graph import Value, repeated
-from dualad.native.machine import I1, I64, number
+from dualad.native.machine import F32, F64, I1, I64, number
 from dualad.ops.index import ARRAY
 
 TURNED = 1 << 16  # elements of a constant that is copied
@@ -107,7 +107,7 @@ class Expressions:
                 continue
             k = yield (a, _broadcast(index, a.shape), conditions)
             kids.append(self.cast(k, t))
-        return self._add("op", type_of(v.dtype), v, None, how, tuple(kids))
+        return self._operation(v, how, tuple(kids))
 
     # Making -----------------------------------------------------------------------------------
 
@@ -121,6 +121,16 @@ class Expressions:
             k = self._same[key] = len(self.all)
             self.all.append(Expr(kind, type, value, at, data, kids))
         return k
+
+    def _operation(self, v: Value, how: tuple[str, tuple[Any, ...]], kids: tuple[int, ...]) -> int:
+        """A product of -a and b is that of a and b, negated: often both are needed."""
+        t = type_of(v.dtype)
+        for n, k in enumerate(kids):
+            e = self.all[k]
+            if v.name == "multiply" and e.kind == "op" and e.value.name == "negative" and e.type is t in (F64, F32):
+                product = self._operation(v, how, (*kids[:n], *e.kids, *kids[n + 1 :]))
+                return self._add("op", t, e.value, None, e.data, (product,))
+        return self._add("op", t, v, None, how, kids)
 
     def constant(self, x: Any, t: Any) -> int:
         return self._add("const", t, None, None, number(x, t), ())

@@ -490,6 +490,19 @@ def test_without_the_fast_entry_and_without_the_compiler(how: str, monkeypatch: 
             assert not p.segments
 
 
+def test_a_product_with_a_negated_factor_is_that_of_the_factor() -> None:
+    f = lambda x, y: (-x * x, x * x, -y * -x, y * x)
+    g = jit(f)
+    x, y = np.array([0.0, -0.0, 1.5, np.inf, -np.inf, np.nan, 5e-324, 3.0, -2.0]), normal(9)
+    for _ in range(2):
+        for found, expected in zip(g(x, y), f(x, y), strict=True):
+            np.testing.assert_array_equal(found, expected)
+            signs = np.signbit(found) == np.signbit(expected)
+            assert signs[~np.isnan(found)].all()
+    text = g.lower(x, y).as_text()
+    assert 2 * text.count("fmul") == len(re.findall(r"store (<\d+ x )?double", text))  # four results of two products
+
+
 def test_results_share_no_memory() -> None:
     f = jit(lambda x: (x, x + 1, x.T, x[0], x * 1))
     x = normal(3, 3)
