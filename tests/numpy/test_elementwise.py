@@ -12,7 +12,7 @@ import pytest
 
 import dualad
 import dualad.numpy as dnp
-from dualad import DtypeError, UntrackedError, derivative, grad, hessian, jacfwd, jacrev, jvp
+from dualad import DtypeError, UntrackedError, derivative, grad, hessian, jacfwd, jacrev, jvp, vjp
 from tests.functions import Case, arr, check, parameters
 from tests.test_gotchas import in_both_modes
 
@@ -280,6 +280,21 @@ def test_infinite_derivatives_are_infinite() -> None:
         (np.arccosh, 1.0, np.inf),
     ):
         in_both_modes(f, x, slope)
+
+
+REPEATED = [
+    np.broadcast_to(np.array([1.0, 0.0, 2.0]), (2000, 3)),
+    np.broadcast_to(np.array([[1.0], [0.0], [2.0]]), (2, 3, 2000)),
+    np.broadcast_to(0.0, (5000,)),
+    np.broadcast_to(2.0, (70, 70)),
+]
+
+
+@pytest.mark.parametrize("g", REPEATED, ids=lambda g: f"{g.shape}")
+def test_zero_cotangents_that_are_repeated(g: Any) -> None:
+    """Of a large cotangent that is repeated along an axis one is looked at; a zero in it is as strong as any."""
+    (found,) = vjp(np.sqrt, np.zeros(g.shape))[1](g)
+    np.testing.assert_array_equal(found, np.where(g == 0, 0.0, np.inf))
 
 
 def test_powers_at_zero() -> None:
