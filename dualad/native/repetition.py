@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 WORD = 8  # elements
+NEARLY = 0.9  # of the sequence
+TIMES = 8  # that a word comes in a period
 CLASSES = 12  # frequencies of words that are asked for a period
 
 
@@ -22,6 +24,8 @@ def repeats(codes: np.ndarray, least: int, count: int) -> list[tuple[int, int, i
     words = np.zeros(n - WORD + 1, np.uint64)
     for k in range(WORD):
         words += codes[k : n - WORD + 1 + k].astype(np.uint64) * weights[k]
+    if (run := _nearly_all(codes, words)) is not None and run[2] >= count and run[1] * (run[2] - 1) >= least:
+        return [run]
     _, which, many = np.unique(words, return_inverse=True, return_counts=True)
     frequency = many[which]
     by_frequency = np.bincount(frequency)
@@ -42,6 +46,17 @@ def repeats(codes: np.ndarray, least: int, count: int) -> list[tuple[int, int, i
         if length // period >= count and length - period >= least
     ]
     return sorted(runs, key=lambda r: (-r[1] * r[2], r[1]))
+
+
+def _nearly_all(codes: np.ndarray, words: np.ndarray) -> tuple[int, int, int] | None:
+    """A run over most of the sequence, if there is one with a period in which the word in its middle comes a few times."""
+    places = np.flatnonzero(words == words[len(words) // 2])
+    k = len(places) // 2
+    for period in (places[k + 1 : k + 1 + TIMES] - places[k]).tolist():
+        start, length = _longest(codes, period)
+        if length > NEARLY * len(codes):
+            return start, period, length // period
+    return None
 
 
 def _longest(codes: np.ndarray, period: int) -> tuple[int, int]:

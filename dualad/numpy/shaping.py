@@ -15,7 +15,7 @@ import numpy as np
 
 from dualad.core.errors import ArgumentError, DtypeError, ShapeError
 from dualad.core.level import GROUND
-from dualad.core.primitive import plain
+from dualad.core.primitive import bind, plain
 from dualad.core.tensor import Tensor, new_tensor
 from dualad.numpy.operands import on_tensors, operand, store
 from dualad.ops import shape
@@ -318,7 +318,7 @@ def operands(arrays: Any) -> list[Any]:
         return list(arrays)
     if hasattr(arrays, "__dualad_tensor__"):
         return list(arrays.__dualad_tensor__())
-    return [operand(a) for a in arrays]
+    return [a if type(a) is Tensor else operand(a) for a in arrays]
 
 
 def _finish(y: Any, out: Any, dtype: Any, casting: str) -> Any:
@@ -359,7 +359,8 @@ def stack(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None, cas
     for x in xs[1:]:
         if x.shape != first:
             raise ShapeError(f"stack: all shapes must be equal, they are {[x.shape for x in xs]}.")
-    return _finish(shape.stack(*xs, axis=axis_of(axis, len(first) + 1)), out, dtype, casting)
+    y = bind(shape.stack, xs, {"axis": axis_of(axis, len(first) + 1)})
+    return y if out is None and dtype is None else _finish(y, out, dtype, casting)
 
 
 @on_tensors(np.vstack)
