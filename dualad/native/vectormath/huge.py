@@ -7,10 +7,24 @@ Source: M. Payne, R. Hanek, "Radian reduction for trigonometric functions", SIGN
 from __future__ import annotations
 
 import itertools
+import struct
 
 from llvmlite import ir
 
-from dualad.native.vectormath.lanes import DOUBLE, INT32, INT64, Bits, Lanes, Number, multiply_add, rarely, where
+from dualad.native.vectormath.lanes import (
+    DOUBLE,
+    INT32,
+    INT64,
+    ROUNDER,
+    Bits,
+    Lanes,
+    Mask,
+    Number,
+    anywhere,
+    multiply_add,
+    rarely,
+    where,
+)
 from dualad.native.vectormath.pairs import Pair, exact_product, fast_sum
 
 INT128 = ir.IntType(128)
@@ -41,10 +55,18 @@ TWO_OVER_PI = (
 HALF_PI = (1.5707963267948966, 6.123233995736766e-17)
 
 
-def reduced_if_huge(x: Number, limit: float, k: Bits, r: Pair) -> tuple[Bits, Pair]:
-    """(k, r) where |x| <= limit, and else by the way that holds for every x."""
+WINDOW = 21  # bits
+START = struct.unpack("q", struct.pack("d", ROUNDER))[0]
+
+
+def _beyond(k: Bits) -> Mask:
+    return ~((anywhere(k ^ START) >> WINDOW).equals(0))
+
+
+def reduced_if_huge(x: Number, k: Bits, r: Pair) -> tuple[Bits, Pair]:
+    """(k, r) where k, as bits, is from those of ``ROUNDER`` on less than 2^``WINDOW``, and else by the way that holds for every
+    x."""
     m = x.lanes
-    huge = ~(abs(x) <= limit)
     usual = [k.number(), *r]
 
     def lane_by_lane() -> list[Number]:
@@ -61,9 +83,9 @@ def reduced_if_huge(x: Number, limit: float, k: Bits, r: Pair) -> tuple[Bits, Pa
         lane.add_incoming(ir.Constant(INT32, 0), before)
         step = b.zext(b.mul(lane, ir.Constant(INT32, 8)), INT64)
         places = [b.inttoptr(b.add(b.ptrtoint(slot, INT64), step), ir.PointerType(DOUBLE)) for slot in slots]
-        argument = Number(m.alike(b, 1), b.load(places[0], typ=DOUBLE))
-        with b.if_then((~(abs(argument) <= limit)).ir):
-            result = b.call(_reduce(m), [argument.ir])
+        one = m.alike(b, 1)
+        with b.if_then(_beyond(Number(one, b.load(places[1], typ=DOUBLE)).bits()).ir):
+            result = b.call(_reduce(m), [b.load(places[0], typ=DOUBLE)])
             for k, place in enumerate(places[1:]):
                 b.store(b.extract_value(result, k), place)
         following = b.add(lane, ir.Constant(INT32, 1))
@@ -72,7 +94,7 @@ def reduced_if_huge(x: Number, limit: float, k: Bits, r: Pair) -> tuple[Bits, Pa
         b.position_at_end(done)
         return [Number(m, b.load(slot, typ=type)) for slot in slots[1:]]
 
-    quarter, high, low = rarely(huge, usual, lane_by_lane)
+    quarter, high, low = rarely(_beyond(k), usual, lane_by_lane)
     return quarter.bits(), (high, low)
 
 

@@ -267,7 +267,18 @@ def rarely(mask: Mask, usual: Sequence[Number], body: Callable[[], Sequence[Numb
     for phi, y, z in zip(phis, usual, other, strict=True):
         phi.add_incoming(y.ir, before)
         phi.add_incoming(z.ir, after)
-    return [Number(m, phi) for phi in phis]
+    return [Number(y.lanes, phi) for y, phi in zip(usual, phis, strict=True)]
+
+
+def anywhere(k: Bits) -> Bits:
+    """In at most eight lanes: the bits that are set in some."""
+    b, v, width = k.lanes.builder, k.ir, k.lanes.width
+    while width > 8:
+        width //= 2
+        none = ir.Constant(v.type, ir.Undefined)
+        low, high = (b.shuffle_vector(v, none, _indices(range(j, j + width))) for j in (0, width))
+        v = b.or_(low, high)
+    return Bits(k.lanes.alike(b, width), v)
 
 
 def multiply_add(a: Number, b: float | Number, c: float | Number) -> Number:

@@ -1,7 +1,7 @@
 """Sine, cosine, tangent and their inverses.
 
 The argument is reduced to r + n pi / 2: by parts of pi / 2 whose products are exact (W. J. Cody, W. Waite 1980, ch. 8), beyond
-``LARGE`` by M. Payne, R. Hanek, "Radian reduction for trigonometric functions", SIGNUM Newsletter 18 (1983).
+``QUARTERS`` of these by M. Payne, R. Hanek, "Radian reduction for trigonometric functions", SIGNUM Newsletter 18 (1983).
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 
 from dualad.native.vectormath import coefficients
-from dualad.native.vectormath.huge import reduced_if_huge
+from dualad.native.vectormath.huge import WINDOW, reduced_if_huge
 from dualad.native.vectormath.lanes import (
+    ROUNDER,
     Bits,
     Function,
     Number,
@@ -38,7 +39,7 @@ from dualad.native.vectormath.pairs import (
     times_number,
 )
 
-LARGE = 2.0**20
+QUARTERS = 2.0 ** (WINDOW - 1)
 TWO_OVER_PI = 0.6366197723675814
 HALF_PI = (1.5707963267948966, 6.123233995736766e-17)
 # pi / 2 after its first 53 bits: 33 bits, whose product with a number of quarters is exact, and the rest.
@@ -50,12 +51,13 @@ PI = (3.141592653589793, 1.2246467991473532e-16)
 
 def reduced(x: Number) -> tuple[Bits, Pair]:
     """n modulo 4 (in the low bits), r and a small e: x = n pi / 2 + r - e. Of zeros r is x, and e is 0.0."""
-    n, k = rounded(x, TWO_OVER_PI)
+    shifted = multiply_add(x, TWO_OVER_PI, ROUNDER + QUARTERS)
+    n, k = shifted - (ROUNDER + QUARTERS), shifted.bits()
     first = remainder(x, n, x.lanes.number(HALF_PI[0]))
     r = multiply_add(n, -SECOND, first)
     # ``first`` may be smaller than what is taken from it; but it is a multiple of the last place of that, which does as well.
     e = multiply_add(n, SECOND, r - first)
-    return reduced_if_huge(x, LARGE, k, (r, multiply_add(n, THIRD, e)))
+    return reduced_if_huge(x, k, (r, multiply_add(n, THIRD, e)))
 
 
 def precise_sine_of(r: Pair) -> Pair:
