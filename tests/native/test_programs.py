@@ -601,6 +601,7 @@ def test_nothing_leaks(calls: int) -> None:
     x = normal(1000)
     for _ in range(50):
         f(x, 2.0), guarded(x), guarded(-x)
+    gc.collect()  # what other tests left
     descr, kind = sys.getrefcount(x.dtype), sys.getrefcount(np.ndarray)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(calls // 5):
