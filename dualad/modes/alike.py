@@ -59,11 +59,11 @@ class Columns:
 
 
 class Nodes(Sequence[Node]):
-    """The nodes of columns, numbered from ``first``, each made when it is asked for: of operands and results that are tracked
+    """The nodes of columns, numbered after the inputs, each made when it is asked for: of operands and results that are tracked
     it has something of their shape and dtype."""
 
-    def __init__(self, columns: Columns, inputs: Sequence[Node], first: int) -> None:
-        self.columns, self.first = columns, first
+    def __init__(self, columns: Columns, inputs: Sequence[Node]) -> None:
+        self.columns, self.first = columns, len(inputs)
         self.inputs = {n[0]: n[4] for n in inputs}
         self.arrays = _, self.offsets, self.parents = columns.arrays()
         self.constant = np.cumsum(self.parents < 0) - 1  # by operand: which constant it is
@@ -95,12 +95,13 @@ class Nodes(Sequence[Node]):
         params = sample[5]
         lead = c.leads.get(k)
         if lead is not None:
-            params = {**params, "template": _led(params, sample, lead)}
+            params = {**params, "template": _led(sample, lead)}
         return (self.first + k, sample[1], tuple(parents), tuple(args), sample[4], params, sample[6])
 
 
-def _led(params: dict[str, Any], sample: Node, lead: int) -> tuple[Any, ...]:
-    """An index with other leading integers."""
+def _led(sample: Node, lead: int) -> tuple[Any, ...]:
+    """The index of a node, with other leading integers."""
+    params = sample[5]
     template = params["template"]
     n = next((n for n, t in enumerate(template) if type(t) is not int), len(template))
     shape = params["shape"] if sample[1] is SCATTER else sample[3][0].shape

@@ -37,7 +37,7 @@ class TraceLevel(RecordLevel):
     @property
     def nodes(self) -> Nodes:  # type: ignore[override]
         if self._nodes is None or len(self._nodes) != len(self.columns.codes):
-            self._nodes = Nodes(self.columns, self.inputs, len(self.inputs))
+            self._nodes = Nodes(self.columns, self.inputs)
         return self._nodes
 
     def watch(self, x: Any) -> Tensor:

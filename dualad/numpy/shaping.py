@@ -359,8 +359,7 @@ def stack(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None, cas
     for x in xs[1:]:
         if x.shape != first:
             raise ShapeError(f"stack: all shapes must be equal, they are {[x.shape for x in xs]}.")
-    y = bind(shape.stack, xs, {"axis": axis_of(axis, len(first) + 1)})
-    return y if out is None and dtype is None else _finish(y, out, dtype, casting)
+    return _finish(bind(shape.stack, xs, {"axis": axis_of(axis, len(first) + 1)}), out, dtype, casting)
 
 
 @on_tensors(np.vstack)
