@@ -19,9 +19,9 @@ from llvmlite import ir
 
 from dualad.native.callee import WORD as ROOM
 from dualad.native.callee import Room, direct
-from dualad.native.captured import Captured, Held, Place
-from dualad.native.entry import TYPE, layout_holds, python, referred, word
-from dualad.native.machine import I8, I64, PTR, absolute, constant
+from dualad.native.captured import Captured, Contents, Held, Place
+from dualad.native.entry import DATA, DESCR, DIMS, RANK, STRIDES, TYPE, layout_holds, python, referred, word
+from dualad.native.machine import I8, I32, I64, PTR, absolute, constant
 from dualad.native.objects import Machine, once
 
 # In the table: addresses, how many comparisons, the first of them.
@@ -32,7 +32,8 @@ KIND, OWNER, KEY, VALUE, TABLE, ENTRY, SIZE = 0, 8, 16, 24, 32, 40, 48  # of a c
 # Of a dictionary: its table of keys and values; or where its values are, if they are not there.
 DICT_TABLE, DICT_VALUES = 32, 40
 Row = tuple[int, int, int, int, int, int]
-WORD, ITEM, CALL = 0, 1, 2  # kinds: a word of an object, an item of a dictionary, a function that says whether
+# Kinds: a word of an object, an item of a dictionary, a function that says whether, memory that a word of an object points to.
+WORD, ITEM, CALL, MEMORY = 0, 1, 2, 3
 
 
 class Door(Room):
@@ -76,8 +77,10 @@ def door(f: Any, captured: Captured, slow: Callable[..., Any], finish: Callable[
         else:
             rows.append(row)
     checks = [*Held.checks(left), *checks]
-    rows += [_asked(c) for c in checks]
-    return Door(owner.address, f.__self__, slow, finish, rows, (f, captured, checks))
+    keep: list[Any] = [f, captured, checks]
+    for c in checks:
+        rows += _held(c, keep) if isinstance(c, Contents) else [_asked(c)]
+    return Door(owner.address, f.__self__, slow, finish, rows, keep)
 
 
 @functools.cache
@@ -92,6 +95,21 @@ def _never() -> bool:
 
 def _asked(check: Callable[[], bool]) -> Row:
     return CALL, id(check), 0, 0, 0, 0
+
+
+def _held(c: Contents, keep: list[Any]) -> list[Row]:
+    """What an array's structure says of its form, then its contents; one that does not lie in one piece is left to Python."""
+    x, (shape, strides, dtype) = c.array, c.form
+    if not (x.flags.c_contiguous or x.flags.f_contiguous):
+        return [_asked(c)]
+    rank = word(x, RANK) >> 32 << 32 | len(shape)  # a half of that word
+    rows: list[Row] = [(WORD, id(x), DESCR, id(dtype), 0, 0), (WORD, id(x), RANK, rank, 0, 0)]
+    kept: list[Any] = [np.array(shape, np.int64), np.array(strides, np.int64), np.frombuffer(c.bytes, np.uint8)]
+    keep += kept
+    for at, then in zip((DIMS, STRIDES, DATA), kept, strict=True):
+        if then.size:
+            rows.append((MEMORY, id(x), at, then.ctypes.data, then.nbytes, 0))
+    return rows
 
 
 def _compared(place: Place) -> Row | None:
@@ -139,7 +157,8 @@ def _emit(module: ir.Module) -> None:
     f = ir.Function(module, ir.FunctionType(PTR, [PTR, PTR, I64, PTR]), "door")
     called, args, given, keywords = f.args
     null = ir.Constant(PTR, None)
-    names = "entry next compare word item known lookup lost ask asked same following run ran finish slow again done"
+    compare = ir.Function(module, ir.FunctionType(I32, [PTR, PTR, I64]), "memcmp")
+    names = "entry next compare word memory item known lookup lost ask asked same onward run ran finish slow again done"
     blocks = {k: f.append_basic_block(k) for k in names.split()}
     b = ir.IRBuilder(blocks["entry"])
 
@@ -166,9 +185,14 @@ def _emit(module: ir.Module) -> None:
     choice = b.switch(kind, blocks["ask"])
     choice.add_case(constant(I64, WORD), blocks["word"])
     choice.add_case(constant(I64, ITEM), blocks["item"])
+    choice.add_case(constant(I64, MEMORY), blocks["memory"])
     b.position_at_end(blocks["word"])
     attribute = b.load(b.gep(owner, [key], source_etype=I8), typ=PTR)
     b.branch(blocks["same"])
+    b.position_at_end(blocks["memory"])
+    start = b.load(b.gep(owner, [key], source_etype=I8), typ=PTR)
+    differ = b.call(compare, [start, value, load(row, TABLE)])
+    b.cbranch(b.icmp_unsigned("==", differ, constant(I32, 0)), blocks["onward"], blocks["slow"])
     b.position_at_end(blocks["item"])
     table_now, table_then = load(owner, DICT_TABLE), load(row, TABLE)
     b.cbranch(b.icmp_unsigned("==", table_now, table_then), blocks["known"], blocks["lookup"])
@@ -177,7 +201,7 @@ def _emit(module: ir.Module) -> None:
     as_then = b.and_(
         b.icmp_unsigned("==", load(entry, 0), key), b.icmp_unsigned("==", load(entry, 8), b.ptrtoint(value, I64))
     )
-    b.cbranch(as_then, blocks["following"], blocks["lookup"])
+    b.cbranch(as_then, blocks["onward"], blocks["lookup"])
     b.position_at_end(blocks["lookup"])
     item = python(b, "PyDict_GetItemWithError", PTR, owner, b.inttoptr(key, PTR))
     b.cbranch(b.icmp_unsigned("==", item, null), blocks["lost"], blocks["same"])
@@ -196,9 +220,9 @@ def _emit(module: ir.Module) -> None:
     for block, x, y in (("word", attribute, value), ("lookup", item, value), ("asked", answer, expected)):
         now.add_incoming(x, blocks[block])
         then.add_incoming(y, blocks[block])
-    b.cbranch(b.icmp_unsigned("==", now, then), blocks["following"], blocks["slow"])
-    b.position_at_end(blocks["following"])
-    k.add_incoming(b.add(k, constant(I64, 1)), blocks["following"])
+    b.cbranch(b.icmp_unsigned("==", now, then), blocks["onward"], blocks["slow"])
+    b.position_at_end(blocks["onward"])
+    k.add_incoming(b.add(k, constant(I64, 1)), blocks["onward"])
     b.branch(blocks["next"])
 
     b.position_at_end(blocks["run"])

@@ -26,7 +26,7 @@ from dualad.native.machine import I1, I8, I32, I64, PTR, absolute, address, cons
 from dualad.native.objects import Machine, once
 
 REFERENCES, TYPE, NUMBER = 0, 8, 16  # of any object: how many; its type; of a float or NumPy scalar: its value
-DATA, RANK, DIMS, DESCR, FLAGS, WEAK = 16, 24, 32, 56, 64, 72  # of an array
+DATA, RANK, DIMS, STRIDES, DESCR, FLAGS, WEAK = 16, 24, 32, 40, 56, 64, 72  # of an array
 CONTIGUOUS_ALIGNED = 0x0101
 AS_NEW, LENT = (
     0x0505,
@@ -91,7 +91,7 @@ def layout_holds() -> bool:
     """Whether arrays and numbers of this interpreter lie in memory as the generated code assumes."""
     if sys.implementation.name != "cpython" or ctypes.sizeof(ctypes.c_void_p) != 8:
         return False
-    return _layout_of(TYPE, NUMBER, DATA, RANK, DIMS, DESCR, FLAGS, WEAK)
+    return _layout_of(TYPE, NUMBER, DATA, RANK, DIMS, STRIDES, DESCR, FLAGS, WEAK)
 
 
 def word(x: Any, at: int) -> int:
@@ -99,19 +99,22 @@ def word(x: Any, at: int) -> int:
     return ctypes.c_int64.from_address(id(x) + at).value
 
 
-def _layout_of(kind: int, number: int, data: int, rank: int, dims: int, descr: int, flags: int, weak: int) -> bool:
+def _layout_of(
+    kind: int, number: int, data: int, rank: int, dims: int, strides: int, descr: int, flags: int, weak: int
+) -> bool:
     for x in (np.arange(6.0).reshape(2, 3), np.zeros(5, np.float32), np.ones((2, 1, 4), np.int64).T, np.array(2.5)):
-        where = word(x, dims)
-        shape = [ctypes.c_int64.from_address(where + 8 * k).value for k in range(x.ndim)] if where else []
+        lists = [
+            [ctypes.c_int64.from_address(where + 8 * k).value for k in range(x.ndim)] if where else []
+            for where in (word(x, dims), word(x, strides))
+        ]
         held = (
             word(x, kind) == id(np.ndarray)
             and word(x, data) == x.ctypes.data
             and ctypes.c_int32.from_address(id(x) + rank).value == x.ndim
-            and (x.ndim == 0 or where != 0)
             and word(x, descr) == id(x.dtype)
             and ctypes.c_int32.from_address(id(x) + flags).value & 0xFFFF == x.flags.num & 0xFFFF
         )
-        if not held or (x.ndim and tuple(shape) != x.shape):
+        if not held or (x.ndim and lists != [[*x.shape], [*x.strides]]):
             return False
     shared = np.zeros(1)
     before, more = word(shared, REFERENCES), [shared] * 5

@@ -9,7 +9,7 @@ from llvmlite import ir
 from dualad.native.elementwise import BYTES
 from dualad.native.machine import F32, F64, I1, I8, I32, I64, PTR, Unsigned, constant, retyped, splat, vector, width_of
 
-AHEAD = 1024  # bytes from here is what a long row has fetched: the processor by itself stops at the end of each page
+AHEAD = 4096  # bytes from here is what a long row has fetched: the processor by itself stops at the end of each page
 LINE = 64  # bytes of the cache
 
 
@@ -62,13 +62,13 @@ def addresses(b: Any, p: Any, at: Any, m: Any) -> Any:
     return b.inttoptr(places, ir.VectorType(PTR, w))
 
 
-def fetch(b: Any, p: Any, size: int, write: bool) -> None:
-    """Bring the lines that are ``AHEAD`` of p into the cache."""
+def fetch(b: Any, p: Any, size: int, level: int) -> None:
+    """Bring the lines that are ``AHEAD`` of p into the cache of that level."""
     f = b.module.globals.get("llvm.prefetch.p0")
     if f is None:
         f = ir.Function(b.module, ir.FunctionType(ir.VoidType(), [PTR, I32, I32, I32]), "llvm.prefetch.p0")
     for at in range(AHEAD, AHEAD + size, LINE):
-        b.call(f, [b.gep(p, [constant(I64, at)], source_etype=I8), *[constant(I32, k) for k in (write, 3, 1)]])
+        b.call(f, [b.gep(p, [constant(I64, at)], source_etype=I8), *[constant(I32, k) for k in (0, 4 - level, 1)]])
 
 
 def load(b: Any, p: Any, at: Any, t: Any, w: int = 1, mask: Any = None, long: bool = False) -> Any:
@@ -76,7 +76,7 @@ def load(b: Any, p: Any, at: Any, t: Any, w: int = 1, mask: Any = None, long: bo
     m = memory(t)
     q = b.gep(p, [at], source_etype=m)
     if long and mask is None and w > 1:
-        fetch(b, q, w * m_bytes(m), write=False)
+        fetch(b, q, w * m_bytes(m), 1)
     if mask is None or w == 1:
         x = b.load(q, align=m_bytes(m), typ=vector(m, w))
     else:
@@ -91,7 +91,7 @@ def store(b: Any, p: Any, at: Any, x: Any, t: Any, mask: Any = None, long: bool 
     q = b.gep(p, [at], source_etype=m)
     if mask is None:
         if long and width_of(x.type) > 1:
-            fetch(b, q, width_of(x.type) * m_bytes(m), write=True)
+            fetch(b, q, width_of(x.type) * m_bytes(m), 2)  # to be read: lines fetched to be written take a fifth longer
         b.store(x, q, align=m_bytes(m))
     else:
         masked(b, "store", x.type, [x, q], mask, m)

@@ -29,6 +29,7 @@ FEWEST = 16  # rows
 WIDEST, TYPICAL = 512, 16  # elements of a value in one row: at most, and of most
 SHARED = 1024  # elements of a value that does not depend on the row
 OPERATIONS = 20_000
+BEFORE = 64  # operations that all rows share, done one by one, from where on they should not be most of the work
 ROOM = 1 << 17  # bytes for what several functions need of the present rows
 MOVED = {"index", "concatenate", "stack", "transpose"}
 
@@ -114,6 +115,9 @@ class Rows(Scalars):
                     self._add("store", None, (w, i), (k,))
             for g in due.get(v.index, ()):
                 self._add("guard", None, g, (self.elements[v.index].ravel()[0],))
+        work = [rowed for e, rowed in zip(self.all, self.varies, strict=True) if e.kind not in ("input", "const")]
+        if work.count(False) > max(BEFORE, work.count(True) * n // self.width):
+            raise Unsuited
 
     # One row ----------------------------------------------------------------------------------
 

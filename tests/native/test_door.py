@@ -10,6 +10,7 @@ import inspect
 import pickle
 import sys
 import threading
+import warnings
 import weakref
 from typing import Any
 
@@ -109,6 +110,50 @@ def test_what_only_python_can_compare(kind: str) -> None:
     else:
         held[0] = 3.0
     assert f(X).tolist() == [3, 6, 9]
+
+
+@pytest.mark.parametrize("order", ["C", "F", "strided", "empty", "0-d", "bool", "complex64"])
+def test_captured_arrays_are_compared(order: str) -> None:
+    """Without Python where they lie in one piece, to the last byte."""
+    whole: Any = np.arange(24.0).reshape(4, 6)
+    held = {
+        "C": whole,
+        "F": whole.T,
+        "strided": whole[:, ::2],
+        "empty": whole[:0],
+        "0-d": whole[1, 1:2].reshape(()),
+        "bool": whole > 7,
+        "complex64": whole.astype(np.complex64),
+    }[order]
+    f = opened(jit(lambda x: x * (held.sum() + held.size)), X)
+    ((_, path),) = f._paths()
+    _, checks = path.captured.watched()
+    assert [type(c) for c in checks] == [captured.Contents] and checks[0]()
+    assert {row[0] for row in door._held(checks[0], [])} == (
+        {door.CALL} if order == "strided" else {door.WORD, door.MEMORY}
+    )
+    if held.size:
+        last = tuple(n - 1 for n in held.shape)
+        held[last] = not held[last] if held.dtype == bool else held[last] + 1
+    np.testing.assert_allclose(f(X), X * (held.sum() + held.size))
+    assert checks[0]() == (held.size == 0)
+
+
+def test_a_captured_array_changes_its_form() -> None:
+    """In place, with the same bytes."""
+    for change in (
+        lambda a: setattr(a, "shape", (6, 2)),
+        lambda a: setattr(a, "shape", 12),
+        lambda a: setattr(a, "dtype", np.int64),
+        lambda a: setattr(a, "strides", (8, 32)),
+        lambda a: a.resize((2, 3), refcheck=False),
+    ):
+        held = np.ones((4, 3)).copy()
+        f = opened(jit(lambda x, held=held: x * held.sum(axis=0).sum() + held.shape[0]), X)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            change(held)
+        np.testing.assert_array_equal(f(X), X * held.sum(axis=0).sum() + held.shape[0])
 
 
 def test_bindings_are_compared_without_python() -> None:

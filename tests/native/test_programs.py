@@ -69,8 +69,8 @@ def test_many_short_rows_are_long_together() -> None:
     def fetched(f: Any, *args: Any) -> set[str]:
         g = both(f, *args)
         return {
-            {"0": "read", "1": "write"}[k]
-            for k in re.findall(r"call .*llvm.prefetch.*i32 (\d), i32 3", g.lower(*args).as_text())
+            {"3": "read", "2": "write"}[k]  # into which cache
+            for k in re.findall(r"call .*llvm.prefetch.*i32 0, i32 (\d)", g.lower(*args).as_text())
         }
 
     outer = lambda c, r: c * r
@@ -460,10 +460,11 @@ def test_workspace_is_used_again() -> None:
 
 def test_layout_of_this_interpreter() -> None:
     assert entry.layout_holds()
-    right = (entry.TYPE, entry.NUMBER, entry.DATA, entry.RANK, entry.DIMS, entry.DESCR, entry.FLAGS, entry.WEAK)
+    names = "TYPE NUMBER DATA RANK DIMS STRIDES DESCR FLAGS WEAK"
+    right = [getattr(entry, k) for k in names.split()]
     assert entry._layout_of(*right)
     for k in range(len(right)):
-        wrong = list(right)
+        wrong = [*right]
         wrong[k] += 8
         assert not entry._layout_of(*wrong)
 

@@ -54,6 +54,14 @@ def test_what_rows_share_is_computed_once() -> None:
     by_rows(f, x, m, n=50, rtol=1e-11)
 
 
+@pytest.mark.parametrize("wide", [10, 600])
+def test_what_rows_share_is_not_most_of_the_work(wide: int) -> None:
+    """It would be done number by number: loops are faster, and sooner compiled."""
+    down, up = normal(2, wide) / wide, normal(40, 2)
+    g = both(lambda x: np.tanh(up @ np.sin(down @ np.tanh(x))), normal(wide), rtol=1e-12)
+    assert ("for each of 40 rows" in g.explain()) == (wide == 10)
+
+
 def test_rows_chosen_by_constant_numbers() -> None:
     """From the end, several times, out of order."""
     table, x = normal(7, 3), normal(33, 3)
