@@ -38,8 +38,7 @@ def tanh(x: Number) -> Number:
     high = multiply_add(double, r, base)
     growth = multiply_add(r * r, polynomial(r, TWICE_GROWTH), n * (-0.5 * LN2_REST))
     top, low = fast_sum(high, multiply_add(double, growth, multiply_add(double, r, base - high)))
-    below = top + 2.0
-    rest = least(top, 2.0) - (below - most(top, 2.0))
+    below, rest = fast_sum(2.0, top)  # exact up to 2^54; from there on the quotient is 1, less than an ulp off
     return with_sign(quotient((top, low), (below, rest + low)), x)
 
 
