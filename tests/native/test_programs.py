@@ -19,6 +19,7 @@ import pytest
 import dualad.numpy as dnp
 from dualad import grad, jacrev, jit, value_and_grad
 from dualad.native import entry, program
+from dualad.native.machine import vector_bytes
 from tests.native.test_registry import programs, run
 
 RNG = np.random.default_rng(0)
@@ -53,6 +54,26 @@ def test_row_lengths(n: int, dtype: Any) -> None:
     """Full vectors, tails, masks."""
     f = lambda x: (x * x + 1, (x - 2 * x).sum(), x.max(), x > 0, x[::-1] * 2)
     both(f, normal(n, dtype=dtype), rtol=2e-5 if dtype is np.float32 else 1e-12)
+
+
+@pytest.mark.parametrize("n", [31, 32, 63, 100, 127, 128, 129, 190, 255, 256, 511, 512, 513, 575, 4097, 20_000, 99_999])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_chains_of_functions_are_taken_by_turns(n: int, dtype: Any) -> None:
+    """In long rows two groups of vectors go from call to call together; with and without sums, every length of the rest."""
+    f = lambda x: np.tanh(np.sin(x) * np.exp(-x * x))
+    rtol = 1e-4 if dtype is np.float32 else 1e-12
+    x = normal(n, dtype=dtype)
+    counted = []
+    for g, args in (
+        (f, (x,)),
+        (lambda x: (f(x), f(x).sum()), (x,)),
+        (lambda x, y: f(x + y[:, None]).max(axis=1), (x, normal(3, dtype=dtype))),
+        (lambda x, i: f(x[i]) * x[::2].sum(), (x, RNG.integers(0, n, n))),
+        (lambda x: f(x[: n // 2 * 2 : 2]) + f(x[1::2][: n // 2]), (x,)),
+    ):
+        counted.append(both(g, *args, rtol=rtol).lower(*args).as_text().count("tanh.v"))
+    if n >= 16 * 4 * vector_bytes() // x.itemsize:  # no code of its own for the rest
+        assert counted[0] == 3  # a declaration, and two calls
 
 
 @pytest.mark.parametrize("n", [2**15 - 1, 2**15, 2**15 + 13])
