@@ -99,14 +99,18 @@ class Nodes(Sequence[Node]):
         return (self.first + k, sample[1], tuple(parents), tuple(args), sample[4], params, sample[6])
 
 
+def _leading(node: Node) -> tuple[int, tuple[int, ...]]:
+    """How many integers an index begins with, and the shape that it is of."""
+    template = node[5]["template"]
+    n = next((n for n, t in enumerate(template) if type(t) is not int), len(template))
+    return n, tuple(node[5]["shape"] if node[1] is SCATTER else node[3][0].shape)
+
+
 def _led(sample: Node, lead: int) -> tuple[Any, ...]:
     """The index of a node, with other leading integers."""
-    params = sample[5]
-    template = params["template"]
-    n = next((n for n, t in enumerate(template) if type(t) is not int), len(template))
-    shape = params["shape"] if sample[1] is SCATTER else sample[3][0].shape
+    n, shape = _leading(sample)
     at = np.unravel_index(lead // math.prod(shape[n:]), shape[:n])
-    return (*map(int, at), *template[n:])
+    return (*map(int, at), *sample[5]["template"][n:])
 
 
 def columns(nodes: Sequence[Node]) -> Columns:
@@ -165,27 +169,21 @@ def key_of(node: Node) -> tuple[Any, int]:
     own = tuple([(v.shape, v.dtype) for v in y]) if prim.multiple else (y.shape, y.dtype)
     if not params:
         return (prim, held, own), -1
-    lead = -1
     if INDEXED.get(prim) == len(parents) and parents[0] is not None:
         template = params["template"]
-        shape = params["shape"] if prim is SCATTER else args[0].shape
-        n = 0
-        while n < len(template) and type(template[n]) is int:
-            n += 1
+        n, shape = _leading(node)
         if n and len(template) == len(shape) and all(type(k) is slice and k == FULL for k in template[n:]):
             at = 0
             for k, size in zip(template[:n], shape, strict=False):
                 at = at * size + k % size
-            for size in shape[n:]:
-                at *= size
-            return (prim, held, own, n, tuple(shape)), at
+            return (prim, held, own, n, shape), at * math.prod(shape[n:])
     try:
         items = params.items() if len(params) == 1 else sorted(params.items())
         key = (prim, held, own, tuple([(k, _frozen(v)) for k, v in items]))
         hash(key)
     except TypeError:
         return object(), -1
-    return key, lead
+    return key, -1
 
 
 def kind_of(a: Any) -> Any:

@@ -17,7 +17,7 @@ ROW = 16  # vectors in a row that is worth the trouble of aligning its stores
 ACROSS = 1536  # rows gone across at once: the processor knows no more pages of memory
 PART, LINE = 256, 8  # elements: of a row that so many others are gone across for; of a line of the cache
 TOGETHER = {"cos": "sin"}  # functions that are computed by the same call
-SIMPLE = 40  # expressions of a loop whose body is there three times
+SIMPLE = 40  # expressions of a loop whose body is there several times
 BLOCK = 64  # iterations after which partial sums are put away: a sum of n numbers then errs like a blocked sum
 
 
@@ -166,7 +166,7 @@ class Nest(Body):
         b, n = self.b, self.domain[-1]
         size, calls = self._sort()
         width = lanes(size, n, 4 if calls else 1)
-        groups = 2 if calls > 1 and n >= 4 * width else 1
+        groups = 2 if calls > 1 and n >= 4 * width and len(self.x.all) <= SIMPLE else 1
         # Where all that a long loop does is to store, it may do an element twice.
         if n >= ROW * width and not (self.reductions or self.scatters or grows(b, n)):
             if not calls and (aligned := self._aligned_store()) is not None:

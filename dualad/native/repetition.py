@@ -24,8 +24,13 @@ def repeats(codes: np.ndarray, least: int, count: int) -> list[tuple[int, int, i
     words = np.zeros(n - WORD + 1, np.uint64)
     for k in range(WORD):
         words += codes[k : n - WORD + 1 + k].astype(np.uint64) * weights[k]
-    if (run := _nearly_all(codes, words)) is not None and run[2] >= count and run[1] * (run[2] - 1) >= least:
-        return [run]
+
+    def fits(length: int, period: int) -> bool:
+        return length // period >= count and length - period >= least
+
+    if (run := _nearly_all(codes, words)) is not None and fits(*run[1:]):
+        start, length, period = run
+        return [(start, period, length // period)]
     _, which, many = np.unique(words, return_inverse=True, return_counts=True)
     frequency = many[which]
     by_frequency = np.bincount(frequency)
@@ -40,22 +45,18 @@ def repeats(codes: np.ndarray, least: int, count: int) -> list[tuple[int, int, i
         for period in gaps[np.argsort(times)[::-1][:2]].tolist():
             if period not in found:
                 found[period] = (*_longest(codes, period), period)
-    runs = [
-        (start, period, length // period)
-        for start, length, period in found.values()
-        if length // period >= count and length - period >= least
-    ]
+    runs = [(at, period, length // period) for at, length, period in found.values() if fits(length, period)]
     return sorted(runs, key=lambda r: (-r[1] * r[2], r[1]))
 
 
 def _nearly_all(codes: np.ndarray, words: np.ndarray) -> tuple[int, int, int] | None:
-    """A run over most of the sequence, if there is one with a period in which the word in its middle comes a few times."""
+    """(start, length, period) over most of the sequence, if the word in the middle comes a few times in a period."""
     places = np.flatnonzero(words == words[len(words) // 2])
     k = len(places) // 2
     for period in (places[k + 1 : k + 1 + TIMES] - places[k]).tolist():
         start, length = _longest(codes, period)
         if length > NEARLY * len(codes):
-            return start, period, length // period
+            return start, length, period
     return None
 
 
