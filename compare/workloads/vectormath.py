@@ -1,12 +1,14 @@
 """The vector math library on 4,096 elements, eight and four lanes at a time, against NumPy and SciPy; and its errors.
 
-``python -m compare.workloads.vectormath`` measures the errors on 100,000 points per function and writes ``docs/vectormath.md``.
+``python -m compare.workloads.vectormath [function ...]`` measures errors, on 100,000 points per function, and times, and writes
+them to the lines of these functions (of all) in ``docs/vectormath.md``.
 """
 
 from __future__ import annotations
 
 import pathlib
-import platform
+import re
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -21,31 +23,6 @@ from dualad.core.primitive import REGISTRY
 COUNT = 4096
 POINTS = 100_000
 PAGE = pathlib.Path(__file__).parent.parent.parent / "docs" / "vectormath.md"
-HEAD = """# Vector math
-
-Compiled programs compute elementwise functions by dualad's own library, `dualad/native/vectormath`: LLVM instructions without
-branches on as many elements as the machine's vectors hold. A result has the same bits at every width. With and without fused
-multiply-add (which processors lack from before 2013) results differ in rounding; both are measured.
-
-- **float64.** Reduction by exact products, polynomials, and double-double steps where the rest would cost more than an ulp.
-  Coefficients are made by `python -m compare.vectormath_coefficients`, which says what each approximates and where.
-- **float32** is computed through float64, and is therefore nearly always the exact result rounded (the tests allow 0.51 ulp).
-- **Special values** are NumPy's (SciPy's), which the tests compare at zeros of either sign, infinities, NaN, subnormal numbers
-  and the ends of the domains. Four answers differ, where NumPy or SciPy loses what can be represented: `sinc` at whole numbers
-  is 0; `gammaln` of subnormal numbers is finite; `ndtr` and `log_ndtr` are not 0 as long as they are representable;
-  `erfinv(-0.0)` is -0.0.
-- **Powers of two** are multiplied with AVX-512's instruction where the machine has it, and else in two factors, to the same bits.
-- **Subnormal results** are rounded twice, so that their error reaches 1 ulp.
-- **Zeros that are differences.** `logaddexp`, `logaddexp2`, and `gammaln` and `digamma` of negative numbers vanish where two
-  larger terms cancel. There the error is counted in ulps of a larger number: of max(|a|, |b|) / 32 for the sums, of the larger
-  of 1/16 and |x| / 256 for `gammaln`, and of 1/16 for `digamma`.
-- **What is rare** is behind a branch that is taken when any element of a vector needs it: in `sin`, `cos` and `tan`, arguments
-  beyond 2^20, reduced in integers, one element at a time; in `power`, bases that are not positive, and infinities; in the gamma
-  functions, negative and extreme arguments.
-
-The largest errors found, in units in the last place of the exact value (a correctly rounded result is within 0.5); the limits are
-what the tests hold. Times are of one run on one core, in nanoseconds per element, and only their ratios mean much elsewhere.
-"""
 
 
 def largest_error(name: str, n: int, fma: bool = True) -> tuple[float, tuple[float, ...]]:
@@ -92,20 +69,13 @@ def line(name: str) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def main() -> None:
-    lines = [
-        "| function | limit | largest error | at | without FMA | ns, 8 lanes | 4 lanes (AVX2) | 2 lanes (SSE) | NumPy, SciPy |",
-        "|---" * 9 + "|",
-    ]
-    for name in sorted(CASES):
-        lines.append(line(name))
-        print(lines[-1], flush=True)
-    foot = (
-        f"{POINTS:,} points per function ({POINTS // 3:,} without FMA), against mpmath; {platform.machine()}, {COUNT} elements. "
-        "Written by `python -m compare.workloads.vectormath`."
-    )
-    PAGE.write_text("\n".join([HEAD, *lines, "", foot, ""]))
+def main(names: list[str]) -> None:
+    for name in names or sorted(CASES):
+        print(new := line(name), flush=True)
+        page, found = re.subn(rf"^\| `{name}` .*$", lambda _, new=new: new, PAGE.read_text(), flags=re.MULTILINE)
+        assert found == 1, f"{PAGE} has no line of {name}"
+        PAGE.write_text(page)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -87,10 +87,16 @@ def signed(y: Number, quarter: Bits) -> Number:
 
 def sine_and_cosine(x: Number) -> tuple[Number, Number]:
     k, (r, e) = reduced(x)
-    z = multiply_add(r, r, r * e * -2.0)  # (r - e)^2, so that both series are of r - e
-    # What the sine's series takes of e itself does not count. Where r is -0.0, so is s: 0.0 is taken from it.
-    s = r - multiply_add(z * r, polynomial(z, MINUS_SIN), e)
-    c = multiply_add(z, multiply_add(z, polynomial(z, coefficients.COS), -0.5), 1.0)
+    # Where r is -0.0, so is s: 0.0 is taken from it.
+    if x.lanes.fma:
+        z = multiply_add(r, r, r * e * -2.0)  # (r - e)^2; what the sine's series takes of e itself does not count then
+        s = r - multiply_add(z * r, polynomial(z, MINUS_SIN), e)
+        c = multiply_add(z, multiply_add(z, polynomial(z, coefficients.COS), -0.5), 1.0)
+    else:  # what is rounded twice has its rest added: in what e contributes, the sine is r and the cosine 1 - z / 2
+        z = r * r
+        one = z * -0.5 + 1.0
+        s = r - (z * r * polynomial(z, MINUS_SIN) + e * one)
+        c = one + (z * z * polynomial(z, coefficients.COS) + (r * e + (z * -0.5 + (1.0 - one))))
     odd = (k & 1).equals(1)
     return signed(where(odd, c, s), k), signed(where(odd, s, c), k + 1)
 
