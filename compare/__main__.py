@@ -9,10 +9,13 @@ import os
 import pathlib
 import pkgutil
 import platform
+import tempfile
 
 # One thread for everyone, before any library starts its pools. NPROC is what XLA sizes its pool by; its flags alone leave it two.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "DUALAD_NUM_THREADS", "NPROC", "PJRT_NPROC"):
     os.environ.setdefault(name, "1")
+CACHE = tempfile.TemporaryDirectory()
+os.environ["DUALAD_CACHE"] = CACHE.name  # of what is measured nothing is kept
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
 
 

@@ -6,7 +6,6 @@ or trace, differentiate, compile, run."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
@@ -17,7 +16,7 @@ import numpy
 import dualad
 import dualad.numpy
 from compare.problems import adbench, adbench_data
-from compare.timing import Row, in_turn, text
+from compare.timing import Row, in_turn, once, text
 
 
 @dataclass
@@ -86,20 +85,16 @@ def measure(peers: dict[str, ModuleType], rounds: int) -> tuple[list[Row], list[
         bundle(),
     ]
     for p in problems:
-        t = time.perf_counter()
         ours = dualad.jit(p.make(dualad.numpy, dualad, dualad.scan))
-        expected = ours(*p.args)
-        begun = time.perf_counter() - t
+        begun, expected = once(lambda f=ours, p=p: f(*p.args))
         calls: dict[str, Callable[[], Any]] = {"dualad": lambda f=ours, p=p: f(*p.args)}
         cell = ""
         if jax is not None:
             device = jax.tree.map(jax.numpy.asarray, p.args)
-            t = time.perf_counter()
             theirs = jax.jit(p.make(jax.numpy, jax, jax.lax.scan))
-            jax.block_until_ready(theirs(*device))
-            seconds = time.perf_counter() - t
-            cell = f"{text(seconds)} ({begun / seconds:.3g})"
             calls["jax"] = lambda f=theirs, args=device: jax.block_until_ready(f(*args))
+            seconds, _ = once(calls["jax"])
+            cell = f"{text(seconds)} ({begun / seconds:.3g})"
         if p.by_hand is not None:
             calls["numpy by hand"] = p.by_hand
         for other, call in calls.items():

@@ -3,7 +3,6 @@ Per call in the first table, the first call in the second; one thread."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy
 
 import dualad
-from compare.timing import Row, in_turn, text
+from compare.timing import Row, in_turn, once, text
 
 SIZES = ((4, 2), (12, 4))  # states, observations
 STEPS = 500
@@ -47,19 +46,17 @@ def measure(peers: dict[str, ModuleType], rounds: int) -> tuple[list[Row], list[
         jax = None
     for states, observations in SIZES:
         noise = numpy.linspace(0.5, 1.0, observations)
-        clock = time.perf_counter()
         ours = dualad.jit(dualad.grad(likelihood(numpy, dualad.scan, states, observations)))
-        expected = ours(noise)
-        begun, cell = time.perf_counter() - clock, ""
         calls: dict[str, Callable[[], Any]] = {"dualad": lambda ours=ours, noise=noise: ours(noise)}
+        begun, expected = once(calls["dualad"])
+        cell = ""
         if jax is not None:
             point = jax.numpy.asarray(noise)
-            clock = time.perf_counter()
             theirs = jax.jit(jax.grad(likelihood(jax.numpy, jax.lax.scan, states, observations)))
-            numpy.testing.assert_allclose(theirs(point), expected, rtol=1e-7)
-            spent = time.perf_counter() - clock
-            cell = f"{text(spent)} ({begun / spent:.3g})"
             calls["jax"] = lambda theirs=theirs, point=point: jax.block_until_ready(theirs(point))
+            spent, found = once(calls["jax"])
+            numpy.testing.assert_allclose(found, expected, rtol=1e-7)
+            cell = f"{text(spent)} ({begun / spent:.3g})"
         rows.append(Row(f"{states} states, {observations} observations", in_turn(calls, rounds), {}))
         first.append(f"| {states}, {observations} | {text(begun)} | {cell} |")
     return rows, ["\n".join(first)]

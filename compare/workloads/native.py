@@ -6,9 +6,6 @@ vector math is compiled once for a machine, and SciPy's BLAS found once in a pro
 
 from __future__ import annotations
 
-import os
-import tempfile
-import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -16,7 +13,7 @@ from typing import Any
 import numpy
 
 import dualad
-from compare.timing import Row, in_turn, text
+from compare.timing import Row, in_turn, once, text
 
 TARGETS = {"elementwise 10": 0.1, "elementwise 1,000": 0.2, "elementwise 1,000,000": 0.2, "Rosenbrock 2": 0.1,
            "Rosenbrock 100": 0.1, "logistic regression 1000x100": 0.5, "MLP 128x784-256-10": 0.9,
@@ -127,16 +124,13 @@ def measure(peers: dict[str, ModuleType], rounds: int) -> tuple[list[Row], list[
         jax = None
     else:
         jax.config.update("jax_enable_x64", True)
-    os.environ["DUALAD_CACHE"] = tempfile.mkdtemp()
     warm(numpy, dualad.jit, dualad.grad)
     if jax is not None:
         warm(jax.numpy, jax.jit, jax.grad)
     rows, first = [], ["First call:", "", "| case | dualad | jax |", "|---|---|---|"]
     for name, f, by_hand, args in cases():
-        t = time.perf_counter()
         ours = dualad.jit(dualad.grad(lambda *a, f=f: f(dualad.numpy, *a)))
-        expected = ours(*args)
-        begun = time.perf_counter() - t
+        begun, expected = once(lambda ours=ours, args=args: ours(*args))
         eager = dualad.grad(lambda *a, f=f: f(dualad.numpy, *a))
         calls: dict[str, Callable[[], Any]] = {
             "dualad": lambda ours=ours, args=args: ours(*args),
@@ -146,11 +140,9 @@ def measure(peers: dict[str, ModuleType], rounds: int) -> tuple[list[Row], list[
         cell = ""
         if jax is not None:
             device = jax.tree.map(jax.numpy.asarray, args)
-            t = time.perf_counter()
             theirs = jax.jit(jax.grad(lambda *a, f=f: f(jax.numpy, *a)))
-            jax.block_until_ready(theirs(*device))
-            cell = time.perf_counter() - t
             calls["jax"] = lambda g=theirs, args=device: jax.block_until_ready(g(*args))
+            cell, _ = once(calls["jax"])
         for other, call in calls.items():
             for a, b in zip(_leaves(call()), _leaves(expected), strict=True):
                 numpy.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-12, err_msg=f"{name}: {other}")

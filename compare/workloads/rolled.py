@@ -7,9 +7,6 @@ CasADi's is the same for both. Each library has compiled another loop before; of
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
-import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -18,7 +15,7 @@ import numpy
 
 import dualad
 from compare.problems.loops import H, lorenz, rk4, rk4_of_arrays, tangle, trajectory, trajectory_of_arrays
-from compare.timing import Row, in_turn, text
+from compare.timing import Row, in_turn, once, text
 
 CASES = (("an array", 1000), ("three numbers", 100), ("three numbers", 1000), ("three numbers", 10_000))
 START = numpy.array([1.0, 2.0, 3.0])
@@ -83,28 +80,22 @@ def warm() -> None:
 
 def measure(peers: dict[str, ModuleType], rounds: int) -> tuple[list[Row], list[str]]:
     makers: dict[str, Callable[[str, int], Callable[[], Any]]] = {"jax": with_jax, "casadi": with_casadi}
-    os.environ["DUALAD_CACHE"] = tempfile.mkdtemp()
     warm()
     rows, first = (
         [],
         ["First call:", "", "| state, steps | dualad | of which compiling | jax | casadi |", "|---|---|---|---|---|"],
     )
     for state, steps in CASES:
-        clock = time.perf_counter()
         if state == "an array":
             f = dualad.jit(dualad.grad(lambda s, steps=steps: trajectory_of_arrays(dualad.numpy, s, steps)))
         else:
             f = dualad.jit(dualad.grad(lambda s, steps=steps: trajectory(s, steps)))
-        expected = f(START)
-        begun = time.perf_counter() - clock
         calls: dict[str, Callable[[], Any]] = {"dualad": lambda f=f: f(START)}
+        begun, expected = once(calls["dualad"])
         cells = [f"{state}, {steps:,}", text(begun), text(_compiling(f))]
         for name, maker in makers.items():
             try:
-                clock = time.perf_counter()
-                call = maker(state, steps)
-                theirs = call()
-                spent = time.perf_counter() - clock
+                spent, (call, theirs) = once(lambda maker=maker, n=steps, s=state: ((call := maker(s, n)), call()))
             except ImportError:
                 cells.append("")
                 continue
@@ -114,10 +105,8 @@ def measure(peers: dict[str, ModuleType], rounds: int) -> tuple[list[Row], list[
             calls[name] = call
         first.append(f"| {' | '.join(cells)} |")
         rows.append(Row(f"{state}, {steps:,} steps", in_turn(calls, rounds), {"jax": TARGET} if "jax" in calls else {}))
-    clock = time.perf_counter()
     g = dualad.jit(lambda x: tangle(x, 1000))
-    g(numpy.linspace(0.1, 1, 10))
-    begun = time.perf_counter() - clock
+    begun, _ = once(lambda: g(numpy.linspace(0.1, 1, 10)))
     first += ["", f"A scalar program of 1,000 operations, none repeated: first call {text(begun)}, of which compiling "
               f"{text(_compiling(g))}."]  # fmt: skip
     return rows, ["\n".join(first)]
@@ -128,6 +117,4 @@ def _compiling(f: Any) -> float:
     from dualad.native.program import Program
 
     graph = f._paths()[0][1].program.graph
-    clock = time.perf_counter()
-    Program(graph)
-    return time.perf_counter() - clock
+    return once(lambda: Program(graph))[0]
