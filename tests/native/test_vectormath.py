@@ -208,7 +208,9 @@ def test_error_at_a_million_points(name: str) -> None:
     for fma in (True, False):
         errors = np.abs(kernel(name, 8 if fma else 2, fma=fma)(x) - exact) / np.spacing(np.abs(exact.astype(float)))
         worst = int(np.argmax(errors))
-        assert errors[worst] <= CASES[name].limit, f"{name}({float(x[worst])!r}), {fma=}: {float(errors[worst]):.3f} ulp"
+        assert errors[worst] <= CASES[name].limit, (
+            f"{name}({float(x[worst])!r}), {fma=}: {float(errors[worst]):.3f} ulp"
+        )
 
 
 @pytest.mark.nightly
