@@ -221,16 +221,21 @@ class Contents:
     def __init__(self, x: Any) -> None:
         self.array = x
         self.form = self._form()
-        self.bytes = self._bytes()
+        self.bytes = bytearray(self._copy())
 
     def _form(self) -> tuple[Any, ...]:
         return self.array.shape, self.array.strides, self.array.dtype
 
-    def _bytes(self) -> bytes:
+    def _copy(self) -> bytes:
         return np.ndarray.tobytes(self.array, "A")  # a masked array's own is another
 
     def __call__(self) -> bool:
-        return self._form() == self.form and self._bytes() == self.bytes
+        if self._form() != self.form:
+            return False
+        x = self.array
+        # Where it lies, if that is in one piece: with anything else bytearray is not compared.
+        equal: Any = bytearray.__eq__(self.bytes, x if x.flags.c_contiguous else x.T)
+        return self._copy() == self.bytes if equal is NotImplemented else bool(equal)
 
 
 class Held:
