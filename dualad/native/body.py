@@ -20,7 +20,7 @@ from dualad.native.reduction import Reduction, Scatter
 LONG = 1 << 15  # elements one after another of which not all are in the nearest caches
 
 
-def calls(e: Expr) -> bool:
+def is_call(e: Expr) -> bool:
     return e.kind == "op" and e.data[0] == "math"
 
 
@@ -97,7 +97,7 @@ class Body:
         """Everything of the innermost loop for ``width`` elements from each of ``starts`` on, by turns from call to call: so that
         what follows a call does not wait for it."""
         inner = [(k, e) for k, e in enumerate(self.x.all) if self.depth[k] == self.rank]
-        cuts = [0, *[n for n, (_, e) in enumerate(inner, 1) if calls(e)], len(inner)]
+        cuts = [0, *[n for n, (_, e) in enumerate(inner, 1) if is_call(e)], len(inner)]
         groups: list[tuple[Any, Vectors, dict[Any, Any]]] = [(i, Vectors(self, width), {}) for i in starts]
         for m, n in itertools.pairwise(cuts):
             for i, values, self.wide in groups:

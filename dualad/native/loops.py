@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dualad.native.body import Body, calls
+from dualad.native.body import Body, is_call
 from dualad.native.elementwise import BYTES, type_of
 from dualad.native.expressions import Affine
 from dualad.native.extents import Loop, extent, grows
@@ -160,7 +160,7 @@ class Nest(Body):
         polynomials are long chains: several vectors at once keep the arithmetic units busy."""
         inner = [e for e, d in zip(self.x.all, self.depth, strict=True) if d == self.rank]
         size = max([BYTES[e.type] for e in inner if e.type is not I1], default=8)
-        return size, len({(TOGETHER.get(e.value.name, e.value.name), e.kids) for e in inner if calls(e)})
+        return size, len({(TOGETHER.get(e.value.name, e.value.name), e.kids) for e in inner if is_call(e)})
 
     def _innermost(self, own: list[Reduction]) -> None:
         b, n = self.b, self.domain[-1]
@@ -188,8 +188,8 @@ class Nest(Body):
         def main(start: Any, stop: Any) -> None:
             loop = Loop(b, start, stop, each)
             for c in range(copies):
-                own = {k: a[c] for k, a in accumulators.items()}
-                self.elements(self._steps(loop.i, width, c * groups, groups), width, None, own)
+                into = {k: a[c] for k, a in accumulators.items()}
+                self.elements(self._steps(loop.i, width, c * groups, groups), width, None, into)
             if blocked:
                 due = b.icmp_signed("==", b.and_(loop.i, constant(I64, block - 1)), constant(I64, 0))
                 with b.if_then(due, likely=False):
