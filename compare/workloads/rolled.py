@@ -7,6 +7,7 @@ CasADi's is the same for both. Each library has compiled another loop before; of
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -95,7 +96,7 @@ def measure(peers: dict[str, ModuleType], rounds: int) -> tuple[list[Row], list[
         cells = [f"{state}, {steps:,}", text(begun), text(_compiling(f))]
         for name, maker in makers.items():
             try:
-                spent, (call, theirs) = once(lambda maker=maker, n=steps, s=state: ((call := maker(s, n)), call()))
+                spent, (call, theirs) = once(functools.partial(_built, maker, state, steps))
             except ImportError:
                 cells.append("")
                 continue
@@ -110,6 +111,12 @@ def measure(peers: dict[str, ModuleType], rounds: int) -> tuple[list[Row], list[
     first += ["", f"A scalar program of 1,000 operations, none repeated: first call {text(begun)}, of which compiling "
               f"{text(_compiling(g))}."]  # fmt: skip
     return rows, ["\n".join(first)]
+
+
+def _built(maker: Callable[[str, int], Callable[[], Any]], state: str, steps: int) -> tuple[Callable[[], Any], Any]:
+    """A peer's function, and what it returns."""
+    call = maker(state, steps)
+    return call, call()
 
 
 def _compiling(f: Any) -> float:

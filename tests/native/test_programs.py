@@ -485,7 +485,7 @@ def test_layout_of_this_interpreter() -> None:
     right = [getattr(entry, k) for k in names.split()]
     assert entry._layout_of(*right)
     for k in range(len(right)):
-        wrong = [*right]
+        wrong = list(right)
         wrong[k] += 8
         assert not entry._layout_of(*wrong)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dualad.native.vectormath import coefficients
 from dualad.native.vectormath.lanes import (
+    Bits,
     Function,
     Number,
     either,
@@ -55,9 +56,8 @@ def grown(r: Pair) -> Pair:
     return one, rest + multiply_add(r[0] * r[0], polynomial(r[0], coefficients.EXP_LONG), low)
 
 
-def near_root(r: Number, shifted: Number, n: Number) -> Number:
-    """2^n e^r for n in sixteenths, which are in the low bits of ``shifted``."""
-    k = shifted.bits()
+def near_root(r: Number, k: Bits, n: Number) -> Number:
+    """2^n e^r for n in sixteenths, which are in the low bits of k."""
     root = looked_up(coefficients.ROOTS_OF_TWO, k)
     growth = multiply_add(r * r, polynomial(r, coefficients.EXP_NEAR), r)
     y = root + multiply_add(root, growth, looked_up(coefficients.ROOTS_OF_TWO_REST, k))
@@ -66,9 +66,8 @@ def near_root(r: Number, shifted: Number, n: Number) -> Number:
 
 def exp(x: Number) -> Number:
     x = most(least(x, 710.0), -746.0)
-    shifted = multiply_add(x, LOG2E, SIXTEENTHS)
-    n = shifted - SIXTEENTHS
-    return near_root(multiply_add(n, -LN2_SMALL, multiply_add(n, -LN2_SHORT, x)), shifted, n)
+    n, k = rounded(x, LOG2E, SIXTEENTHS)
+    return near_root(multiply_add(n, -LN2_SMALL, multiply_add(n, -LN2_SHORT, x)), k, n)
 
 
 def exponential(x: Pair) -> tuple[Pair, Number]:
@@ -79,9 +78,8 @@ def exponential(x: Pair) -> tuple[Pair, Number]:
 
 def exp2(x: Number) -> Number:
     x = most(least(x, 1025.0), -1080.0)
-    shifted = x + SIXTEENTHS
-    n = shifted - SIXTEENTHS
-    return near_root((x - n) * LN2, shifted, n)
+    n, k = rounded(x, 1.0, SIXTEENTHS)
+    return near_root((x - n) * LN2, k, n)
 
 
 def expm1(x: Number) -> Number:

@@ -17,6 +17,7 @@ from dualad.native.vectormath.lanes import (
     multiply_add,
     polynomial,
     power_of_two,
+    rounded,
     scaled,
     where,
     with_sign,
@@ -31,8 +32,8 @@ TWICE_GROWTH = [c * 2.0 ** (k + 1) for k, c in enumerate(coefficients.EXP)]
 def tanh(x: Number) -> Number:
     # E / (E + 2) with E = e^2a - 1 = 2^n (1 + p) - 1 and p = e^2r - 1; from a = 22 on it is 1.
     a = least(abs(x), 22.0)
-    shifted = multiply_add(a, 2.0 * LOG2E, ROUNDER + 1024.0)
-    n, double = shifted - (ROUNDER + 1024.0), (shifted.bits() << 52).number()  # 2^(n + 1)
+    n, k = rounded(a, 2.0 * LOG2E, ROUNDER + 1024.0)
+    double = (k << 52).number()  # 2^(n + 1)
     r = multiply_add(n, -0.5 * LN2, a)  # exact when fused, since n is small
     base = multiply_add(double, 0.5, -1.0)  # where this is not exact, the quotient does not notice
     high = multiply_add(double, r, base)

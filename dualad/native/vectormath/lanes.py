@@ -272,13 +272,11 @@ def rarely(mask: Mask, usual: Sequence[Number], body: Callable[[], Sequence[Numb
 
 def anywhere(k: Bits) -> Bits:
     """In at most eight lanes: the bits that are set in some."""
-    b, v, width = k.lanes.builder, k.ir, k.lanes.width
-    while width > 8:
-        width //= 2
-        none = ir.Constant(v.type, ir.Undefined)
-        low, high = (b.shuffle_vector(v, none, _indices(range(j, j + width))) for j in (0, width))
-        v = b.or_(low, high)
-    return Bits(k.lanes.alike(b, width), v)
+    b, width = k.lanes.builder, min(k.lanes.width, 8)
+    parts = _parts(b, k.ir, width)
+    while len(parts) > 1:
+        parts = [b.or_(p, q) for p, q in zip(parts[::2], parts[1::2], strict=True)]
+    return Bits(k.lanes.alike(b, width), parts[0])
 
 
 def multiply_add(a: Number, b: float | Number, c: float | Number) -> Number:
@@ -329,10 +327,11 @@ def most(x: Number, bound: float | Number) -> Number:
     return where(x < bound, bound, x)
 
 
-def rounded(x: Number, factor: float = 1.0) -> tuple[Number, Bits]:
-    """The nearest integer to x ``factor``, less than 2^51, as a number and in the low bits of ``ROUNDER`` plus it."""
-    shifted = x + ROUNDER if factor == 1.0 else multiply_add(x, factor, ROUNDER)
-    return shifted - ROUNDER, shifted.bits()
+def rounded(x: Number, factor: float = 1.0, rounder: float = ROUNDER) -> tuple[Number, Bits]:
+    """The nearest integer to x ``factor``, less than 2^51, as a number and in the low bits of ``rounder`` plus it; the nearest
+    fraction, where the last place of ``rounder`` is one."""
+    shifted = x + rounder if factor == 1.0 else multiply_add(x, factor, rounder)
+    return shifted - rounder, shifted.bits()
 
 
 def power_of_two(n: Number) -> Number:
@@ -361,9 +360,7 @@ def looked_up(table: Sequence[float], k: Bits) -> Number:
         type, places = ir.VectorType(DOUBLE, 8), ir.VectorType(INT64, 8)
         halves = [ir.Constant(type, list(table[j : j + 8])) for j in (0, 8)]
         callee = m.declared("llvm.x86.avx512.vpermi2var.pd.512", ir.FunctionType(type, [type, places, type]))
-        none = ir.Constant(k.ir.type, ir.Undefined)
-        parts = [b.shuffle_vector(k.ir, none, _indices(range(j, j + 8))) for j in range(0, m.width, 8)]
-        return Number(m, _joined(b, [b.call(callee, [halves[0], p, halves[1]]) for p in parts]))
+        return Number(m, _joined(b, [b.call(callee, [halves[0], p, halves[1]]) for p in _parts(b, k.ir, 8)]))
     kind = ir.ArrayType(DOUBLE, 16)
     all = ir.GlobalVariable(b.module, kind, b.module.get_unique_name("table"))
     all.initializer, all.global_constant, all.linkage = ir.Constant(kind, list(table)), True, "internal"
@@ -400,18 +397,26 @@ def _avx512(name: str, *args: Number) -> Number:
     kinds = [*[type] * (len(args) + 1), mask, *[k.type for k in rounding]]
     callee = m.declared(f"llvm.x86.avx512.{name}.pd.{64 * at_once}", ir.FunctionType(type, kinds))
 
-    def part(v: ir.Value, start: int) -> ir.Value:
-        if m.width == at_once:
-            return v
-        source = v if m.width > 1 else b.insert_element(ir.Constant(type, ir.Undefined), v, ir.Constant(INT32, 0))
-        places = list(range(start, start + at_once)) if m.width > 1 else [0] * at_once
-        return b.shuffle_vector(source, ir.Constant(source.type, ir.Undefined), _indices(places))
+    none = ir.Constant(type, ir.Undefined)
 
-    rest = [ir.Constant(type, ir.Undefined), ir.Constant(mask, -1), *rounding]
-    parts = [b.call(callee, [*[part(a.ir, k) for a in args], *rest]) for k in range(0, m.width, at_once)]
+    def parts_of(v: ir.Value) -> list[ir.Value]:
+        if m.width > 1:
+            return _parts(b, v, at_once)
+        return [b.shuffle_vector(b.insert_element(none, v, ir.Constant(INT32, 0)), none, _indices([0] * at_once))]
+
+    rest = [none, ir.Constant(mask, -1), *rounding]
+    parts = [b.call(callee, [*own, *rest]) for own in zip(*[parts_of(a.ir) for a in args], strict=True)]
     if m.width == 1:
         return Number(m, b.extract_element(parts[0], ir.Constant(INT32, 0)))
     return Number(m, _joined(b, parts))
+
+
+def _parts(b: ir.IRBuilder, v: ir.Value, width: int) -> list[ir.Value]:
+    """A vector as several of ``width`` lanes."""
+    if width == 1 or v.type.count == width:
+        return [v]
+    none = ir.Constant(v.type, ir.Undefined)
+    return [b.shuffle_vector(v, none, _indices(range(j, j + width))) for j in range(0, v.type.count, width)]
 
 
 def _joined(b: ir.IRBuilder, parts: list[ir.Value]) -> ir.Value:

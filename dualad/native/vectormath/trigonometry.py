@@ -51,8 +51,7 @@ PI = (3.141592653589793, 1.2246467991473532e-16)
 
 def reduced(x: Number) -> tuple[Bits, Pair]:
     """n modulo 4 (in the low bits), r and a small e: x = n pi / 2 + r - e. Of zeros r is x, and e is 0.0."""
-    shifted = multiply_add(x, TWO_OVER_PI, ROUNDER + QUARTERS)
-    n, k = shifted - (ROUNDER + QUARTERS), shifted.bits()
+    n, k = rounded(x, TWO_OVER_PI, ROUNDER + QUARTERS)
     first = remainder(x, n, x.lanes.number(HALF_PI[0]))
     r = multiply_add(n, -SECOND, first)
     # ``first`` may be smaller than what is taken from it; but it is a multiple of the last place of that, which does as well.
